@@ -1,0 +1,3 @@
+module native-plugin.example
+
+go 1.21

@@ -1,0 +1,125 @@
+//! The ABI itself: `loader/plugin.h`, loader ABI 1, field by field.
+//!
+//! Names, order and meaning are the header's. The rest of the crate wraps these types in safe ones; they are
+//! public for contracts and service tables that this crate does not know.
+//!
+//! Rules for every pointer here, unless its own comment says otherwise: the host owns what it points to, the
+//! plugin borrows it until the exported function returns, and uses it on the thread that the function was
+//! entered on.
+
+#![allow(non_camel_case_types)] // the header's names
+
+use core::ffi::{c_char, c_int, c_void};
+use core::mem::{offset_of, size_of};
+
+/// The version of the layout below. The marker `loader_abi_1` carries it in its name.
+pub const LOADER_ABI: u8 = 1;
+
+/// Text: `size` bytes of UTF-8 at `data`. Borrowed. `data` may be null only if `size` is 0.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct loader_text {
+    /// First byte; not NUL-terminated.
+    pub data: *const c_char,
+    /// Number of bytes.
+    pub size: usize,
+}
+
+/// Raw bytes: `size` of them at `data`. Borrowed. `data` may be null only if `size` is 0.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct loader_bytes {
+    /// First byte.
+    pub data: *const u8,
+    /// Number of bytes.
+    pub size: usize,
+}
+
+/// One call's context. Made by the host, borrowed by the plugin until the function returns, used on the thread
+/// that the function was entered on only. A plugin moves `next` (through [`Call`](crate::Call)) and leaves
+/// every other field alone.
+#[repr(C)]
+#[derive(Debug)]
+pub struct loader_call {
+    /// Bytes of this struct as the host knows it.
+    pub size: usize,
+    /// Where the next byte of output goes.
+    pub next: *mut c_char,
+    /// One past the last byte of room at `next`; room may be 0.
+    pub limit: *mut c_char,
+    /// The host's functions; never null.
+    pub host: *const loader_host,
+    /// Text of the last failure on this call; size 0 if there was none.
+    pub error: loader_text,
+}
+
+/// The host's functions. Owned by the host, valid as long as the process. Each is called with the `call` that
+/// the plugin was given, on the same thread. None of them unwinds.
+#[repr(C)]
+#[derive(Debug)]
+pub struct loader_host {
+    /// Bytes of this struct as the host knows it.
+    pub size: usize,
+    /// Makes room for at least `more` bytes at `call.next`; `next` and `limit` may move.
+    /// Returns `LOADER_OK` or `LOADER_NO_MEMORY`.
+    pub grow: unsafe extern "C" fn(call: *mut loader_call, more: usize) -> c_int,
+    /// Copies `size` bytes of UTF-8 at `text` as the error text of this call, replacing an earlier one.
+    /// Returns `status`, or `LOADER_FAILED` if `status` is `LOADER_OK`.
+    pub fail: unsafe extern "C" fn(call: *mut loader_call, status: c_int, text: *const c_char, size: usize) -> c_int,
+    /// Hands one line of UTF-8 to the application's log. Copies.
+    pub log: unsafe extern "C" fn(call: *mut loader_call, level: c_int, text: *const c_char, size: usize),
+    /// `LOADER_OK`: go on. `LOADER_CANCELLED`, `LOADER_DEADLINE`: stop soon and return that value.
+    pub cancelled: unsafe extern "C" fn(call: *mut loader_call) -> c_int,
+    /// The table of the service that the host lends under this id, or null. Owned by the host; borrowed until
+    /// the plugin's function returns.
+    pub service:
+        unsafe extern "C" fn(call: *mut loader_call, id: *const c_char, id_size: usize) -> *const c_void,
+}
+
+// The layout is the ABI: the same asserts as in the header.
+const _: () = {
+    assert!(size_of::<*const ()>() == 8, "the loader ABI is defined for 64-bit targets");
+    assert!(size_of::<loader_text>() == 16 && offset_of!(loader_text, size) == 8);
+    assert!(size_of::<loader_bytes>() == 16 && offset_of!(loader_bytes, size) == 8);
+    assert!(offset_of!(loader_call, size) == 0 && offset_of!(loader_call, next) == 8);
+    assert!(offset_of!(loader_call, limit) == 16 && offset_of!(loader_call, host) == 24);
+    assert!(offset_of!(loader_call, error) == 32 && size_of::<loader_call>() == 48);
+    assert!(offset_of!(loader_host, size) == 0 && offset_of!(loader_host, grow) == 8);
+    assert!(offset_of!(loader_host, fail) == 16 && offset_of!(loader_host, log) == 24);
+    assert!(offset_of!(loader_host, cancelled) == 32 && offset_of!(loader_host, service) == 40);
+    assert!(size_of::<loader_host>() == 48);
+};
+
+/// `Some(value)` of one field of a struct that begins with its own `size: usize`, or `None` if the other side's
+/// struct is older and ends before it: `LOADER_HAS` of the header, and the read.
+///
+/// `$pointer` is a `*const $type`. The value is copied out. Needs `unsafe`: the pointer must be valid for as
+/// many bytes as the struct's `size` says.
+///
+/// ```
+/// use native_plugin::sized_field;
+/// #[repr(C)]
+/// struct table { size: usize, old: u64, new: u64 }
+/// let table = table { size: 16, old: 7, new: 8 }; // as an older host would say it
+/// assert_eq!(unsafe { sized_field!(&table, table, old) }, Some(7));
+/// assert_eq!(unsafe { sized_field!(&table, table, new) }, None);
+/// ```
+#[macro_export]
+macro_rules! sized_field {
+    ($pointer:expr, $type:ty, $field:ident) => {{
+        let pointer: *const $type = $pointer;
+        let field = ::core::ptr::addr_of!((*pointer).$field);
+        let end = ::core::mem::offset_of!($type, $field) + $crate::abi::pointee_size(field);
+        if ::core::ptr::addr_of!((*pointer).size).read() >= end {
+            Some(field.read())
+        } else {
+            None
+        }
+    }};
+}
+
+/// The size of what a pointer of this type points to; it is not read. For [`sized_field!`](crate::sized_field).
+#[doc(hidden)]
+pub const fn pointee_size<T>(_: *const T) -> usize {
+    size_of::<T>()
+}

@@ -1,0 +1,78 @@
+//! The macros that export: marker symbols, and a contract's functions with a guard around each.
+
+/// Exports the two marker symbols of the handshake: `loader_abi_1` and the contract's own, which is given whole,
+/// `<contract>_abi_<major>_<minor>`. The host reads these names from the file before any of its code runs;
+/// their value is never read. Once in a plugin; [`export!`](crate::export) and
+/// [`export_htmlize!`](crate::export_htmlize) do it already.
+///
+/// ```
+/// native_plugin::markers!(greeter_abi_1_0);
+/// ```
+#[macro_export]
+macro_rules! markers {
+    ($contract:ident) => {
+        const _: () = {
+            #[no_mangle]
+            #[allow(non_upper_case_globals)]
+            pub static loader_abi_1: u8 = $crate::abi::LOADER_ABI;
+            #[no_mangle]
+            #[allow(non_upper_case_globals)]
+            pub static $contract: u8 = $crate::abi::LOADER_ABI;
+        };
+    };
+}
+
+/// Exports the functions of a contract by their plain names, and its markers.
+///
+/// After the marker stands a line for each function, with the parameters that follow `call` in the contract's
+/// header: `&str` for `const loader_text *`, `&[u8]` for `const loader_bytes *`, integers, and any type that
+/// implements [`Argument`](crate::Argument). In the same module is a function of that name, which takes
+/// `&mut Call` first and returns [`Result`](crate::Result): an ordinary safe function, which tests can call.
+///
+/// What the functions receive is owned by the host and borrowed until they return. They may be entered from
+/// several threads at once. An `Err` or a panic is an error of that call, with its text.
+///
+/// ```
+/// use native_plugin::{Call, Result};
+///
+/// fn greet(call: &mut Call, name: &str) -> Result {
+///     write!(call, "Hello, {name}!")
+/// }
+///
+/// # mod elsewhere {} /*
+/// native_plugin::export! {
+///     greeter_abi_1_0;
+///     fn greet(name: &str);
+/// }
+/// # */
+/// ```
+#[macro_export]
+macro_rules! export {
+    ($marker:ident; $(fn $name:ident($($parameter:ident: $type:ty),* $(,)?);)+) => {
+        $crate::markers!($marker);
+        $($crate::export_function!(self::$name => fn $name($($parameter: $type),*));)+
+    };
+}
+
+/// Exports one function under a name, with a guard around a call of `$inner`. No markers: for contracts that
+/// bring a macro of their own, as [`export_htmlize!`](crate::export_htmlize) is.
+#[macro_export]
+macro_rules! export_function {
+    ($inner:expr => fn $name:ident($($parameter:ident: $type:ty),* $(,)?)) => {
+        // The block keeps the exported name apart from a function of the same name beside the macro's call.
+        const _: () = {
+            #[no_mangle]
+            unsafe extern "C" fn $name(
+                call: *mut $crate::abi::loader_call,
+                $($parameter: <$type as $crate::Argument<'_>>::Raw),*
+            ) -> ::core::ffi::c_int {
+                // SAFETY: the host calls this function as the contract's header declares it.
+                unsafe {
+                    $crate::guard(call, |call| {
+                        $inner(call, $(<$type as $crate::Argument<'_>>::from_raw($parameter)),*)
+                    })
+                }
+            }
+        };
+    };
+}

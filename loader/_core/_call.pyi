@@ -1,0 +1,71 @@
+"""Types of the C caller. Private: people use loader.Plugin, loader.Record and loader.deadline."""
+
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any
+
+MAX_PARAMETERS: int
+api: object
+limit_variable: ContextVar[Limit]
+
+def set_error_factory(
+    factory: Callable[[str, str, str | None, int, str, str | None, BaseException | None], BaseException],
+    /,
+) -> None: ...
+def set_log(log: Callable[[str, int, str], object], /) -> None: ...
+def forked() -> None: ...
+
+class Limit:
+    def __new__(
+        cls, seconds: float | None = None, parent: Limit | None = None, token: Limit | None = None
+    ) -> Limit: ...
+    def cancel(self) -> None: ...
+    def status(self) -> int: ...
+    def enter(self) -> Token[Limit]: ...
+    def leave(self, token: Token[Limit], /) -> None: ...
+    @classmethod
+    def current(cls) -> Limit | None: ...
+
+class Services:
+    def add(self, id: str, what: tuple[Any, ...] | int, kept: object = None, /) -> None: ...
+    def ids(self) -> list[str]: ...
+
+class Owner:
+    name: str
+    path: str
+    fork_safe: bool
+    talks: bool
+    def __new__(
+        cls,
+        name: str,
+        path: str,
+        services: Services | None = None,
+        max_output: int | None = None,
+        fork_safe: bool = True,
+    ) -> Owner: ...
+
+class Layout:
+    def __new__(
+        cls, name: str, size: int, sized: bool, fields: tuple[tuple[str, str, int, int, bool], ...]
+    ) -> Layout: ...
+
+class Record: ...
+
+class Function:
+    __name__: str
+    __qualname__: str
+    plugin: Any
+    owner: Owner
+    address: int
+    def __new__(
+        cls,
+        name: str,
+        address: int,
+        owner: Owner,
+        parameters: tuple[tuple[str, str, int, bool, Layout | None], ...],
+        gives_bytes: bool,
+        doc: str,
+        plugin: object,
+        signature: object,
+    ) -> Function: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...

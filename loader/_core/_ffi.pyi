@@ -1,0 +1,6 @@
+"""Types of the cffi module."""
+
+from typing import Any
+
+ffi: Any
+lib: Any

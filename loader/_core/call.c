@@ -1,0 +1,363 @@
+/* call.c: one call's context: its output, its error, and the host functions that a plugin reaches through it.
+ *
+ * Threads: the functions of core_host run on the thread that made the call. Where they need Python they take
+ * the GIL only if this call let it go (c->thread); that is cheaper than PyGILState_Ensure and always right,
+ * unless a plugin uses the call from another thread, which core_on_thread finds out.
+ */
+#include "internal.h"
+
+#define ERROR_MOST (64 * 1024) /* bytes of an error text that are kept; said in plugin.h */
+
+unsigned core_generation = 0;
+char core_nothing[1]; /* room for no output; NULL would make pointer arithmetic undefined */
+
+static PyObject *error_factory; /* (name, path, function, status, message, where, cause) -> exception */
+static PyObject *log_function;  /* (plugin name, level, text) */
+
+/* ---- Beginning and ending ---------------------------------------------------------------------------- */
+
+int core_begin_slow(core_call *c)
+{
+    if (core_limits_active > 0) {
+        c->limit = core_limit_current();
+        if (c->limit == NULL && PyErr_Occurred())
+            return -1;
+        Py_XINCREF((PyObject *)c->limit);
+    }
+    if (!c->owner->fork_safe && c->owner->generation != core_generation) {
+        core_raise(c, NULL, -1, NULL); /* -1: not a status of a plugin but "forked" */
+        core_end(c);
+        return -1;
+    }
+    return 0;
+}
+
+void core_end_slow(core_call *c)
+{
+    if (c->room == CORE_HEAP)
+        free(c->begin);
+    Py_CLEAR(c->result);
+    c->room = CORE_BORROWED;
+    Py_CLEAR(c->kept);
+    if (c->limit != NULL) {
+        Py_DECREF((PyObject *)c->limit);
+        c->limit = NULL;
+    }
+    core_forget(c);
+}
+
+void core_forget(core_call *c)
+{
+    free(c->error);
+    c->error = NULL;
+    c->call.error.data = NULL;
+    c->call.error.size = 0;
+    if (c->cause != NULL) {
+        PyThreadState *thread = c->thread;
+        core_acquire(c);
+        Py_CLEAR(c->cause);
+        if (thread != NULL)
+            core_release(c);
+    }
+}
+
+void core_release(core_call *c)
+{
+    if (c->thread == NULL)
+        c->thread = PyEval_SaveThread();
+}
+
+void core_acquire(core_call *c)
+{
+    if (c->thread != NULL) {
+        PyEval_RestoreThread(c->thread);
+        c->thread = NULL;
+    }
+}
+
+bool core_on_thread(const core_call *c)
+{
+    if (c->thread != NULL)
+        return c->thread->thread_id == PyThread_get_thread_ident();
+    return PyGILState_Check() != 0;
+}
+
+/* ---- Output ------------------------------------------------------------------------------------------ */
+
+static void set_room(core_call *c, char *begin, size_t used, size_t capacity)
+{
+    c->begin = begin;
+    c->call.next = begin + used;
+    c->call.limit = begin + capacity;
+}
+
+void core_use_room(core_call *c, char *room, size_t size)
+{
+    c->room = CORE_BORROWED;
+    set_room(c, room, 0, size);
+}
+
+static char *result_data(const core_call *c)
+{
+    return c->bytes_result ? PyBytes_AS_STRING(c->result) : (char *)PyUnicode_DATA(c->result);
+}
+
+int core_use_result(core_call *c, size_t size, bool bytes)
+{
+    if (size == 0)
+        size = 1; /* the empty str and bytes are shared objects, not ours to write to */
+    if (size == 1)
+        size = 2; /* so are the str and bytes of one character */
+    if (size > PY_SSIZE_T_MAX / 2) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    c->result = bytes ? PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size) : PyUnicode_New((Py_ssize_t)size, 127);
+    if (c->result == NULL)
+        return -1;
+    c->bytes_result = bytes;
+    c->room = CORE_RESULT;
+    set_room(c, result_data(c), 0, size);
+    return 0;
+}
+
+/* Makes the result object `capacity` long, of which `used` bytes are written. GIL held. */
+static int resize_result(core_call *c, size_t used, size_t capacity)
+{
+    int failed = c->bytes_result ? _PyBytes_Resize(&c->result, (Py_ssize_t)capacity)
+                                 : PyUnicode_Resize(&c->result, (Py_ssize_t)capacity);
+    if (c->result == NULL) { /* _PyBytes_Resize gives up the object when it fails */
+        c->room = CORE_BORROWED;
+        set_room(c, core_nothing, 0, 0);
+        return -1;
+    }
+    if (failed)
+        return -1;
+    set_room(c, result_data(c), used, capacity);
+    return 0;
+}
+
+static int grow_result(core_call *c, size_t used, size_t capacity)
+{
+    PyThreadState *thread = c->thread;
+    int failed;
+
+    if (!core_on_thread(c))
+        return -1;
+    core_acquire(c); /* an object may be resized by the holder of the GIL only */
+    failed = resize_result(c, used, capacity);
+    if (failed)
+        PyErr_Clear(); /* the plugin hears LOADER_NO_MEMORY, and passes it on or not */
+    if (thread != NULL)
+        core_release(c);
+    return failed;
+}
+
+static int grow_memory(core_call *c, size_t used, size_t capacity)
+{
+    char *memory = (char *)realloc(c->room == CORE_HEAP ? c->begin : NULL, capacity);
+
+    if (memory == NULL)
+        return -1;
+    if (c->room == CORE_BORROWED && used != 0)
+        memcpy(memory, c->begin, used);
+    c->room = CORE_HEAP;
+    set_room(c, memory, used, capacity);
+    return 0;
+}
+
+static int host_grow(loader_call *call, size_t more)
+{
+    core_call *c = (core_call *)call;
+    size_t used = (size_t)(call->next - c->begin);
+    size_t capacity = (size_t)(call->limit - c->begin);
+    size_t most = c->max_output < PY_SSIZE_T_MAX / 2 ? c->max_output : PY_SSIZE_T_MAX / 2;
+
+    if (more <= (size_t)(call->limit - call->next))
+        return LOADER_OK;
+    if (used > most || more > most - used) {
+        static const char text[] = "its output is longer than the host allows";
+        core_set_error(c, text, sizeof text - 1);
+        return LOADER_NO_MEMORY;
+    }
+    /* Doubling while small; by half when large, where realloc moves pages and not bytes. */
+    capacity += capacity < (size_t)1 << 20 ? capacity : capacity / 2;
+    if (capacity < used + more)
+        capacity = used + more;
+    if (capacity < 1024)
+        capacity = 1024;
+    if (capacity > most)
+        capacity = most;
+    if (c->room == CORE_RESULT ? grow_result(c, used, capacity) : grow_memory(c, used, capacity))
+        return LOADER_NO_MEMORY;
+    return LOADER_OK;
+}
+
+/* ---- Results ----------------------------------------------------------------------------------------- */
+
+static PyObject *take_result(core_call *c, size_t used)
+{
+    PyObject *result;
+
+    /* Shared objects again: what is too short for an object of its own is made anew. */
+    if (used < 2) {
+        const char *data = c->begin;
+        return c->bytes_result ? PyBytes_FromStringAndSize(data, (Py_ssize_t)used)
+                               : PyUnicode_FromStringAndSize(data, (Py_ssize_t)used);
+    }
+    if (used != (size_t)(c->call.limit - c->begin) && resize_result(c, used, used) < 0)
+        return NULL;
+    result = c->result;
+    c->result = NULL;
+    c->room = CORE_BORROWED;
+    return result;
+}
+
+PyObject *core_text(core_call *c, const char *function, bool ascii)
+{
+    const char *data = c->begin;
+    size_t used = (size_t)(c->call.next - data);
+    PyObject *text;
+    size_t valid;
+
+    if (ascii || core_is_ascii(data, used)) {
+        if (c->room == CORE_RESULT && !c->bytes_result)
+            return take_result(c, used);
+        text = PyUnicode_New((Py_ssize_t)used, 127);
+        if (text != NULL && used != 0)
+            memcpy(PyUnicode_DATA(text), data, used);
+        return text;
+    }
+    text = PyUnicode_DecodeUTF8(data, (Py_ssize_t)used, NULL);
+    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+        return text;
+    PyErr_Clear();
+    valid = core_utf8_valid(data, used);
+    char message[80];
+    int size = snprintf(message, sizeof message, "wrote invalid UTF-8 at byte %zu of its answer", valid);
+    core_forget(c);
+    core_set_error(c, message, (size_t)size);
+    return core_raise(c, function, LOADER_FAILED, NULL);
+}
+
+PyObject *core_bytes(core_call *c)
+{
+    size_t used = (size_t)(c->call.next - c->begin);
+
+    if (c->room == CORE_RESULT && c->bytes_result)
+        return take_result(c, used);
+    return PyBytes_FromStringAndSize(c->begin, (Py_ssize_t)used);
+}
+
+/* ---- Errors ------------------------------------------------------------------------------------------ */
+
+int core_set_error(core_call *c, const char *text, size_t size)
+{
+    char *copy;
+
+    if (text == NULL)
+        size = 0;
+    if (size > ERROR_MOST) { /* cut between characters, not inside of one */
+        size = ERROR_MOST;
+        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
+            size--;
+    }
+    copy = (char *)malloc(size + 1);
+    if (copy == NULL)
+        return -1;
+    if (size != 0)
+        memcpy(copy, text, size); /* before free: a plugin may pass its own call->error.data on */
+    free(c->error);
+    c->error = copy;
+    c->call.error.data = copy;
+    c->call.error.size = size;
+    return 0;
+}
+
+static int host_fail(loader_call *call, int status, const char *text, size_t size)
+{
+    core_set_error((core_call *)call, text, size);
+    return status == LOADER_OK ? LOADER_FAILED : status;
+}
+
+PyObject *core_raise(core_call *c, const char *function, int status, const char *where)
+{
+    PyObject *message, *error;
+    PyObject *cause = c->cause;
+
+    /* An interrupt or an exit that arose in a service is not the plugin's failure: it goes on as it is. */
+    if (cause != NULL && !PyObject_IsInstance(cause, PyExc_Exception)) {
+        PyErr_SetObject((PyObject *)Py_TYPE(cause), cause);
+        return NULL;
+    }
+    message = PyUnicode_DecodeUTF8(c->call.error.data == NULL ? "" : c->call.error.data,
+                                   (Py_ssize_t)c->call.error.size, "replace");
+    if (message == NULL)
+        return NULL;
+    error = PyObject_CallFunction(error_factory, "OOziOzO", c->owner->name, c->owner->path, function, status,
+                                  message, where, cause == NULL ? Py_None : cause);
+    if (error != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        Py_DECREF(error);
+    }
+    Py_DECREF(message);
+    return NULL;
+}
+
+/* ---- Log, cancel, services --------------------------------------------------------------------------- */
+
+static void host_log(loader_call *call, int level, const char *text, size_t size)
+{
+    core_call *c = (core_call *)call;
+    PyThreadState *thread = c->thread;
+    PyObject *result = NULL, *line;
+
+    if (log_function == NULL || !core_on_thread(c))
+        return;
+    core_acquire(c);
+    c->owner->talks = true;
+    line = PyUnicode_DecodeUTF8(text == NULL ? "" : text, text == NULL ? 0 : (Py_ssize_t)size, "replace");
+    if (line != NULL)
+        result = PyObject_CallFunction(log_function, "OiO", c->owner->name, level, line);
+    if (result == NULL) /* a log handler that fails must not fail the plugin */
+        PyErr_WriteUnraisable(log_function);
+    Py_XDECREF(result);
+    Py_XDECREF(line);
+    if (thread != NULL)
+        core_release(c);
+}
+
+static int host_cancelled(loader_call *call)
+{
+    return core_limit_check(((core_call *)call)->limit);
+}
+
+static const void *host_service(loader_call *call, const char *id, size_t size)
+{
+    const core_services *services = ((core_call *)call)->owner->services;
+
+    return services == NULL || id == NULL ? NULL : core_services_find(services, id, size);
+}
+
+const loader_host core_host = {
+    .size = sizeof(loader_host),
+    .grow = host_grow,
+    .fail = host_fail,
+    .log = host_log,
+    .cancelled = host_cancelled,
+    .service = host_service,
+};
+
+/* ---- What loader/plugin.py lends --------------------------------------------------------------------- */
+
+PyObject *core_set_error_factory(PyObject *Py_UNUSED(module), PyObject *factory)
+{
+    Py_XSETREF(error_factory, Py_NewRef(factory));
+    Py_RETURN_NONE;
+}
+
+PyObject *core_set_log(PyObject *Py_UNUSED(module), PyObject *log)
+{
+    Py_XSETREF(log_function, Py_NewRef(log));
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,101 @@
+/* internal.h: what the files of the module _call share with each other and with nobody else. */
+#ifndef LOADER_CORE_INTERNAL_H
+#define LOADER_CORE_INTERNAL_H
+
+#include "core.h"
+
+#include <stdatomic.h>
+
+#define MAX_PARAMETERS 8 /* of a contract function, after the call; loader/contract.py refuses more */
+
+/* What a parameter, field or result is: the values of contract.Kind, by their first letter. */
+enum kind {
+    KIND_NONE = 0,
+    KIND_TEXT = 't',
+    KIND_BYTES = 'b',
+    KIND_STRUCT = 's',
+    KIND_INTEGER = 'i',
+    KIND_DOUBLE = 'd'
+};
+
+/* ---- call.c ---- */
+extern const loader_host core_host;
+extern unsigned core_generation; /* counts the forks that this process is the child of */
+extern char core_nothing[1];
+int core_begin_slow(core_call *c);
+void core_use_room(core_call *c, char *room, size_t size);
+int core_use_result(core_call *c, size_t size, bool bytes);
+void core_release(core_call *c);
+void core_acquire(core_call *c);
+PyObject *core_text(core_call *c, const char *function, bool ascii);
+PyObject *core_bytes(core_call *c);
+PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
+void core_forget(core_call *c);
+void core_end_slow(core_call *c);
+bool core_on_thread(const core_call *c);
+int core_set_error(core_call *c, const char *text, size_t size);
+PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
+PyObject *core_set_log(PyObject *module, PyObject *log);
+
+/* ---- limit.c ---- */
+extern PyTypeObject core_limit_type;
+extern Py_ssize_t core_limits_active; /* scopes that are entered now, in the whole process; under the GIL */
+core_limit *core_limit_current(void); /* borrowed from the context; NULL: none, or an exception is set */
+int core_limit_check(const core_limit *limit);
+int core_limit_init(PyObject *module);
+
+/* ---- service.c ---- */
+typedef struct core_services core_services;
+extern PyTypeObject core_services_type;
+const void *core_services_find(const core_services *services, const char *id, size_t size);
+
+/* ---- record.c ---- */
+struct field {
+    PyObject *name; /* interned str */
+    size_t offset;
+    size_t size;
+    enum kind kind;
+    bool is_signed;
+};
+extern PyTypeObject core_layout_type, core_record_type;
+int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
+PyObject *core_unpack(PyObject *layout, const void *native);
+int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
+PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
+int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
+
+/* ---- owner.c, function.c, utf8.c ---- */
+extern PyTypeObject core_owner_type, core_function_type;
+bool core_is_ascii(const char *data, size_t size);
+size_t core_utf8_valid(const char *data, size_t size);
+
+/* ---- The two ends of every call, inline because they are on the hot path ---- */
+
+static inline int core_begin(core_call *c, core_owner *owner)
+{
+    c->call.size = sizeof(loader_call);
+    c->call.host = &core_host;
+    c->call.error.data = NULL;
+    c->call.error.size = 0;
+    c->owner = owner;
+    c->result = NULL;
+    c->thread = NULL;
+    c->limit = NULL;
+    c->cause = NULL;
+    c->kept = NULL;
+    c->error = NULL;
+    c->max_output = owner->max_output;
+    c->room = CORE_BORROWED;
+    c->begin = c->call.next = c->call.limit = core_nothing;
+    if (core_limits_active == 0 && (owner->fork_safe || owner->generation == core_generation))
+        return 0;
+    return core_begin_slow(c);
+}
+
+static inline void core_end(core_call *c)
+{
+    if (c->room != CORE_BORROWED || c->error != NULL || c->cause != NULL || c->kept != NULL || c->limit != NULL)
+        core_end_slow(c);
+}
+
+#endif /* LOADER_CORE_INTERNAL_H */

@@ -1,0 +1,363 @@
+/* record.c: struct arguments. A Layout says how a C struct lies in memory; a Record is a Python object that
+ * keeps its native form, so that passing it again costs nothing.
+ */
+#include "internal.h"
+
+#include <limits.h>
+
+typedef struct layout {
+    PyObject_HEAD
+    PyObject *name;
+    size_t size;   /* bytes of the struct */
+    bool sized;    /* it begins with `size_t size` */
+    Py_ssize_t count;
+    struct field *fields;
+} layout;
+
+/* Base of frozen dataclasses: `native` is made at the first call that wants it. */
+typedef struct record {
+    PyObject_HEAD
+    PyObject *layout; /* the Layout that `native` has, or NULL; owned */
+    PyObject *kept;   /* holds `native` and the texts that it points to; owned */
+    const void *native;
+} record;
+
+/* ---- Values ------------------------------------------------------------------------------------------ */
+
+int core_borrow_text(PyObject *value, PyObject *name, loader_text *out)
+{
+    Py_ssize_t size;
+
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%U is a str, not %.100s", name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(value)) {
+        out->data = (const char *)PyUnicode_DATA(value);
+        out->size = (size_t)PyUnicode_GET_LENGTH(value);
+        return 0;
+    }
+    out->data = PyUnicode_AsUTF8AndSize(value, &size);
+    out->size = (size_t)size;
+    return out->data == NULL ? -1 : 0;
+}
+
+int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out)
+{
+    PyObject *index = PyNumber_Index(value);
+    unsigned bits = (unsigned)size * 8;
+
+    if (index == NULL) {
+        PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    if (is_signed) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(index, &overflow);
+        long long most = bits == 64 ? LLONG_MAX : (1LL << (bits - 1)) - 1;
+        Py_DECREF(index);
+        if (number == -1 && PyErr_Occurred())
+            return -1;
+        if (overflow == 0 && number <= most && number >= -most - 1) {
+            *out = (uintptr_t)number;
+            return 0;
+        }
+    } else {
+        unsigned long long number = PyLong_AsUnsignedLongLong(index);
+        bool failed = number == (unsigned long long)-1 && PyErr_Occurred();
+        Py_DECREF(index);
+        if (failed && !PyErr_ExceptionMatches(PyExc_OverflowError))
+            return -1;
+        PyErr_Clear();
+        if (!failed && (bits == 64 || number >> bits == 0)) {
+            *out = (uintptr_t)number;
+            return 0;
+        }
+    }
+    PyErr_Format(PyExc_OverflowError, "%U does not fit %s of %u bits", name,
+                 is_signed ? "a signed integer" : "an unsigned integer", bits);
+    return -1;
+}
+
+PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed)
+{
+    unsigned shift = 64 - (unsigned)size * 8;
+
+    /* What is above the parameter's width is not defined by the calling conventions: cut it off. */
+    if (is_signed)
+        return PyLong_FromLongLong((long long)((uint64_t)value << shift) >> shift);
+    return PyLong_FromUnsignedLongLong(((uint64_t)value << shift) >> shift);
+}
+
+/* ---- Layout ------------------------------------------------------------------------------------------ */
+
+static void layout_dealloc(PyObject *object)
+{
+    layout *self = (layout *)object;
+
+    for (Py_ssize_t i = 0; i < self->count; i++)
+        Py_XDECREF(self->fields[i].name);
+    PyMem_Free(self->fields);
+    Py_XDECREF(self->name);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static int read_field(layout *self, PyObject *item, struct field *field)
+{
+    PyObject *name;
+    int kind, is_signed;
+    Py_ssize_t offset, size;
+
+    if (!PyArg_ParseTuple(item, "UCnnp", &name, &kind, &offset, &size, &is_signed))
+        return -1;
+    if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size || self->size - (size_t)offset < (size_t)size ||
+        (kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_INTEGER && kind != KIND_DOUBLE) ||
+        ((kind == KIND_TEXT || kind == KIND_BYTES) && size != 16) || (kind == KIND_DOUBLE && size != 8) ||
+        (kind == KIND_INTEGER && size != 1 && size != 2 && size != 4 && size != 8)) {
+        PyErr_Format(PyExc_ValueError, "field %U does not fit its struct", name);
+        return -1;
+    }
+    field->name = Py_NewRef(name);
+    PyUnicode_InternInPlace(&field->name);
+    field->offset = (size_t)offset;
+    field->size = (size_t)size;
+    field->kind = (enum kind)kind;
+    field->is_signed = is_signed != 0;
+    return 0;
+}
+
+static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"name", "size", "sized", "fields", NULL};
+    PyObject *name, *fields;
+    Py_ssize_t size;
+    int sized;
+    layout *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!:Layout", names, &name, &size, &sized, &PyTuple_Type, &fields))
+        return NULL;
+    if (size < 1 || size > 4096 || (sized && size < 8)) {
+        PyErr_SetString(PyExc_ValueError, "a struct has 1 to 4096 bytes");
+        return NULL;
+    }
+    self = (layout *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->name = Py_NewRef(name);
+    self->size = (size_t)size;
+    self->sized = sized != 0;
+    self->fields = PyMem_Calloc((size_t)PyTuple_GET_SIZE(fields) + 1, sizeof *self->fields);
+    if (self->fields == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fields); i++, self->count++)
+        if (read_field(self, PyTuple_GET_ITEM(fields, i), &self->fields[i]) < 0) {
+            Py_DECREF(self);
+            return NULL;
+        }
+    return (PyObject *)self;
+}
+
+PyTypeObject core_layout_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Layout",
+    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed).",
+    .tp_basicsize = sizeof(layout),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = layout_new,
+    .tp_dealloc = layout_dealloc,
+};
+
+/* ---- Packing ----------------------------------------------------------------------------------------- */
+
+static int store(const struct field *field, char *memory, PyObject *value)
+{
+    loader_text text;
+    uintptr_t number;
+    double real;
+
+    memory += field->offset;
+    switch (field->kind) {
+    case KIND_TEXT:
+        if (core_borrow_text(value, field->name, &text) < 0)
+            return -1;
+        memcpy(memory, &text, sizeof text);
+        return 0;
+    case KIND_BYTES:
+        if (!PyBytes_Check(value)) { /* bytes only: a buffer that may change must not be remembered */
+            PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", field->name, Py_TYPE(value)->tp_name);
+            return -1;
+        }
+        text.data = PyBytes_AS_STRING(value);
+        text.size = (size_t)PyBytes_GET_SIZE(value);
+        memcpy(memory, &text, sizeof text);
+        return 0;
+    case KIND_DOUBLE:
+        real = PyFloat_AsDouble(value);
+        if (real == -1.0 && PyErr_Occurred())
+            return -1;
+        memcpy(memory, &real, sizeof real);
+        return 0;
+    default:
+        if (core_integer(value, field->size, field->is_signed, field->name, &number) < 0)
+            return -1;
+#if PY_BIG_ENDIAN
+        memcpy(memory, (const char *)&number + sizeof number - field->size, field->size);
+#else
+        memcpy(memory, &number, field->size);
+#endif
+        return 0;
+    }
+}
+
+/* A new reference to the field's value; NULL without an exception if a mapping does not have it. */
+static PyObject *field_value(PyObject *value, bool mapping, PyObject *name)
+{
+    if (!mapping)
+        return PyObject_GetAttr(value, name);
+    if (PyDict_CheckExact(value))
+        return Py_XNewRef(PyDict_GetItemWithError(value, name));
+    PyObject *item = PyObject_GetItem(value, name);
+    if (item == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
+        PyErr_Clear();
+    return item;
+}
+
+static int refuse_unknown(const layout *self, PyObject *mapping)
+{
+    PyObject *keys = PyMapping_Keys(mapping);
+
+    if (keys == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++) {
+        PyObject *key = PyList_GET_ITEM(keys, i);
+        bool known = false;
+        for (Py_ssize_t j = 0; j < self->count && !known; j++)
+            known = PyUnicode_Check(key) && PyUnicode_Compare(key, self->fields[j].name) == 0;
+        if (!known) {
+            PyErr_Format(PyExc_TypeError, "struct %U has no field %R", self->name, key);
+            Py_DECREF(keys);
+            return -1;
+        }
+    }
+    Py_DECREF(keys);
+    return 0;
+}
+
+/* A tuple: the packed bytes, then every value that they point into. */
+static PyObject *pack(const layout *self, PyObject *value, const void **native)
+{
+    bool mapping = PyDict_Check(value) ||
+                   (PyMapping_Check(value) && !PySequence_Check(value) && PyObject_HasAttrString(value, "keys"));
+    PyObject *kept = PyTuple_New(self->count + 1);
+    PyObject *memory = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
+
+    if (kept == NULL || memory == NULL || (mapping && refuse_unknown(self, value) < 0)) {
+        Py_XDECREF(kept);
+        Py_XDECREF(memory);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(kept, 0, memory);
+    memset(PyBytes_AS_STRING(memory), 0, self->size);
+    if (self->sized)
+        memcpy(PyBytes_AS_STRING(memory), &self->size, sizeof self->size);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        PyObject *item = field_value(value, mapping, self->fields[i].name);
+        if (item == NULL && !PyErr_Occurred())
+            continue; /* a mapping may leave fields out: they are 0 or empty */
+        if (item != NULL)
+            PyTuple_SET_ITEM(kept, i + 1, item);
+        if (item == NULL || store(&self->fields[i], PyBytes_AS_STRING(memory), item) < 0) {
+            if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
+                PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
+                             self->fields[i].name, Py_TYPE(value)->tp_name);
+            Py_DECREF(kept);
+            return NULL;
+        }
+    }
+    *native = PyBytes_AS_STRING(memory);
+    return kept;
+}
+
+int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyObject **keep)
+{
+    layout *self = (layout *)layout_object;
+    record *cache;
+
+    *keep = NULL;
+    if (!PyObject_TypeCheck(value, &core_record_type)) {
+        *keep = pack(self, value, native);
+        return *keep == NULL ? -1 : 0;
+    }
+    cache = (record *)value;
+    if (cache->layout == layout_object) { /* the caller's argument keeps it alive */
+        *native = cache->native;
+        return 0;
+    }
+    *keep = pack(self, value, native);
+    if (*keep == NULL)
+        return -1;
+    if (cache->layout == NULL) { /* the first layout stays: another thread may be using it */
+        cache->layout = Py_NewRef(layout_object);
+        cache->kept = Py_NewRef(*keep);
+        cache->native = *native;
+    }
+    return 0;
+}
+
+PyObject *core_unpack(PyObject *layout_object, const void *native)
+{
+    layout *self = (layout *)layout_object;
+    PyObject *values = PyDict_New();
+
+    for (Py_ssize_t i = 0; values != NULL && i < self->count; i++) {
+        const struct field *field = &self->fields[i];
+        const char *memory = (const char *)native + field->offset;
+        loader_text text = {NULL, 0};
+        uint64_t number = 0;
+        double real = 0;
+        PyObject *value;
+
+        if (field->kind == KIND_TEXT || field->kind == KIND_BYTES)
+            memcpy(&text, memory, sizeof text);
+        if (field->kind == KIND_TEXT) {
+            value = PyUnicode_DecodeUTF8(text.data == NULL ? "" : text.data, (Py_ssize_t)text.size, NULL);
+        } else if (field->kind == KIND_BYTES) {
+            value = PyBytes_FromStringAndSize(text.data == NULL ? "" : text.data, (Py_ssize_t)text.size);
+        } else if (field->kind == KIND_DOUBLE) {
+            memcpy(&real, memory, sizeof real);
+            value = PyFloat_FromDouble(real);
+        } else {
+#if PY_BIG_ENDIAN
+            memcpy((char *)&number + sizeof number - field->size, memory, field->size);
+#else
+            memcpy(&number, memory, field->size);
+#endif
+            value = core_from_integer((uintptr_t)number, field->size, field->is_signed);
+        }
+        if (value == NULL || PyDict_SetItem(values, field->name, value) < 0)
+            Py_CLEAR(values);
+        Py_XDECREF(value);
+    }
+    return values;
+}
+
+/* ---- Record ------------------------------------------------------------------------------------------ */
+
+static void record_dealloc(PyObject *object)
+{
+    record *self = (record *)object;
+
+    Py_XDECREF(self->layout);
+    Py_XDECREF(self->kept);
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject core_record_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Record",
+    .tp_doc = "Base of frozen dataclasses that are passed as structs: keeps the native form.",
+    .tp_basicsize = sizeof(record),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = record_dealloc,
+};

@@ -1,0 +1,118 @@
+# LoaderForeign.cmake: runs cargo or go for one plugin, puts the result in its place and writes a depfile, so
+# that the build is repeated when something changed that only cargo or go knows about. Run by LoaderPlugin.cmake:
+#
+#     cmake -DTOOL=cargo|go -DEXECUTABLE=path -DNAME=plugin -DSOURCE=folder -DOUTPUT=file -DWORK=folder
+#           -DDEPFILE=file -DHEADERS=list -DCC=compiler -DSTRICT=bool -P LoaderForeign.cmake
+cmake_minimum_required(VERSION 3.20)
+
+function(run)
+    execute_process(COMMAND ${ARGN} WORKING_DIRECTORY "${SOURCE}" RESULT_VARIABLE status)
+    if(NOT status EQUAL 0)
+        message(FATAL_ERROR "plugin ${NAME}: '${ARGN}' in ${SOURCE} ended with ${status}")
+    endif()
+endfunction()
+
+# depends: absolute paths. Blanks are escaped as make and ninja want it.
+function(write_depfile depends)
+    set(line "")
+    foreach(path IN LISTS OUTPUT depends)
+        string(REPLACE " " "\\ " path "${path}")
+        list(APPEND line "${path}")
+    endforeach()
+    list(POP_FRONT line target)
+    list(JOIN line " \\\n  " line)
+    file(WRITE "${DEPFILE}" "${target}: ${line}\n")
+endfunction()
+
+function(build_with_cargo)
+    if(STRICT)
+        set(ENV{RUSTFLAGS} "$ENV{RUSTFLAGS} -D warnings")
+    endif()
+    set(locked "")
+    if(EXISTS "${SOURCE}/Cargo.lock")
+        set(locked --locked)
+    endif()
+    run("${EXECUTABLE}" build --release --lib ${locked} --manifest-path "${SOURCE}/Cargo.toml" --target-dir "${WORK}")
+
+    string(REPLACE "-" "_" crate "${NAME}")
+    set(built "")
+    foreach(candidate "lib${crate}.so" "lib${crate}.dylib" "${crate}.dll")
+        if(EXISTS "${WORK}/release/${candidate}")
+            set(built "${WORK}/release/${candidate}")
+        endif()
+    endforeach()
+    if(NOT built)
+        message(FATAL_ERROR "plugin ${NAME}: cargo built no cdylib called ${crate}: set [lib] name = \"${crate}\" and "
+                            "crate-type = [\"cdylib\"] in ${SOURCE}/Cargo.toml")
+    endif()
+    configure_file("${built}" "${OUTPUT}" COPYONLY)
+    file(TOUCH_NOCREATE "${OUTPUT}") # cargo keeps an old time where it had nothing to do
+
+    # cargo's own list of sources is <library>.d: "output: source source ...". It leaves the manifests out.
+    string(REGEX REPLACE "\\.[a-z]+$" ".d" list "${built}")
+    file(READ "${list}" sources)
+    string(REGEX REPLACE "^.*: " "" sources "${sources}")
+    string(STRIP "${sources}" sources)
+    string(REPLACE "\\ " "\t" sources "${sources}")
+    string(REPLACE " " ";" sources "${sources}")
+    string(REPLACE "\t" " " sources "${sources}")
+    foreach(source IN LISTS sources)
+        get_filename_component(folder "${source}" DIRECTORY)
+        while(NOT EXISTS "${folder}/Cargo.toml" AND NOT folder STREQUAL "/" AND NOT folder MATCHES "^[A-Za-z]:/?$")
+            get_filename_component(folder "${folder}" DIRECTORY)
+        endwhile()
+        foreach(manifest Cargo.toml Cargo.lock)
+            if(EXISTS "${folder}/${manifest}")
+                list(APPEND sources "${folder}/${manifest}")
+            endif()
+        endforeach()
+    endforeach()
+    list(REMOVE_DUPLICATES sources)
+    write_depfile("${sources}")
+endfunction()
+
+function(build_with_go)
+    # go does not notice a changed C header outside of its packages, but it notices changed flags.
+    set(digests "")
+    foreach(header IN LISTS HEADERS)
+        file(SHA256 "${header}" digest)
+        string(APPEND digests "${digest}")
+    endforeach()
+    string(SHA256 digest "${digests}")
+    if("$ENV{CGO_CFLAGS}" STREQUAL "")
+        set(ENV{CGO_CFLAGS} "-O2")
+    endif()
+    set(ENV{CGO_CFLAGS} "$ENV{CGO_CFLAGS} -DLOADER_HEADERS_DIGEST=0x${digest}")
+    set(ENV{CGO_ENABLED} 1)
+    if(CC AND "$ENV{CC}" STREQUAL "")
+        set(ENV{CC} "${CC}")
+    endif()
+    get_filename_component(file "${OUTPUT}" NAME)
+    # -buildvcs=false: a checkout that git does not trust, or none at all, must not fail the build.
+    run("${EXECUTABLE}" build -buildmode=c-shared -buildvcs=false -trimpath "-ldflags=-s -w" -o "${WORK}/${file}" .)
+    configure_file("${WORK}/${file}" "${OUTPUT}" COPYONLY) # without the header that go writes beside it
+    file(TOUCH_NOCREATE "${OUTPUT}")
+
+    # Every file and folder (for files that are added) of every package that is not Go's own, and the manifests.
+    string(CONCAT format "{{if not .Standard}}{{$d := .Dir}}{{println $d}}"
+           "{{range .GoFiles}}{{println $d \"/\" .}}{{end}}{{range .CgoFiles}}{{println $d \"/\" .}}{{end}}"
+           "{{range .CFiles}}{{println $d \"/\" .}}{{end}}{{range .HFiles}}{{println $d \"/\" .}}{{end}}"
+           "{{with .Module}}{{println .GoMod}}{{end}}{{end}}")
+    execute_process(COMMAND "${EXECUTABLE}" list -deps -f "${format}" . WORKING_DIRECTORY "${SOURCE}"
+                    RESULT_VARIABLE status OUTPUT_VARIABLE listed)
+    if(NOT status EQUAL 0)
+        message(FATAL_ERROR "plugin ${NAME}: 'go list' in ${SOURCE} ended with ${status}")
+    endif()
+    string(REPLACE " / " "/" listed "${listed}")
+    string(REGEX REPLACE "\n+" ";" listed "${listed}")
+    list(REMOVE_ITEM listed "")
+    list(REMOVE_DUPLICATES listed)
+    write_depfile("${listed}")
+endfunction()
+
+file(MAKE_DIRECTORY "${WORK}")
+if(TOOL STREQUAL "cargo")
+    build_with_cargo()
+else()
+    build_with_go()
+endif()

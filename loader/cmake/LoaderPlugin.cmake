@@ -1,0 +1,249 @@
+# LoaderPlugin.cmake: builds and checks native plugins. Works in any CMake project, 3.20 or later.
+#
+# Use, in the CMakeLists.txt of a plugin author:
+#
+#     cmake_minimum_required(VERSION 3.20)
+#     project(my_plugins LANGUAGES C CXX)
+#     execute_process(COMMAND python3 -m loader.sdk cmake OUTPUT_VARIABLE loader_DIR
+#                     OUTPUT_STRIP_TRAILING_WHITESPACE)
+#     find_package(loader CONFIG REQUIRED)
+#     enable_testing()
+#     loader_add_plugin(shout CONTRACT htmlize SOURCES shout.c)
+#     loader_test_plugin(shout CALL process_role text=shout text=pie struct=int:1,text:,text:,text: GIVES "PIE!")
+#
+# loader_add_plugin(NAME CONTRACT contract
+#                   SOURCES file... | CARGO folder | GO folder
+#                   [CONTRACT_HEADER file] [LINK library...])
+#
+#     Builds NAME.so (.dylib, .dll) into plugins/<contract>/ of the build folder, or into the folder that
+#     LOADER_PLUGIN_OUTPUT names. The target is called NAME. Rebuilt when a source, a header, a manifest or a
+#     package that it is built from changed, and not otherwise.
+#     SOURCES   C11 or C++17, everything hidden but the contract's functions, undefined symbols refused.
+#     CARGO     a crate of type cdylib, its library called NAME. Skipped with a message without cargo.
+#     GO        package main of a Go module, built with -buildmode=c-shared. Skipped likewise without go.
+#     The contract's version is read from its header (LOADER_CONTRACT): CONTRACT_HEADER, or <contract>.h in
+#     the current folder, or <contract>/<contract>.h among the loader's own headers.
+#     Adds the test plugin.NAME: the plugin loads and exports both markers of the handshake.
+#
+# loader_test_plugin(NAME [CASE label] [LEND service key text]
+#                    CALL function argument... GIVES text | FAILS part)
+#
+#     Adds the test plugin.NAME.<function>[.<label>]: a small host in C (check_plugin.c, where arguments are
+#     described) calls the function and compares. In texts, \n \\ and \x2c are read as in C.
+#
+# Variables: LOADER_SANITIZE ("address,undefined"), LOADER_WARNINGS_AS_ERRORS, BUILD_TESTING, and GO_EXECUTABLE
+# or CARGO_EXECUTABLE to name a toolchain.
+include_guard(GLOBAL)
+cmake_policy(PUSH)
+cmake_policy(VERSION 3.20...3.31)
+
+# The folder with loader/plugin.h: beside this one in a wheel, one level up in a checkout.
+function(_loader_include_folder result)
+    foreach(folder "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../include" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../include")
+        if(EXISTS "${folder}/loader/plugin.h")
+            get_filename_component(folder "${folder}" ABSOLUTE)
+            set(${result} "${folder}" PARENT_SCOPE)
+            return()
+        endif()
+    endforeach()
+    message(FATAL_ERROR "loader/plugin.h is not beside ${CMAKE_CURRENT_FUNCTION_LIST_DIR}: reinstall native-plugin-loader")
+endfunction()
+
+# The two marker symbols that a plugin of this contract exports, read from the headers that define them.
+function(_loader_markers result contract header)
+    _loader_include_folder(include)
+    if(NOT header)
+        foreach(file "${CMAKE_CURRENT_SOURCE_DIR}/${contract}.h" "${include}/${contract}/${contract}.h")
+            if(NOT header AND EXISTS "${file}")
+                set(header "${file}")
+            endif()
+        endforeach()
+    endif()
+    get_filename_component(header "${header}" ABSOLUTE)
+    if(NOT EXISTS "${header}" OR IS_DIRECTORY "${header}")
+        message(FATAL_ERROR "no header of contract ${contract}: put ${contract}.h into ${CMAKE_CURRENT_SOURCE_DIR}, "
+                            "or name it with CONTRACT_HEADER")
+    endif()
+    file(STRINGS "${header}" line REGEX "^LOADER_CONTRACT\\(" LIMIT_COUNT 1)
+    if(NOT line MATCHES "^LOADER_CONTRACT\\( *${contract} *, *([0-9]+) *, *([0-9]+) *\\)")
+        message(FATAL_ERROR "${header} has no line LOADER_CONTRACT(${contract}, MAJOR, MINOR); found: '${line}'")
+    endif()
+    set(marker "${contract}_abi_${CMAKE_MATCH_1}_${CMAKE_MATCH_2}")
+    file(STRINGS "${include}/loader/plugin.h" line REGEX "^#define LOADER_ABI " LIMIT_COUNT 1)
+    string(REGEX MATCH "[0-9]+" abi "${line}")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}" "${include}/loader/plugin.h")
+    set(${result} "loader_abi_${abi}" "${marker}" PARENT_SCOPE)
+endfunction()
+
+function(loader_add_plugin name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "CONTRACT;CONTRACT_HEADER;CARGO;GO" "SOURCES;LINK")
+    if(arg_UNPARSED_ARGUMENTS OR NOT arg_CONTRACT)
+        message(FATAL_ERROR "loader_add_plugin(${name}): wanted CONTRACT name and SOURCES, CARGO or GO; "
+                            "not understood: '${arg_UNPARSED_ARGUMENTS}'")
+    endif()
+    _loader_markers(markers "${arg_CONTRACT}" "${arg_CONTRACT_HEADER}")
+
+    set(folder "${LOADER_PLUGIN_OUTPUT}")
+    if(NOT folder)
+        set(folder "${CMAKE_BINARY_DIR}/plugins/${arg_CONTRACT}")
+    endif()
+    set(suffix ".so")
+    if(WIN32 OR CYGWIN)
+        set(suffix ".dll")
+    elseif(APPLE)
+        set(suffix ".dylib")
+    endif()
+    set(file "${folder}/${name}${suffix}")
+
+    if(arg_SOURCES)
+        _loader_add_native(${name} "${folder}" "${suffix}" "${arg_SOURCES}" "${arg_LINK}")
+    elseif(arg_CARGO)
+        _loader_add_foreign(${name} cargo "${arg_CARGO}" "${file}" "${arg_CONTRACT}")
+    elseif(arg_GO)
+        _loader_add_foreign(${name} go "${arg_GO}" "${file}" "${arg_CONTRACT}")
+    else()
+        message(FATAL_ERROR "loader_add_plugin(${name}): one of SOURCES, CARGO and GO says what it is built from")
+    endif()
+    if(TARGET ${name})
+        set_target_properties(${name} PROPERTIES LOADER_PLUGIN_FILE "${file}" LOADER_PLUGIN_MARKERS "${markers}")
+        _loader_add_check(plugin.${name} ${name})
+    endif()
+endfunction()
+
+# A plugin in C or C++.
+function(_loader_add_native name folder suffix sources link)
+    _loader_include_folder(include)
+    add_library(${name} MODULE ${sources})
+    # $<1:...> keeps generators with several configurations from adding a folder of their own.
+    set_target_properties(${name} PROPERTIES
+        PREFIX "" SUFFIX "${suffix}" LIBRARY_OUTPUT_DIRECTORY "$<1:${folder}>"
+        C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+        CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
+        C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    target_include_directories(${name} PRIVATE "${include}" "${CMAKE_CURRENT_SOURCE_DIR}")
+    target_link_libraries(${name} PRIVATE ${link})
+    _loader_compile_strictly(${name})
+    if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        # --exclude-libs: what a static library defines is not exported either.
+        target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)
+        if(NOT LOADER_SANITIZE) # a sanitizer's runtime may be in the program only
+            target_link_options(${name} PRIVATE -Wl,--no-undefined)
+        endif()
+    endif()
+endfunction()
+
+# Warnings and sanitizers, for plugins and for the check host.
+function(_loader_compile_strictly target)
+    if(MSVC)
+        target_compile_options(${target} PRIVATE /W4 $<$<BOOL:${LOADER_WARNINGS_AS_ERRORS}>:/WX>)
+        return()
+    endif()
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+                                             $<$<BOOL:${LOADER_WARNINGS_AS_ERRORS}>:-Werror>)
+    if(LOADER_SANITIZE)
+        set(flags -fsanitize=${LOADER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+        target_compile_options(${target} PRIVATE ${flags} -g)
+        target_link_options(${target} PRIVATE ${flags})
+    endif()
+endfunction()
+
+# A plugin that another build tool makes; LoaderForeign.cmake runs it and says what it depended on.
+function(_loader_add_foreign name tool folder file contract)
+    _loader_find_tool(executable ${tool})
+    if(NOT executable)
+        message(STATUS "loader: plugin ${name} is skipped: no ${tool} that runs was found")
+        return()
+    endif()
+    get_filename_component(folder "${folder}" ABSOLUTE)
+    set(manifest "${folder}/Cargo.toml")
+    if(tool STREQUAL "go")
+        set(manifest "${folder}/go.mod")
+    endif()
+    if(NOT EXISTS "${manifest}")
+        message(FATAL_ERROR "loader_add_plugin(${name}): ${manifest} does not exist")
+    endif()
+    _loader_include_folder(include)
+    set(headers "${include}/loader/plugin.h")
+    if(EXISTS "${include}/${contract}/${contract}.h")
+        list(APPEND headers "${include}/${contract}/${contract}.h")
+    endif()
+    set(work "${CMAKE_CURRENT_BINARY_DIR}/${name}.${tool}")
+    set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/LoaderForeign.cmake")
+    add_custom_command(
+        OUTPUT "${file}"
+        COMMAND "${CMAKE_COMMAND}" "-DTOOL=${tool}" "-DEXECUTABLE=${executable}" "-DNAME=${name}" "-DSOURCE=${folder}"
+                "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d" "-DHEADERS=${headers}" "-DCC=${CMAKE_C_COMPILER}"
+                "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" -P "${script}"
+        DEPENDS "${manifest}" "${script}" ${headers}
+        DEPFILE "${work}.d"
+        WORKING_DIRECTORY "${folder}"
+        COMMENT "Building plugin ${name} with ${tool}"
+        VERBATIM)
+    add_custom_target(${name} ALL DEPENDS "${file}")
+endfunction()
+
+# The path of cargo or go, or an empty string. It is run once: a shim without a toolchain behind it is not one.
+function(_loader_find_tool result tool)
+    string(TOUPPER "${tool}" upper)
+    find_program(${upper}_EXECUTABLE ${tool} HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" /usr/local/go/bin)
+    set(${result} "" PARENT_SCOPE)
+    if(${upper}_EXECUTABLE)
+        set(version --version)
+        if(tool STREQUAL "go")
+            set(version version)
+        endif()
+        execute_process(COMMAND "${${upper}_EXECUTABLE}" ${version} RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+        if(status EQUAL 0)
+            set(${result} "${${upper}_EXECUTABLE}" PARENT_SCOPE)
+        endif()
+    endif()
+endfunction()
+
+# The check host is built once a project. It is C: without that language there are no tests.
+function(_loader_add_check test name)
+    get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+    if((DEFINED BUILD_TESTING AND NOT BUILD_TESTING) OR LOADER_ONLY_SHIPPED OR NOT "C" IN_LIST languages)
+        return()
+    endif()
+    if(NOT TARGET loader-check-plugin)
+        _loader_include_folder(include)
+        add_executable(loader-check-plugin "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/check_plugin.c")
+        target_include_directories(loader-check-plugin PRIVATE "${include}")
+        target_link_libraries(loader-check-plugin PRIVATE ${CMAKE_DL_LIBS})
+        set_target_properties(loader-check-plugin PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON
+                                                             RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/loader")
+        _loader_compile_strictly(loader-check-plugin)
+    endif()
+    get_target_property(file ${name} LOADER_PLUGIN_FILE)
+    get_target_property(markers ${name} LOADER_PLUGIN_MARKERS)
+    set(command loader-check-plugin "${file}")
+    foreach(marker IN LISTS markers)
+        list(APPEND command --marker ${marker})
+    endforeach()
+    add_test(NAME ${test} COMMAND ${command} ${ARGN})
+    set_tests_properties(${test} PROPERTIES TIMEOUT 60 LABELS plugin)
+endfunction()
+
+function(loader_test_plugin name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "CASE;GIVES;FAILS" "CALL;LEND")
+    if(NOT TARGET ${name}) # its toolchain is missing; loader_add_plugin said so
+        return()
+    endif()
+    set(arguments "")
+    if(arg_LEND)
+        list(APPEND arguments --lend ${arg_LEND})
+    endif()
+    list(APPEND arguments --call ${arg_CALL})
+    if("FAILS" IN_LIST ARGN)
+        list(APPEND arguments --fails "${arg_FAILS}")
+    elseif("GIVES" IN_LIST ARGN)
+        list(APPEND arguments --gives "${arg_GIVES}")
+    endif()
+    list(GET arg_CALL 0 test)
+    if(arg_CASE)
+        string(APPEND test ".${arg_CASE}")
+    endif()
+    _loader_add_check(plugin.${name}.${test} ${name} ${arguments})
+endfunction()
+
+cmake_policy(POP)

@@ -1,0 +1,364 @@
+/* check_plugin.c: a host in C alone, as small as the ABI allows. Loads one plugin, looks for the markers of the
+ * handshake, calls functions and compares what they write. It is what loader_test_plugin runs, and it says
+ * whether a plugin keeps to <loader/plugin.h> without Python taking part.
+ *
+ *     check_plugin FILE [--marker NAME]... [--lend SERVICE KEY TEXT]
+ *                  [--call FUNCTION ARGUMENT... (--gives TEXT | --fails PART)]...
+ *
+ *     text=TEXT  bytes=TEXT  int=N     one argument
+ *     struct=FIELD,FIELD...            pointer to a struct: size_t size, then fields text:TEXT, bytes:TEXT, int:N
+ *     --lend                           a service table {size, f}, f being int (*)(call, self, int64_t key,
+ *                                      loader_text *result): TEXT for KEY, a failure for every other key
+ *     --gives TEXT                     the call succeeds and writes TEXT; nothing more, nothing less
+ *     --fails PART                     the call fails, and its error text has PART in it
+ *
+ * In a TEXT, \n, \\ and \xHH stand for a byte. Each call is made three times: with no room for output, with one
+ * byte, and with plenty; the result must be the same. Room is given to the byte, and a guard behind it shows
+ * writing past its end. Exit status: 0 all as wanted, 1 not, 2 wrong use.
+ */
+#define LOADER_HOST
+#include "loader/plugin.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef _WIN32
+#  include <windows.h>
+#else
+#  include <dlfcn.h>
+#endif
+
+enum { ARGUMENTS = 6, FIELDS = 16, GUARD = 16, GUARD_BYTE = 0xA5 };
+
+/* All arguments of a contract's function are of pointer or integer class, so one prototype calls them all. */
+typedef int (*function)(loader_call *, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t);
+
+typedef struct argument {
+    loader_text text;
+    struct {
+        size_t size;
+        uint64_t words[2 * FIELDS];
+    } record;
+} argument;
+
+/* One call and its output: [begin, call.next), room for `room` bytes and a guard behind. */
+typedef struct output {
+    loader_call call; /* first: the host's functions get this pointer */
+    char *begin;
+    size_t room;
+    char *error;
+} output;
+
+/* The one service of --lend. `size` and `get` are the table that the plugin sees. */
+typedef struct lent {
+    size_t size;
+    int (*get)(loader_call *call, const struct lent *self, int64_t key, loader_text *result);
+    const char *id;
+    int64_t key;
+    loader_text text;
+} lent;
+
+static lent service;
+static const char *plugin_file;
+
+/* ---- Small parts ------------------------------------------------------------------------------------- */
+
+static void stop(int status, const char *format, ...)
+{
+    va_list arguments;
+
+    (void)fprintf(stderr, "%s: ", plugin_file != NULL ? plugin_file : "check_plugin");
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    exit(status);
+}
+
+static void *allocate(size_t size)
+{
+    void *memory = malloc(size == 0 ? 1 : size);
+
+    if (memory == NULL)
+        stop(1, "out of memory");
+    return memory;
+}
+
+/* `source`, `size` bytes, with its escapes read, in memory of its own that is exactly as long. */
+static loader_text unescape(const char *source, size_t size)
+{
+    char *text = allocate(size);
+    char *exact;
+    size_t length = 0;
+
+    for (size_t at = 0; at < size; at++) {
+        char hex[3] = {0};
+
+        if (source[at] != '\\' || at + 1 == size) {
+            text[length++] = source[at];
+        } else if (source[++at] == 'n') {
+            text[length++] = '\n';
+        } else if (source[at] == 'x' && size - at > 2) {
+            memcpy(hex, source + at + 1, 2);
+            text[length++] = (char)(unsigned char)strtoul(hex, NULL, 16);
+            at += 2;
+        } else {
+            text[length++] = source[at];
+        }
+    }
+    exact = allocate(length);
+    memcpy(exact, text, length);
+    free(text);
+    return (loader_text){exact, length};
+}
+
+static bool contains(const char *text, size_t size, loader_text part)
+{
+    for (size_t at = 0; at + part.size <= size; at++)
+        if (memcmp(text + at, part.data, part.size) == 0)
+            return true;
+    return false;
+}
+
+/* ---- The host's functions ---------------------------------------------------------------------------- */
+
+static void check_guard(const output *out)
+{
+    const unsigned char *guard = (const unsigned char *)out->begin + out->room;
+
+    if (out->call.next < out->begin || out->call.next > out->begin + out->room)
+        stop(1, "the plugin moved call->next out of its room");
+    for (size_t at = 0; at < GUARD; at++)
+        if (guard[at] != GUARD_BYTE)
+            stop(1, "the plugin wrote behind its room of %zu bytes", out->room);
+}
+
+static void set_room(output *out, size_t used, size_t room)
+{
+    char *begin = allocate(room + GUARD);
+
+    if (used != 0)
+        memcpy(begin, out->begin, used);
+    memset(begin + room, GUARD_BYTE, GUARD);
+    free(out->begin);
+    out->begin = begin;
+    out->room = room;
+    out->call.next = begin + used;
+    out->call.limit = begin + room;
+}
+
+static int grow(loader_call *call, size_t more)
+{
+    output *out = (output *)call;
+    size_t used = (size_t)(call->next - out->begin);
+
+    check_guard(out);
+    if (more > SIZE_MAX / 2 - used)
+        return LOADER_NO_MEMORY;
+    set_room(out, used, used + more);
+    return LOADER_OK;
+}
+
+static int fail(loader_call *call, int status, const char *text, size_t size)
+{
+    output *out = (output *)call;
+    char *copy = allocate(size); /* before the free: `text` may be the earlier error's */
+
+    if (size != 0)
+        memcpy(copy, text, size);
+    free(out->error);
+    out->error = copy;
+    call->error = (loader_text){copy, size};
+    return status == LOADER_OK ? LOADER_FAILED : status;
+}
+
+static void log_line(loader_call *call, int level, const char *text, size_t size)
+{
+    (void)call;
+    (void)fprintf(stderr, "log %d: %.*s\n", level, (int)size, text);
+}
+
+static int cancelled(loader_call *call)
+{
+    (void)call;
+    return LOADER_OK;
+}
+
+static const void *find_service(loader_call *call, const char *id, size_t id_size)
+{
+    (void)call;
+    return service.id != NULL && strlen(service.id) == id_size && memcmp(service.id, id, id_size) == 0 ? &service : NULL;
+}
+
+static int lent_text(loader_call *call, const lent *self, int64_t key, loader_text *result)
+{
+    if (key != self->key)
+        return loader_fail(call, "no %" PRId64, key);
+    *result = self->text;
+    return LOADER_OK;
+}
+
+static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, find_service};
+
+/* ---- The plugin -------------------------------------------------------------------------------------- */
+
+static void *load(const char *file)
+{
+#ifdef _WIN32
+    void *library = (void *)LoadLibraryExA(file, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
+    if (library == NULL)
+        stop(1, "cannot be loaded: error %lu", GetLastError());
+#else
+    void *library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        stop(1, "cannot be loaded: %s", dlerror());
+#endif
+    return library;
+}
+
+static void *find(void *library, const char *name)
+{
+#ifdef _WIN32
+    FARPROC symbol = GetProcAddress((HMODULE)library, name);
+    void *address;
+    memcpy(&address, &symbol, sizeof address);
+#else
+    void *address = dlsym(library, name);
+#endif
+    if (address == NULL)
+        stop(1, "does not export '%s'", name);
+    return address;
+}
+
+/* Fills one field of a struct, `words` 8-byte words in; returns how many it took. */
+static size_t read_field(uint64_t *words, const char *field, size_t size)
+{
+    if (size >= 4 && memcmp(field, "int:", 4) == 0) {
+        words[0] = (uint64_t)strtoll(field + 4, NULL, 10);
+        return 1;
+    }
+    for (size_t prefix = 5; prefix <= 6; prefix++) {
+        if (size >= prefix && memcmp(field, prefix == 5 ? "text:" : "bytes:", prefix) == 0) {
+            loader_text text = unescape(field + prefix, size - prefix);
+            memcpy(words, &text, sizeof text);
+            return 2;
+        }
+    }
+    stop(2, "a field is int:N, text:TEXT or bytes:TEXT, not '%.*s'", (int)size, field);
+    return 0;
+}
+
+static intptr_t read_argument(argument *to, const char *from)
+{
+    size_t words = 0;
+
+    if (strncmp(from, "int=", 4) == 0)
+        return (intptr_t)strtoll(from + 4, NULL, 10);
+    if (strncmp(from, "text=", 5) == 0 || strncmp(from, "bytes=", 6) == 0) {
+        const char *text = strchr(from, '=') + 1;
+        to->text = unescape(text, strlen(text));
+        return (intptr_t)&to->text;
+    }
+    if (strncmp(from, "struct=", 7) != 0)
+        stop(2, "an argument is text=TEXT, bytes=TEXT, int=N or struct=FIELDS, not '%s'", from);
+    for (const char *field = from + 7; *field != '\0';) {
+        size_t size = strcspn(field, ",");
+        if (words + 2 > 2 * FIELDS)
+            stop(2, "more than %d fields in '%s'", FIELDS, from);
+        words += read_field(to->record.words + words, field, size);
+        field += size + (field[size] == ',');
+    }
+    to->record.size = sizeof(size_t) + words * sizeof(uint64_t);
+    return (intptr_t)&to->record;
+}
+
+static void check_result(const output *out, const char *name, int status, bool succeeds, loader_text wanted)
+{
+    size_t size = (size_t)(out->call.next - out->begin);
+    const char *error = out->error != NULL ? out->error : "";
+
+    check_guard(out);
+    if (succeeds && status != LOADER_OK)
+        stop(1, "%s failed with %d: %.*s", name, status, (int)out->call.error.size, error);
+    if (!succeeds && status == LOADER_OK)
+        stop(1, "%s succeeded, wanted a failure with '%.*s'", name, (int)wanted.size, wanted.data);
+    if (!succeeds && !contains(error, out->call.error.size, wanted))
+        stop(1, "%s failed with %d and '%.*s', wanted '%.*s' in it", name, status, (int)out->call.error.size, error,
+             (int)wanted.size, wanted.data);
+    if (succeeds && (size != wanted.size || memcmp(out->begin, wanted.data, size) != 0))
+        stop(1, "%s wrote %zu bytes '%.*s', wanted %zu '%.*s'", name, size, (int)size, out->begin, wanted.size,
+             (int)wanted.size, wanted.data);
+}
+
+/* Reads --call's words from argv[at] on and makes the call. Returns the index behind them. */
+static int check_call(void *library, int argc, char **argv, int at)
+{
+    static const size_t rooms[] = {0, 1, 65536};
+    argument arguments[ARGUMENTS];
+    intptr_t values[ARGUMENTS] = {0};
+    const char *name;
+    loader_text wanted;
+    bool succeeds;
+    size_t count = 0;
+    void *address;
+    function call;
+
+    if (at >= argc)
+        stop(2, "--call wants a function");
+    name = argv[at++];
+    memset(arguments, 0, sizeof arguments);
+    for (; at < argc && strncmp(argv[at], "--", 2) != 0; at++) {
+        if (count == ARGUMENTS)
+            stop(2, "more than %d arguments", ARGUMENTS);
+        values[count] = read_argument(&arguments[count], argv[at]);
+        count++;
+    }
+    if (at + 1 >= argc || (strcmp(argv[at], "--gives") != 0 && strcmp(argv[at], "--fails") != 0))
+        stop(2, "--call %s wants --gives TEXT or --fails PART at its end", name);
+    succeeds = strcmp(argv[at], "--gives") == 0;
+    wanted = unescape(argv[at + 1], strlen(argv[at + 1]));
+
+    address = find(library, name);
+    memcpy(&call, &address, sizeof call); /* ISO C has no cast from an object's pointer to a function's */
+    for (size_t try = 0; try < sizeof rooms / sizeof rooms[0]; try++) {
+        output out = {.call = {.size = sizeof(loader_call), .host = &host}};
+        int status;
+
+        set_room(&out, 0, rooms[try]);
+        status = call(&out.call, values[0], values[1], values[2], values[3], values[4], values[5]);
+        check_result(&out, name, status, succeeds, wanted);
+        free(out.begin);
+        free(out.error);
+    }
+    return at + 2; /* texts of arguments are left to the end of the process */
+}
+
+int main(int argc, char **argv)
+{
+    void *library;
+    int at = 2;
+
+    if (argc < 2)
+        stop(2, "usage: check_plugin FILE [--marker NAME] [--lend SERVICE KEY TEXT] "
+                "[--call FUNCTION ARGUMENT... --gives TEXT | --fails PART]");
+    plugin_file = argv[1];
+    library = load(argv[1]);
+    while (at < argc) {
+        if (strcmp(argv[at], "--marker") == 0 && at + 1 < argc) {
+            (void)find(library, argv[at + 1]);
+            at += 2;
+        } else if (strcmp(argv[at], "--lend") == 0 && at + 3 < argc) {
+            service = (lent){offsetof(lent, id), lent_text, argv[at + 1], strtoll(argv[at + 2], NULL, 10),
+                             unescape(argv[at + 3], strlen(argv[at + 3]))};
+            at += 4;
+        } else if (strcmp(argv[at], "--call") == 0) {
+            at = check_call(library, argc, argv, at + 1);
+        } else {
+            stop(2, "'%s' is not understood here", argv[at]);
+        }
+    }
+    return 0; /* never unloaded: runtimes with threads of their own do not survive that */
+}

@@ -1,0 +1,18 @@
+"""A contract's C header → plain values that loader.contract makes a Contract of. No compiler is needed.
+
+In order, one module a step:
+    files         the header and what it includes: read once, bounded, with one digest
+    cache         values that were made of the same digest before; everything below is then skipped
+    tokens        text → tokens and comments
+    preprocess    directives and macros → one list of tokens
+    declarations  tokens → declarations, with what the LOADER_ macros say of each
+    syntax        declarations → C types (the only module that imports pycparser)
+    rules         C types → what a contract may hold; refuses the rest with line and reason
+"""
+
+from __future__ import annotations
+
+__all__ = ["MAX_PARAMETERS"]
+
+#: Parameters that a contract function may have after `call`: as many as the caller in C can pass.
+MAX_PARAMETERS = 8

@@ -1,0 +1,258 @@
+/* answer.c: the engine's turns with plugins: one role's answer, its checks, and what happens when it fails. */
+#include "pass.h"
+
+#include <stdlib.h>
+
+enum { PATIENCE = 16 }; /* roles between two looks at a deadline, which cost a clock's reading each */
+
+bool engine_is_ascii(const char *data, size_t size)
+{
+    uint64_t word, all = 0;
+    size_t i = 0;
+
+    if (size < 8) {
+        unsigned char some = 0;
+        for (; i < size; i++)
+            some |= (unsigned char)data[i];
+        return some < 128;
+    }
+#ifdef HAVE_SSE2
+    for (; size - i >= BLOCK; i += BLOCK) {
+        const __m128i *p = (const __m128i *)(const void *)(data + i);
+        __m128i a = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
+        __m128i b = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
+        if (_mm_movemask_epi8(_mm_or_si128(a, b)) != 0)
+            return false;
+    }
+#endif
+    for (; size - i >= 8; i += 8) {
+        memcpy(&word, data + i, 8);
+        all |= word;
+    }
+    memcpy(&word, data + size - 8, 8); /* the rest, with some bytes seen twice */
+    return ((all | word) & EACH(0x80)) == 0;
+}
+
+/* Makes room for `more` bytes behind what the buffer holds. */
+static bool buffer_reserve(engine_buffer *buffer, size_t more)
+{
+    size_t room = buffer->room;
+    char *data;
+
+    if (room - buffer->size >= more)
+        return true;
+    if (more > SIZE_MAX / 2 - buffer->size)
+        return false;
+    room = buffer->size + more + buffer->size / 2;
+    data = realloc(buffer->data, room);
+    if (data == NULL)
+        return false;
+    buffer->data = data;
+    buffer->room = room;
+    return true;
+}
+
+bool pass_hold(engine_buffer *buffer, const char *data, size_t size)
+{
+    if (!buffer_reserve(buffer, size))
+        return false;
+    if (size != 0)
+        memcpy(buffer->data + buffer->size, data, size);
+    buffer->size += size;
+    return true;
+}
+
+/* Appends what rule 1 makes of the source from `from` to `to`, which are in paragraphs and no white space. */
+static bool hold_wrapped(engine_source *source, engine_buffer *buffer, const char *from, const char *to)
+{
+    while (from < to) {
+        const char *line = memchr(from, '\n', (size_t)(to - from));
+        if (line == NULL)
+            return pass_hold(buffer, from, (size_t)(to - from));
+        if (!pass_hold(buffer, from, (size_t)(line - from)))
+            return false;
+        if (line[1] != '\n') { /* `line` is before `to`, so there is another byte */
+            if (!pass_hold(buffer, " ", 1))
+                return false;
+            from = line + 1;
+        } else {
+            if (!pass_hold(buffer, PARAGRAPH_BREAK, 9))
+                return false;
+            from = pass_paragraph(source, pass_newlines(line + 2, to));
+        }
+    }
+    return true;
+}
+
+/* ---- One call of a plugin ------------------------------------------------------------------------------ */
+
+/* Tells the host whose function comes next and how far its output may go. */
+ROLE_INLINE void enter(engine_run *run, struct core_owner *owner, size_t max_output, size_t offset)
+{
+    *run->owner = owner;
+    *run->max_output = max_output < SIZE_MAX - offset ? offset + max_output : SIZE_MAX;
+}
+
+/* What a plugin wrote from `offset` on, where it did not end in order: returns its status, or LOADER_OK if all
+ * is well after all. On failure the output is back at `offset`. */
+static int settle(engine_run *run, size_t offset, int status)
+{
+    loader_call *const call = run->call;
+    char *const begin = *run->begin + offset;
+    const size_t size = (size_t)(call->next - begin);
+    char text[96];
+    size_t good;
+    int length;
+
+    if (status == LOADER_OK && size > (size_t)(call->limit - begin)) { /* also if `next` is before `begin` */
+        static const char moved[] = "left the end of its output outside of the room that it had";
+        status = loader_fail_with(call, LOADER_FAILED, moved, sizeof moved - 1);
+    } else if (status == LOADER_OK) {
+        if (call->error.size != 0)
+            run->forget(call); /* it reported a failure and went on; the next one's must not be taken for it */
+        if (engine_is_ascii(begin, size))
+            return LOADER_OK;
+        good = run->utf8_valid(begin, size);
+        if (good == size) {
+            run->ascii = false;
+            return LOADER_OK;
+        }
+        length = snprintf(text, sizeof text, "wrote invalid UTF-8 at byte %zu of its answer", good);
+        status = loader_fail_with(call, LOADER_FAILED, text, (size_t)length);
+    }
+    call->next = begin;
+    return status;
+}
+
+/* The checks that follow each call of a plugin, in the usual case without another call. */
+ROLE_INLINE int leave(engine_run *run, size_t offset, int status)
+{
+    const loader_call *const call = run->call;
+    const char *const begin = *run->begin + offset;
+    const size_t size = (size_t)(call->next - begin);
+
+    *run->max_output = SIZE_MAX;
+    if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) &&
+                      call->error.size == 0 && engine_is_ascii(begin, size)))
+        return LOADER_OK;
+    return settle(run, offset, status);
+}
+
+ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_text *text)
+{
+    const size_t offset = (size_t)(run->call->next - *run->begin);
+
+    enter(run, role->owner, role->max_output, offset);
+    return leave(run, offset, role->process(run->call, &role->name, text, run->post));
+}
+
+int engine_answer(engine_run *run, const engine_role *role, const loader_text *text)
+{
+    return answer(run, role, text);
+}
+
+/* ---- Roles of a document ------------------------------------------------------------------------------- */
+
+/* Whether the document goes on after `problem`; if not, *status says how it ends. */
+static bool goes_on(engine_run *run, const engine_problem *problem, int *status)
+{
+    *status = problem->status;
+    run->problem = *problem;
+    if (run->report == NULL)
+        return false;
+    /* A plugin that stopped because it was told to is no problem to pass over: all others would stop too. */
+    if ((*status == LOADER_CANCELLED || *status == LOADER_DEADLINE) &&
+        run->call->host->cancelled(run->call) != LOADER_OK)
+        return false;
+    if (run->report(run, problem))
+        return true;
+    *status = ENGINE_NO_MEMORY;
+    return false;
+}
+
+bool pass_patient(engine_run *run, int *status)
+{
+    const int stop = run->call->host->cancelled(run->call);
+
+    run->patience = PATIENCE;
+    if (stop == LOADER_OK)
+        return true;
+    memset(&run->problem, 0, sizeof run->problem);
+    run->problem.status = stop;
+    *status = ENGINE_STOPPED;
+    return false;
+}
+
+/* After contents hooks the match of a failed role is still raw: escapes it into the output, all but the
+ * paragraph breaks in it. User text has none by then (rule 1 made each "\n\n" one of ours). */
+static bool put_kept(engine_run *run, const char *at, const char *end)
+{
+    loader_call *const call = run->call;
+
+    for (; at < end; at++) {
+        char *room = loader_reserve(call, 16);
+        if (room == NULL)
+            return false;
+        if (end - at >= 9 && memcmp(at, PARAGRAPH_BREAK, 9) == 0) {
+            memcpy(room, PARAGRAPH_BREAK, 9);
+            call->next = room + 9;
+            at += 8;
+        } else if (strchr("&<>\"'", *at) != NULL && *at != 0) {
+            call->next = pass_entity(room, *at);
+        } else {
+            *room = *at;
+            call->next = room + 1;
+        }
+    }
+    return true;
+}
+
+enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                            const char *close, bool wrapped, int *status)
+{
+    loader_text text = {tick + 1, (size_t)(close - tick - 1)};
+    engine_problem problem = {.role = role, .rewritten = run->rewritten};
+
+    *status = ENGINE_NO_MEMORY;
+    if (run->raw || wrapped) {
+        run->scratch.size = 0;
+        if (!hold_wrapped(&run->source, &run->scratch, run->raw ? start : tick + 1, run->raw ? close + 1 : close))
+            return PASS_STOP;
+        text.data = run->scratch.data;
+        text.size = run->scratch.size;
+    }
+    if (run->raw)
+        return loader_write_text(run->call, &text) == LOADER_OK ? PASS_ANSWERED : PASS_STOP;
+    if (run->limited && --run->patience == 0 && !pass_patient(run, status))
+        return PASS_STOP;
+    problem.status = answer(run, role, &text);
+    if (LOADER_LIKELY(problem.status == LOADER_OK))
+        return PASS_ANSWERED;
+    problem.offset = (size_t)(start - run->source.begin);
+    if (!goes_on(run, &problem, status))
+        return PASS_STOP;
+    if (!run->rewritten || !run->escape)
+        return PASS_KEPT;
+    *status = ENGINE_NO_MEMORY;
+    return put_kept(run, start, close + 1) ? PASS_ANSWERED : PASS_STOP;
+}
+
+/* ---- Contents hooks ------------------------------------------------------------------------------------ */
+
+int pass_contents(engine_run *run, const engine_contents *hook, bool *kept)
+{
+    const loader_text text = {run->held.data, run->held.size};
+    const size_t offset = (size_t)(run->call->next - *run->begin);
+    engine_problem problem = {.contents = hook};
+    int status;
+
+    *kept = false;
+    if (run->limited && !pass_patient(run, &status))
+        return status;
+    enter(run, hook->owner, hook->max_output, offset);
+    problem.status = leave(run, offset, hook->process(run->call, &text, run->post));
+    if (problem.status == LOADER_OK)
+        return LOADER_OK;
+    *kept = goes_on(run, &problem, &status);
+    return *kept ? LOADER_OK : status;
+}

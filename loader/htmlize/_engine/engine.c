@@ -1,0 +1,131 @@
+/* engine.c: a document from its text to its HTML: rule 1's ends, and the order of passes and hooks. */
+#include "pass.h"
+
+#include <stdlib.h>
+
+/* ---- Where the last paragraph begins and ends ---------------------------------------------------------- */
+
+/* Sets up `text` for a pass that wraps paragraphs.
+ *
+ * A run of two or more '\n' ends a paragraph. If the text ends with such a run, its last paragraph ended there
+ * and nothing is trimmed: the run is dropped. Otherwise what follows the last run is trimmed at both ends: the
+ * end is cut off here, by walking back over white space, but not over such a run. The beginning is dropped
+ * when the pass comes to it (pass_trim), because only few texts need the way back to it. */
+static void source_wrap(engine_source *source, const loader_text *text)
+{
+    const char *begin = text->data, *end = begin + text->size;
+    size_t size;
+
+    source->begin = begin;
+    source->last = NULL;
+    source->trim = !(end - begin >= 2 && end[-1] == '\n' && end[-2] == '\n');
+    if (!source->trim) {
+        while (end > begin && end[-1] == '\n')
+            end--;
+    } else {
+        while (!(end - begin >= 2 && end[-1] == '\n' && end[-2] == '\n') && (size = space_before(begin, end)) != 0)
+            end -= size;
+    }
+    source->end = end;
+}
+
+/* What follows the last "\n\n" of the source, found once. */
+static const char *last_paragraph(engine_source *source)
+{
+    const char *at = source->end;
+
+    if (source->last == NULL) {
+        while (at - source->begin >= 2 && !(at[-1] == '\n' && at[-2] == '\n'))
+            at--;
+        source->last = at - source->begin >= 2 ? at : source->begin;
+    }
+    return source->last;
+}
+
+const char *pass_trim(engine_source *source, const char *at)
+{
+    size_t size;
+
+    if (!source->trim || space_after(at, source->end) == 0 || at != last_paragraph(source))
+        return at;
+    while ((size = space_after(at, source->end)) != 0)
+        at += size;
+    return at;
+}
+
+/* ---- A document ---------------------------------------------------------------------------------------- */
+
+static int pass(engine_run *run, unsigned mode)
+{
+    return run->engine->path->pass[mode](run);
+}
+
+/* Moves the output that stands from `offset` on into run->held. */
+static bool take_output(engine_run *run, size_t offset)
+{
+    char *begin = *run->begin + offset;
+
+    run->held.size = 0;
+    if (!pass_hold(&run->held, begin, (size_t)(run->call->next - begin)))
+        return false;
+    run->call->next = begin;
+    return true;
+}
+
+/* Rules 1, 2 and 3 one after another, since contents hooks see the whole text between the first and the last. */
+static int render_with_hooks(engine_run *run, const loader_text *text)
+{
+    const engine *self = run->engine;
+    const size_t offset = (size_t)(run->call->next - *run->begin);
+    int status;
+    bool kept;
+
+    if (text->size != 0) {
+        source_wrap(&run->source, text);
+        run->raw = true;
+        status = pass(run, run->escape ? ENGINE_WRAP | ENGINE_ROLES | ENGINE_ESCAPE : ENGINE_WRAP);
+        run->raw = false;
+        if (status != LOADER_OK)
+            return status;
+    }
+    if (!take_output(run, offset))
+        return ENGINE_NO_MEMORY;
+    for (size_t i = 0; i < self->contents_count; i++) {
+        status = pass_contents(run, &self->contents[i], &kept);
+        if (status != LOADER_OK)
+            return status;
+        if (!kept && !take_output(run, offset))
+            return ENGINE_NO_MEMORY;
+    }
+    if (run->held.size == 0)
+        return LOADER_OK;
+    run->source = (engine_source){.begin = run->held.data, .end = run->held.data + run->held.size};
+    run->rewritten = true;
+    return pass(run, ENGINE_ROLES);
+}
+
+int engine_render(engine_run *run, const loader_text *text)
+{
+    const engine *self = run->engine;
+
+    run->patience = 1;
+    run->raw = run->rewritten = false;
+    memset(&run->problem, 0, sizeof run->problem);
+    memset(&run->scratch, 0, sizeof run->scratch);
+    memset(&run->held, 0, sizeof run->held);
+    *run->max_output = SIZE_MAX;
+    if (self->contents_count != 0)
+        return render_with_hooks(run, text);
+    if (text->size == 0)
+        return LOADER_OK;
+    source_wrap(&run->source, text);
+    return pass(run, ENGINE_WRAP | ENGINE_ROLES | (run->escape ? ENGINE_ESCAPE : 0));
+}
+
+void engine_finish(engine_run *run)
+{
+    free(run->scratch.data);
+    free(run->held.data);
+    memset(&run->scratch, 0, sizeof run->scratch);
+    memset(&run->held, 0, sizeof run->held);
+}

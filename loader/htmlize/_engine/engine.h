@@ -1,0 +1,141 @@
+/* engine.h: turns a whole document into HTML in one go, calling plugins through function pointers.
+ *
+ * Plain C: neither this file nor engine.c knows Python, so that both can be fuzzed, run under sanitizers
+ * and cross-compiled alone. What the engine needs of its host stands in struct engine_run.
+ *
+ * One document, in order:
+ *   no contents hook    one pass wraps paragraphs, escapes and answers roles, from the source to the output
+ *   contents hooks      a pass that wraps (and escapes), then the hooks, then a pass that answers roles
+ *
+ * A "tick" is a backtick. A role opens at a tick that follows :name: and the next tick closes it.
+ */
+#ifndef HTMLIZE_ENGINE_H
+#define HTMLIZE_ENGINE_H
+
+#ifndef LOADER_HOST
+#  define LOADER_HOST
+#endif
+#include "htmlize/htmlize.h"
+
+#include <stdbool.h>
+
+/* Whose function runs. The engine hands it through and never looks inside. */
+struct core_owner;
+
+typedef int (*engine_role_function)(loader_call *, const loader_text *, const loader_text *, const htmlize_post *);
+typedef int (*engine_contents_function)(loader_call *, const loader_text *, const htmlize_post *);
+
+/* One role and the plugin's function that answers it. `name` is borrowed for the engine's life. */
+typedef struct engine_role {
+    loader_text name;
+    engine_role_function process;
+    struct core_owner *owner;
+    size_t max_output; /* bytes that one answer may have; SIZE_MAX: no limit */
+} engine_role;
+
+/* One contents hook. */
+typedef struct engine_contents {
+    engine_contents_function process;
+    struct core_owner *owner;
+    size_t max_output;
+} engine_contents;
+
+/* A slot of the table of roles: open addressing, `number` is an index into roles plus 1, 0 where empty. */
+typedef struct engine_slot {
+    uint32_t hash, number;
+} engine_slot;
+
+struct engine_path; /* one way to scan: portable, sse2, avx2, neon */
+
+/* Roles and hooks. Never changes once it is set up, so any number of threads may use it. */
+typedef struct engine {
+    engine_role *roles;
+    size_t role_count;
+    engine_slot *slots;
+    size_t slot_mask; /* number of slots, a power of two, minus 1 */
+    engine_contents *contents;
+    size_t contents_count;
+    const struct engine_path *path;
+} engine;
+
+/* A plugin's function that failed. */
+typedef struct engine_problem {
+    const engine_role *role;         /* NULL: it was a contents hook */
+    const engine_contents *contents; /* NULL: it was a role */
+    size_t offset;                   /* where the role's first colon stands; 0 for a hook */
+    bool rewritten;                  /* the offset counts in the text that contents hooks left, not the source */
+    int status;                      /* never LOADER_OK */
+} engine_problem;
+
+/* Memory of the engine's own. */
+typedef struct engine_buffer {
+    char *data;
+    size_t size, room;
+} engine_buffer;
+
+/* Text while it is scanned. */
+typedef struct engine_source {
+    const char *begin, *end; /* the text; white space that rule 1 drops at the end is cut off already */
+    const char *last;        /* start of the last paragraph; NULL: not looked for yet */
+    bool trim;               /* the last paragraph runs to the end of the text, so it is trimmed */
+} engine_source;
+
+/* One document. The host fills the first part; zero the second with engine_start. */
+typedef struct engine_run {
+    const engine *engine;
+    loader_call *call;         /* output goes where call->next points; call->error holds a failure's text */
+    char *const *begin;        /* where the output begins now: it moves when the output grows */
+    struct core_owner **owner; /* set before each call of a plugin */
+    size_t *max_output;        /* set before each call of a plugin: bytes that the output may have */
+    const htmlize_post *post;
+    size_t (*utf8_valid)(const char *data, size_t size); /* index of the first bad byte, or size */
+    void (*forget)(loader_call *call); /* drops the error's text and cause */
+    /* Keeps a note of the problem (call->error has its text) and forgets the error. Returns false if it has
+     * no memory for that. NULL: the first problem fails the document. */
+    bool (*report)(struct engine_run *run, const engine_problem *problem);
+    void *context; /* the host's, for report */
+    bool escape;   /* escape text outside handled roles */
+    bool limited;  /* a deadline or a cancel flag is in force: ask call->host->cancelled now and then */
+    bool ascii;    /* in: the text is ASCII. Out: the output is */
+
+    engine_problem problem;    /* what failed the document, if a plugin did */
+    engine_source source;
+    engine_buffer scratch;     /* a role's text that is not a slice of the source */
+    engine_buffer held;        /* what the last contents hook wrote */
+    unsigned patience;         /* roles until the next look at the limit */
+    bool raw;                  /* matches of handled roles are copied, not answered: before contents hooks */
+    bool rewritten;            /* the source is what contents hooks left */
+} engine_run;
+
+/* What engine_render returns beside LOADER_OK and the status of engine_run.problem. */
+enum engine_status {
+    ENGINE_NO_MEMORY = -1, /* the output could not grow */
+    ENGINE_STOPPED = -2    /* cancelled between two roles: problem.status says how; no plugin is to blame */
+};
+
+/* Fills `self` from roles (a later one of the same name wins) and hooks in load order; copies both arrays.
+ * `path` names the way to scan, or is NULL for the best one here. Returns 0, -1 without memory, -2 if there
+ * is no such path on this machine. engine_clear gives back what it took, also after an error. */
+int engine_set(engine *self, const engine_role *roles, size_t role_count, const engine_contents *contents,
+               size_t contents_count, const char *path);
+void engine_clear(engine *self);
+
+/* The role of this name, or NULL. */
+const engine_role *engine_find(const engine *self, const char *name, size_t size);
+
+/* The names of the paths that work on this machine, best first; NULL beyond the last. */
+const char *engine_path_name(size_t index);
+
+/* Renders `text` (well-formed UTF-8) to the output. Returns LOADER_OK, the plugin's status (then run->problem
+ * says whose) or an engine_status. Call engine_finish after it in any case. */
+int engine_render(engine_run *run, const loader_text *text);
+void engine_finish(engine_run *run);
+
+/* Calls one role's plugin outside a document: appends its answer, checked, to the output. Returns its status;
+ * run->ascii tells whether the answer is ASCII. */
+int engine_answer(engine_run *run, const engine_role *role, const loader_text *text);
+
+/* Whether all bytes are below 128. */
+bool engine_is_ascii(const char *data, size_t size);
+
+#endif /* HTMLIZE_ENGINE_H */

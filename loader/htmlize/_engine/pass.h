@@ -1,0 +1,91 @@
+/* pass.h: what scan.h and engine.c share: the pieces of HTML that rule 1 writes, and the slow turns of a pass.
+ */
+#ifndef HTMLIZE_PASS_H
+#define HTMLIZE_PASS_H
+
+#include "block.h"
+#include "role.h"
+#include "space.h"
+
+/* Room that the scanner keeps ahead: a block is stored whole, and what is put at a mark in it goes beyond. */
+enum { PASS_ROOM = BLOCK + 32 };
+
+#define PARAGRAPH_OPEN "<p>"
+#define PARAGRAPH_CLOSE "</p>\n\n"
+#define PARAGRAPH_BREAK PARAGRAPH_CLOSE PARAGRAPH_OPEN
+
+/* One pass over run->source, from there to the output. */
+typedef int pass_function(engine_run *run);
+
+struct engine_path {
+    const char *name;
+    bool (*works)(void);            /* on this machine */
+    pass_function *pass[BLOCK / 8]; /* by engine_mode; NULL: not needed */
+};
+
+/* The paths that work on this machine, best first; NULL beyond the last. */
+const struct engine_path *pass_path(size_t index);
+
+enum pass_verdict {
+    PASS_ANSWERED, /* the match is replaced */
+    PASS_KEPT,     /* the plugin failed; the output is back where the match begins, which is to be kept */
+    PASS_STOP      /* the document failed with *status */
+};
+
+/* Answers (or copies, if run->raw) the match from its first colon `start` over its opening `tick` to its
+ * closing tick `close`. The output stands where the match begins. `wrapped`: a '\n' in it is rule 1's. */
+enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                            const char *close, bool wrapped, int *status);
+
+/* Calls a contents hook with what run->held holds. Returns LOADER_OK or how the document ends. *kept: it failed,
+ * wrote nothing, and the contents stay as they are. */
+int pass_contents(engine_run *run, const engine_contents *hook, bool *kept);
+
+/* Looks at the limit. Returns false, with *status, if the document is to stop. */
+bool pass_patient(engine_run *run, int *status);
+
+/* Appends to a buffer. Returns false without memory. */
+bool pass_hold(engine_buffer *buffer, const char *data, size_t size);
+
+/* Where the text of the paragraph at `at` begins: further on if it is the last one and white space leads it. */
+const char *pass_trim(engine_source *source, const char *at);
+
+/* The same, without a call where no white space can be. `at` may be the end. */
+ROLE_INLINE const char *pass_paragraph(engine_source *source, const char *at)
+{
+    if (at < source->end && ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0xC2))
+        return pass_trim(source, at);
+    return at;
+}
+
+/* The first byte at or after `at` that is not '\n'. */
+ROLE_INLINE const char *pass_newlines(const char *at, const char *end)
+{
+    while (at < end && *at == '\n')
+        at++;
+    return at;
+}
+
+/* Puts the entity of `byte` at `out`, which has room for 8 bytes. Returns where it ends. */
+ROLE_INLINE char *pass_entity(char *out, char byte)
+{
+    switch (byte) {
+    case '&':
+        memcpy(out, "&amp;", 5);
+        return out + 5;
+    case '<':
+        memcpy(out, "&lt;", 4);
+        return out + 4;
+    case '>':
+        memcpy(out, "&gt;", 4);
+        return out + 4;
+    case '"':
+        memcpy(out, "&quot;", 6);
+        return out + 6;
+    default: /* ' */
+        memcpy(out, "&#x27;", 6);
+        return out + 6;
+    }
+}
+
+#endif /* HTMLIZE_PASS_H */

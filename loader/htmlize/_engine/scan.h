@@ -1,0 +1,173 @@
+/* scan.h: the pass over a text. Included once for each kind of vectors, under three macros:
+ *
+ *     SCAN(name)     the name in this version
+ *     SCAN_TARGET    attribute of its functions
+ *     SCAN_BLOCK     the block function of block.h
+ *
+ * A block of 64 bytes is copied to the output before anything is known about it, and comes with a bit for
+ * each byte that matters. What is put in the place of such a byte (the end of a paragraph, an entity, a role's
+ * answer) is written over the copy, and the next block starts right behind it.
+ */
+
+/* The next tick at or after `at`, or NULL. *wrapped is set if a '\n' stands before it. */
+SCAN_TARGET static const char *SCAN(tick)(const char *at, const char *end, bool *wrapped)
+{
+    while (at < end) {
+        size_t left = (size_t)(end - at);
+        uint64_t marks;
+        if (left >= BLOCK) {
+            marks = SCAN_BLOCK(at, NULL, ENGINE_LINES | ENGINE_ROLES);
+        } else {
+            char tail[BLOCK] = {0}; /* nothing is read beyond the end of the text; zeros are no marks */
+            memcpy(tail, at, left);
+            marks = SCAN_BLOCK(tail, NULL, ENGINE_LINES | ENGINE_ROLES);
+        }
+        for (; marks != 0; marks &= marks - 1) {
+            const char *mark = at + __builtin_ctzll(marks);
+            if (*mark == '`')
+                return mark;
+            *wrapped = true;
+        }
+        at += BLOCK < left ? BLOCK : left;
+    }
+    return NULL;
+}
+
+/* The closing tick of the role that opened at mark `i` of a block, mostly in the same one: `further` are its
+ * marks behind that. `from` is where the block was read. */
+SCAN_TARGET BLOCK_INLINE const char *SCAN(close)(uint64_t further, unsigned i, const char *from, const char *block,
+                                                 size_t width, const char *end, bool *wrapped)
+{
+    const uint64_t lines = SCAN_BLOCK(from, NULL, ENGINE_LINES) & (UINT64_MAX - 1) << i;
+
+    for (; further != 0; further &= further - 1) {
+        const unsigned j = (unsigned)__builtin_ctzll(further);
+        if (from[j] == '`') {
+            *wrapped = (lines & ((UINT64_C(1) << j) - 1)) != 0;
+            return block + j;
+        }
+    }
+    *wrapped = lines != 0;
+    return SCAN(tick)(block + width, end, wrapped);
+}
+
+/* The pass itself. `mode` is a constant in each use. Longer than 40 lines because its state has to live in
+ * registers: a function that took its address would double the time of a dense text. */
+SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
+{
+    const engine *const self = run->engine;
+    loader_call *const call = run->call;
+    engine_source *const source = &run->source;
+    const char *at = source->begin, *const end = source->end;
+    char *out = call->next, *limit = call->limit;
+    unsigned ignored = 0; /* ticks to come that open nothing, since they belong to a match that stays */
+
+    if (mode & ENGINE_WRAP) {
+        if (loader_reserve(call, PASS_ROOM) == NULL)
+            return ENGINE_NO_MEMORY;
+        out = call->next, limit = call->limit;
+        memcpy(out, PARAGRAPH_OPEN, 3), out += 3;
+        at = pass_paragraph(source, at);
+    }
+    while (at < end) {
+        char tail[BLOCK + 8];
+        const char *from = at;
+        size_t width = (size_t)(end - at);
+        uint64_t marks;
+        if ((size_t)(limit - out) < PASS_ROOM) {
+            call->next = out;
+            if (call->host->grow(call, width + PASS_ROOM) != LOADER_OK)
+                return ENGINE_NO_MEMORY;
+            out = call->next, limit = call->limit;
+        }
+        if (width > BLOCK) {
+            width = BLOCK;
+        } else { /* nothing is read beyond the end; the zeros behind it are no marks */
+            memset(tail, 0, sizeof tail);
+            from = memcpy(tail, at, width);
+        }
+        marks = SCAN_BLOCK(from, out, mode);
+        for (; marks != 0; marks &= marks - 1) {
+            const unsigned i = (unsigned)__builtin_ctzll(marks);
+            const char *const mark = at + i;
+            if ((mode & ENGINE_WRAP) && *mark == '\n') {
+                memcpy(out + i, PARAGRAPH_BREAK, 9), out += i + 9;
+                at = pass_paragraph(source, pass_newlines(mark + 2, end));
+                goto restart;
+            }
+            if ((mode & ENGINE_ROLES) && *mark == '`') {
+                const engine_role *role = NULL;
+                const char *start = NULL, *close;
+                bool wrapped = false;
+                int status;
+                if (ignored != 0) {
+                    ignored--;
+                    continue;
+                }
+                if (!role_opens(self, source->begin, mark, &start, &role))
+                    continue;
+                if (role == NULL) {
+                    ignored = 1;
+                    continue;
+                }
+                close = SCAN(close)(marks & (marks - 1), i, from, at, width, end, &wrapped);
+                if (close == NULL)
+                    continue; /* then this was the last tick of the text */
+                call->next = out + i - (mark - start);
+                switch (pass_role(run, role, start, mark, close, (mode & ENGINE_WRAP) && wrapped, &status)) {
+                case PASS_ANSWERED:
+                    at = close + 1;
+                    break;
+                case PASS_KEPT:
+                    at = start;
+                    ignored = 2;
+                    break;
+                default:
+                    return status;
+                }
+                out = call->next, limit = call->limit;
+                goto restart;
+            }
+            if (mode & ENGINE_ESCAPE) {
+                out = pass_entity(out + i, *mark);
+                at = mark + 1;
+                goto restart;
+            }
+        }
+        at += width;
+        out += width;
+restart:;
+    }
+    call->next = out;
+    if (mode & ENGINE_WRAP)
+        return loader_write(call, PARAGRAPH_CLOSE, 6) == LOADER_OK ? LOADER_OK : ENGINE_NO_MEMORY;
+    return LOADER_OK;
+}
+
+#define SCAN_PASS(name, mode)                                                                           \
+    SCAN_TARGET static int SCAN(name)(engine_run *run)                                                  \
+    {                                                                                                   \
+        return SCAN(any)(run, mode);                                                                    \
+    }
+
+SCAN_PASS(wrap, ENGINE_WRAP)
+SCAN_PASS(roles, ENGINE_ROLES)
+SCAN_PASS(wrap_roles, ENGINE_WRAP | ENGINE_ROLES)
+SCAN_PASS(wrap_roles_escape, ENGINE_WRAP | ENGINE_ROLES | ENGINE_ESCAPE)
+
+#define SCAN_PASSES                                                                                     \
+    {                                                                                                   \
+        [ENGINE_WRAP] = SCAN(wrap), [ENGINE_ROLES] = SCAN(roles),                                       \
+        [ENGINE_WRAP | ENGINE_ROLES] = SCAN(wrap_roles),                                                \
+        [ENGINE_WRAP | ENGINE_ROLES | ENGINE_ESCAPE] = SCAN(wrap_roles_escape),                         \
+    }
+
+static const struct engine_path SCAN(path) = {SCAN_PATH_NAME, SCAN_WORKS, SCAN_PASSES};
+
+#undef SCAN_PASS
+#undef SCAN_PASSES
+#undef SCAN
+#undef SCAN_TARGET
+#undef SCAN_BLOCK
+#undef SCAN_PATH_NAME
+#undef SCAN_WORKS

@@ -1,0 +1,161 @@
+"""The one way to read a file's bytes: each read is checked against the end first.
+
+The readers of all formats go through here, so that one screen of code answers for the rule "no read past the
+end, whatever the file says". Offsets and sizes that come from a file are never trusted: a range that does not
+lie inside becomes an ImageError, nothing is allocated by a length before it was checked, and the loops of the
+readers are bounded by the constants below.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Any, Final
+
+from loader.errors import ImageError
+
+#: Symbols, exports or imports that one file may have. libLLVM has about 40,000.
+MAX_SYMBOLS: Final = 1_000_000
+#: Bytes of one name. Mangled C++ names of 30,000 bytes exist.
+MAX_NAME: Final = 1 << 20
+#: Entries of tables that describe the file rather than its symbols: segments, libraries, versions, notes.
+MAX_ENTRIES: Final = 65_536
+
+
+class Cursor:
+    """A window on bytes, with offsets relative to the window.
+
+    Args:
+        path: the file's name, for messages.
+        data: the whole file, borrowed.
+        start, size: the window in it (a slice of a universal Mach-O file); the whole file by default.
+    """
+
+    __slots__ = ("data", "path", "room", "size", "start")
+
+    def __init__(self, path: str, data: bytes, *, start: int = 0, size: int | None = None) -> None:
+        self.path = path
+        self.data = data
+        self.start = start
+        self.size = len(data) - start if size is None else size
+        # Names may share their bytes, so a small file could ask for terabytes of them. Real files stay
+        # below twice their size.
+        self.room = 4 * self.size + MAX_NAME
+
+    def window(self, offset: int, size: int, what: str) -> Cursor:
+        """A window inside this one."""
+        self.check(offset, size, what)
+        return Cursor(self.path, self.data, start=self.start + offset, size=size)
+
+    def check(self, offset: int, size: int, what: str) -> None:
+        """Raises ImageError unless `size` bytes at `offset` lie inside the window."""
+        if offset < 0 or size < 0 or offset + size > self.size:
+            raise self.cut_off(offset, size, what)
+
+    def unpack(self, layout: str, offset: int, what: str) -> tuple[Any, ...]:
+        """The values of a struct layout at `offset`."""
+        self.check(offset, struct.calcsize(layout), what)
+        return struct.unpack_from(layout, self.data, self.start + offset)
+
+    def table(self, layout: str, offset: int, count: int, what: str) -> Iterator[tuple[Any, ...]]:
+        """`count` entries of one struct layout, one after the other."""
+        if count > MAX_SYMBOLS:
+            raise self.damaged(f"has too many {what}", expected=f"at most {MAX_SYMBOLS:,}", found=f"{count:,}")
+        return struct.iter_unpack(layout, self.view(offset, count * struct.calcsize(layout), what))
+
+    def view(self, offset: int, size: int, what: str) -> memoryview:
+        """`size` bytes at `offset`, without a copy."""
+        self.check(offset, size, what)
+        begin = self.start + offset
+        return memoryview(self.data)[begin : begin + size]
+
+    def bytes(self, offset: int, size: int, what: str) -> bytes:
+        """`size` bytes at `offset`, copied."""
+        self.check(offset, size, what)
+        begin = self.start + offset
+        return self.data[begin : begin + size]
+
+    def find(self, wanted: bytes, offset: int, size: int) -> int:
+        """Offset of the first `wanted` inside `size` bytes at `offset` (cut at the window's end), or -1."""
+        end = self.start + min(max(offset + size, 0), self.size)
+        found = self.data.find(wanted, self.start + max(offset, 0), end)
+        return found - self.start if found >= 0 else -1
+
+    def name(self, offset: int, end: int, what: str) -> str:
+        """The NUL-terminated name at `offset`; its NUL stands before `end`."""
+        end = min(end, self.size)
+        if not 0 <= offset < end:
+            raise self.cut_off(offset, 1, what)
+        begin = self.start + offset
+        stop = self.data.find(0, begin, min(self.start + end, begin + MAX_NAME))
+        if stop < 0:
+            raise self.damaged("is damaged", expected=f"a NUL at the end of {what}", found="none")
+        self.spend(stop - begin)
+        return decode(self.data[begin:stop])
+
+    def spend(self, size: int) -> None:
+        """Counts bytes of names, and refuses files that ask for more than could be honest."""
+        self.room -= size
+        if self.room < 0:
+            raise self.damaged("is damaged", expected="names about as long as the file", found="much longer ones")
+
+    def cut_off(self, offset: int, size: int, what: str) -> ImageError:
+        """The error for a range that is not inside: a part of the file is missing, or a number is wrong."""
+        return ImageError(
+            "is cut off or damaged",
+            path=self.path,
+            expected=f"{what} at bytes {offset:,} to {offset + size:,}",
+            found=f"the end at byte {self.size:,}",
+            cure="Copy or build the file again",
+        )
+
+    def damaged(self, what: str, *, expected: str, found: str) -> ImageError:
+        """The error for contents that make no sense."""
+        return ImageError(
+            what,
+            path=self.path,
+            expected=expected,
+            found=found,
+            cure="The file is damaged or was not made by a linker: copy or build it again",
+        )
+
+
+class Names:
+    """A string table: names at offsets, each ended by NUL.
+
+    Kept apart from Cursor.name for speed: a library has thousands of names in one table, which is nearly
+    always ASCII and then is decoded once as a whole.
+    """
+
+    __slots__ = ("ascii", "cursor", "table")
+
+    def __init__(self, cursor: Cursor, offset: int, size: int, what: str) -> None:
+        self.cursor = cursor
+        self.table = cursor.bytes(offset, size, what)
+        self.ascii = self.table.decode("ascii") if self.table.isascii() else None
+
+    def at(self, offset: int) -> str:
+        """The name at `offset` of the table."""
+        end = self.table.find(0, offset, offset + MAX_NAME)
+        if end < 0 or offset < 0:
+            raise self.cursor.damaged(
+                "is damaged",
+                expected=f"a name ended by NUL in a string table of {len(self.table):,} bytes",
+                found=f"none at its byte {offset:,}",
+            )
+        cursor = self.cursor
+        cursor.room -= end - offset
+        if cursor.room < 0:
+            cursor.spend(0)
+        if self.ascii is not None:
+            return self.ascii[offset:end]
+        return decode(self.table[offset:end])
+
+
+def decode(name: bytes) -> str:
+    r"""A name of the file as text.
+
+    Names are UTF-8 by custom only. Other bytes become \xNN: such a text can be printed, logged and written as
+    JSON, which one with surrogates cannot, and no name that a contract asks for holds a backslash.
+    """
+    return name.decode("utf-8", "backslashreplace")

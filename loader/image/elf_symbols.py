@@ -1,0 +1,145 @@
+"""Symbols of an ELF file, as dlsym sees them, and the symbol versions that it asks of others.
+
+The rules are those of glibc's elf/dl-lookup.c: what is found is a defined global, weak or unique symbol that
+is not hidden, in its default version. How many symbols there are is told by the hash tables alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from loader.image.cursor import MAX_ENTRIES, MAX_SYMBOLS
+from loader.image.elf_tables import Tables
+
+DT_HASH, DT_SYMTAB, DT_SYMENT, DT_GNU_HASH = 4, 6, 11, 0x6FFFFEF5
+DT_VERSYM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFF0, 0x6FFFFFFE, 0x6FFFFFFF
+SHN_UNDEF, SHN_ABS = 0, 0xFFF1
+STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 1, 2, 10
+STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC = 0, 1, 2, 5, 6, 10
+STV_INTERNAL, STV_HIDDEN = 1, 2
+
+BINDINGS = frozenset({STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE})
+TYPES = frozenset({STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC})
+DATA_TYPES = frozenset({STT_OBJECT, STT_COMMON, STT_TLS})
+#: Values of st_info that dlsym takes: binding in the upper half, type in the lower.
+FINDABLE = frozenset(binding << 4 | kind for binding in BINDINGS for kind in TYPES)
+
+
+class Symbols(NamedTuple):
+    """Names of symbols."""
+
+    exports: frozenset[str]
+    data_exports: frozenset[str]
+    imports: frozenset[str]
+
+
+def read_symbols(elf: Tables) -> Symbols:
+    """Exports and imports. No symbol table or no hash table: none, as for dlsym."""
+    first, count = _gnu_hash(elf) if DT_GNU_HASH in elf.dynamic else _hash(elf)
+    if DT_SYMTAB not in elf.dynamic or not count:
+        return Symbols(frozenset(), frozenset(), frozenset())
+    entry = struct.calcsize(elf.layout.symbol)
+    if elf.dynamic.get(DT_SYMENT, entry) != entry:
+        raise elf.cursor.damaged(
+            "is damaged", expected=f"symbols of {entry} bytes", found=f"{elf.dynamic[DT_SYMENT]} bytes"
+        )
+    offset, _ = elf.place(elf.dynamic[DT_SYMTAB], "the symbol table")
+    rows: Iterable[tuple[int, ...]] = elf.cursor.table(elf.layout.symbol, offset, count, "symbols")
+    if elf.bits == 32:
+        rows = ((name, info, other, section, value) for name, value, _, info, other, section in rows)
+    hidden = _hidden(elf, count)
+    exports: set[str] = set()
+    data_exports: set[str] = set()
+    imports: set[str] = set()
+    name_at = elf.names.at
+    for index, (at, info, other, section, value, *_) in enumerate(rows):
+        if info not in FINDABLE:
+            continue
+        if section == SHN_UNDEF:
+            if at:
+                imports.add(name_at(at))
+            continue
+        if index < first or index in hidden or other & 3 in (STV_INTERNAL, STV_HIDDEN):
+            continue
+        if value == 0 and section != SHN_ABS and info & 15 != STT_TLS:
+            continue
+        name = name_at(at)
+        exports.add(name)
+        if info & 15 in DATA_TYPES:
+            data_exports.add(name)
+    return Symbols(frozenset(exports), frozenset(data_exports), frozenset(imports))
+
+
+def _gnu_hash(elf: Tables) -> tuple[int, int]:
+    """Index of the first symbol that can be found, and the number of symbols, from DT_GNU_HASH.
+
+    The table has no count: the last symbol is the end of the chain that the highest bucket begins.
+    """
+    cursor, word = elf.cursor, elf.layout.word
+    offset, _ = elf.place(elf.dynamic[DT_GNU_HASH], "the hash table")
+    buckets, first, blooms, _ = cursor.unpack(word[0] + "IIII", offset, "the hash table")
+    offset += 16 + blooms * struct.calcsize(elf.layout.bloom_word)
+    last = max((value for (value,) in cursor.table(word, offset, buckets, "hash buckets")), default=0)
+    if last < first:
+        return first, _checked(elf, first)
+    offset += 4 * buckets + 4 * (last - first)
+    _checked(elf, last)
+    room = min((cursor.size - offset) // 4, MAX_SYMBOLS)
+    for index, (value,) in enumerate(cursor.table(word, offset, max(room, 0), "hash chains"), start=last + 1):
+        if value & 1:
+            return first, _checked(elf, index)
+    raise cursor.damaged("is damaged", expected="a hash table with an end", found="none")
+
+
+def _hash(elf: Tables) -> tuple[int, int]:
+    """The same from DT_HASH, whose second word is the number of symbols."""
+    if DT_HASH not in elf.dynamic:
+        return 0, 0
+    word = elf.layout.hash_word
+    offset, _ = elf.place(elf.dynamic[DT_HASH], "the hash table")
+    _, count = elf.cursor.unpack(word + word[1], offset, "the hash table")
+    return 1, _checked(elf, count)
+
+
+def _checked(elf: Tables, count: int) -> int:
+    if count > MAX_SYMBOLS:
+        raise elf.cursor.damaged("has too many symbols", expected=f"at most {MAX_SYMBOLS:,}", found=f"{count:,}")
+    return count
+
+
+def _hidden(elf: Tables, count: int) -> frozenset[int]:
+    """Indices of symbols of an old version (name@VERSION, not name@@VERSION), which dlsym passes over."""
+    if DT_VERSYM not in elf.dynamic:
+        return frozenset()
+    offset, _ = elf.place(elf.dynamic[DT_VERSYM], "versions of symbols")
+    rows = elf.cursor.table(elf.layout.word[0] + "H", offset, count, "versions of symbols")
+    return frozenset(index for index, (version,) in enumerate(rows) if version > 0x8001)
+
+
+def read_versions(elf: Tables) -> dict[str, tuple[str, ...]]:
+    """Symbol versions that are asked of each library, in the file's order."""
+    wanted: dict[str, list[str]] = {}
+    if DT_VERNEED not in elf.dynamic:
+        return {}
+    order = elf.layout.word[0]
+    offset, _ = elf.place(elf.dynamic[DT_VERNEED], "needed versions")
+    left = MAX_ENTRIES  # the tables are linked lists, which could share entries or meet themselves
+    for _ in range(min(elf.dynamic.get(DT_VERNEEDNUM, 0), MAX_ENTRIES)):
+        _, names, library, auxiliary, following = elf.cursor.unpack(order + "HHIII", offset, "needed versions")
+        versions = wanted.setdefault(elf.names.at(library), [])
+        at = offset + auxiliary
+        left -= names
+        if left < 0:
+            raise elf.cursor.damaged("is damaged", expected=f"at most {MAX_ENTRIES:,} versions", found="more")
+        for _ in range(names):
+            _, _, _, name, step = elf.cursor.unpack(order + "IHHII", at, "needed versions")
+            versions.append(elf.names.at(name))
+            if step == 0:
+                break
+            at += step
+        if following == 0:
+            break
+        offset += following
+    return {library: tuple(versions) for library, versions in wanted.items()}

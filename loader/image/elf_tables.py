@@ -1,0 +1,218 @@
+"""The tables of an ELF file that the dynamic linker goes by: header, segments, dynamic table, strings.
+
+They are read from where the dynamic linker reads them: from the segments, through addresses, never through
+section headers, which it ignores and which may be stripped or lie (ELF specification, "Program Loading and
+Dynamic Linking").
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from loader.errors import ImageError
+from loader.image.cursor import MAX_ENTRIES, Cursor, Names
+from loader.image.image import File, Machine
+
+MACHINES: Final = {
+    2: "sparc",
+    3: "i386",
+    8: "mips",
+    20: "ppc",
+    21: "ppc64",
+    22: "s390x",
+    40: "arm",
+    43: "sparc64",
+    50: "ia64",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv",
+    258: "loongarch64",
+    0x9026: "alpha",
+}
+EM_S390, EM_ALPHA = 22, 0x9026
+
+ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
+PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_STACK = 1, 2, 4, 0x6474E551
+DT_NEEDED, DT_STRTAB, DT_STRSZ = 1, 5, 10
+
+
+class Segment(NamedTuple):
+    """A program header."""
+
+    kind: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+    align: int
+
+
+class Section(NamedTuple):
+    """A section header, as far as it is of interest. Not checked: its bytes may lie outside the file."""
+
+    offset: int
+    size: int
+
+
+class Layout(NamedTuple):
+    """struct formats of one class (32 or 64 bits) in one byte order."""
+
+    header: str
+    segment: str
+    section: str
+    dynamic: str
+    symbol: str
+    word: str
+    hash_word: str
+    bloom_word: str
+
+
+def layout_of(bits: int, order: str, machine: int) -> Layout:
+    """The layout that e_ident and e_machine ask for; `order` is "<" or ">"."""
+    wide = bits == 64
+    return Layout(
+        header=order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"),
+        segment=order + ("IIQQQQQQ" if wide else "IIIIIIII"),
+        section=order + ("IIQQQQIIQQ" if wide else "IIIIIIIIII"),
+        dynamic=order + ("qQ" if wide else "iI"),
+        symbol=order + ("IBBHQQ" if wide else "IIIBBH"),
+        word=order + "I",
+        # The two psABIs that made the words of DT_HASH 64 bits wide.
+        hash_word=order + ("Q" if wide and machine in (EM_S390, EM_ALPHA) else "I"),
+        bloom_word=order + ("Q" if wide else "I"),
+    )
+
+
+class Tables:
+    """One file's tables. Raises ImageError for what is not a loadable ELF file."""
+
+    def __init__(self, file: File) -> None:
+        self.path = file.path
+        self.cursor = cursor = Cursor(file.path, file.data)
+        self.ident = ident = cursor.bytes(0, 16, "the ELF identification")
+        if ident[4] not in (1, 2) or ident[5] not in (1, 2):
+            raise cursor.damaged(
+                "has an ELF header that makes no sense",
+                expected="class 1 or 2 and byte order 1 or 2",
+                found=f"class {ident[4]} and byte order {ident[5]}",
+            )
+        self.bits = 64 if ident[4] == 2 else 32
+        self.order = "<" if ident[5] == 1 else ">"
+        (self.number,) = cursor.unpack(self.order + "H", 18, "the ELF header")
+        self.layout = layout = layout_of(self.bits, self.order, self.number)
+        header = cursor.unpack(layout.header, 16, "the ELF header")
+        self.type, phoff, self.shoff = header[0], header[4], header[5]
+        phentsize, phnum, self.shentsize, self.shnum, self.shstrndx = header[8:]
+        self._check_type()
+        if phnum and phentsize != struct.calcsize(layout.segment):
+            raise cursor.damaged(
+                "has program headers of an unknown size",
+                expected=f"{struct.calcsize(layout.segment)} bytes",
+                found=f"{phentsize} bytes",
+            )
+        # Not needed for loading, but at the end of most files: what misses them lost its end on the way.
+        if self.shoff:
+            cursor.check(self.shoff, self.shnum * self.shentsize, "section headers")
+        rows = cursor.table(layout.segment, phoff, phnum, "program headers")
+        if self.bits == 64:
+            self.segments = [Segment(row[0], row[1], row[2], row[3], row[5], row[7]) for row in rows]
+        else:
+            self.segments = [Segment(row[0], row[6], row[1], row[2], row[4], row[7]) for row in rows]
+        self.loads = self._loads()
+        self.needed: list[int] = []
+        self.dynamic = self._dynamic()
+        self.names = self._names()
+
+    def machine(self, system: str) -> Machine:
+        """Where the file can run."""
+        name = MACHINES.get(self.number, f"machine {self.number}")
+        if name == "riscv" or (name == "mips" and self.bits == 64):
+            name = f"{name}{self.bits}"
+        if name == "ppc64" and self.order == "<":
+            name = "ppc64le"
+        endian = "little" if self.order == "<" else "big"
+        return Machine(format="elf", system=system, machine=name, bits=self.bits, endian=endian)
+
+    def place(self, address: int, what: str) -> tuple[int, int]:
+        """File offset of an address, and how many bytes of its segment follow it in the file."""
+        for segment in self.loads:
+            skip = address - segment.address
+            if 0 <= skip < segment.size:
+                return segment.offset + skip, segment.size - skip
+        raise self.cursor.damaged("is damaged", expected=f"{what} in a loaded segment", found=f"address {address:#x}")
+
+    def text(self, tag: int) -> str | None:
+        """The name that a dynamic entry gives, or None if there is no such entry."""
+        return self.names.at(self.dynamic[tag]) if tag in self.dynamic else None
+
+    def sections(self) -> dict[str, Section]:
+        """Section headers by name. Empty if they are stripped or make no sense: nothing depends on them."""
+        layout = self.layout.section
+        if not self.shoff or self.shentsize != struct.calcsize(layout) or self.shstrndx >= self.shnum:
+            return {}
+        rows = list(self.cursor.table(layout, self.shoff, min(self.shnum, MAX_ENTRIES), "section headers"))
+        try:
+            names = Names(self.cursor, rows[self.shstrndx][4], rows[self.shstrndx][5], "names of sections")
+            return {names.at(row[0]): Section(row[4], row[5]) for row in rows}
+        except ImageError:
+            return {}
+
+    def _check_type(self) -> None:
+        """Refuses ELF files that are never loaded."""
+        if self.type in (ET_EXEC, ET_DYN):
+            return
+        kinds = {ET_REL: "an object file (.o)", ET_CORE: "a core dump"}
+        raise ImageError(
+            "is not a shared library",
+            path=self.path,
+            expected="an ELF shared library",
+            found=kinds.get(self.type, f"an ELF file of type {self.type}"),
+            cure="Link it: cc -shared -fPIC" if self.type == ET_REL else "Name the file that the linker made",
+        )
+
+    def _loads(self) -> list[Segment]:
+        """The segments that become memory, which must lie in the file."""
+        loads = [segment for segment in self.segments if segment.kind == PT_LOAD]
+        if not loads:
+            raise self.cursor.damaged("has nothing to load", expected="a segment to load", found="none")
+        end = 0
+        for segment in loads:
+            self.cursor.check(segment.offset, segment.size, "a segment to load")
+            # What is read here must be what is mapped there, so no address may have two contents.
+            if segment.address < end:
+                raise self.cursor.damaged(
+                    "has segments that overlap or are out of order",
+                    expected=f"a segment from address {end:#x} on",
+                    found=f"one at {segment.address:#x}",
+                )
+            end = segment.address + segment.size
+        return loads
+
+    def _dynamic(self) -> dict[int, int]:
+        """The dynamic entries; where a tag repeats, the last one counts, as in glibc and musl."""
+        segments = [segment for segment in self.segments if segment.kind == PT_DYNAMIC]
+        if not segments:  # a static executable
+            return {}
+        tags: dict[int, int] = {}
+        offset, room = self.place(segments[-1].address, "the dynamic table")
+        count = min(room, segments[-1].size) // struct.calcsize(self.layout.dynamic)
+        rows = self.cursor.table(self.layout.dynamic, offset, min(count, MAX_ENTRIES), "dynamic entries")
+        for tag, value in rows:
+            if tag == 0:
+                return tags
+            tags[tag] = value
+            if tag == DT_NEEDED:
+                self.needed.append(value)
+        raise self.cursor.damaged("is damaged", expected="a dynamic table with an end", found=f"{count:,} entries")
+
+    def _names(self) -> Names:
+        if DT_STRTAB not in self.dynamic:
+            return Names(self.cursor, 0, 0, "the string table")
+        offset, room = self.place(self.dynamic[DT_STRTAB], "the string table")
+        size = self.dynamic.get(DT_STRSZ, 0)
+        if size > room:
+            raise self.cursor.damaged(
+                "is damaged", expected=f"a string table of at most {room:,} bytes", found=f"{size:,} bytes"
+            )
+        return Names(self.cursor, offset, size, "the string table")

@@ -1,0 +1,186 @@
+"""Image: what a file is, known from its bytes alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["File", "Image", "Machine", "this_machine"]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file's bytes, read once."""
+
+    #: Absolute path, or the name that stands for it in messages.
+    path: str
+    data: bytes = field(repr=False, compare=False)
+    #: SHA-256 of `data`, in hexadecimal.
+    digest: str
+    #: fstat of the descriptor that `data` was read from; None for bytes that came from elsewhere.
+    stat: os.stat_result | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where native code can run."""
+
+    #: "elf", "mach-o" or "pe".
+    format: str
+    #: "linux", "android", "macos", "ios", "windows", "freebsd", "netbsd", "openbsd", ...
+    system: str
+    #: "x86_64", "aarch64", "i386", "arm", "riscv64", ... or "machine N" if the number has no name here.
+    machine: str
+    bits: int
+    #: "little" or "big".
+    endian: str
+
+    def __str__(self) -> str:
+        format_name = {"elf": "ELF", "mach-o": "Mach-O", "pe": "PE"}.get(self.format, self.format)
+        order = ", big-endian" if self.endian == "big" else ""
+        return f"{format_name} for {self.machine} {self.system}, {self.bits}-bit{order}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What a shared library or executable is and needs, read from its bytes without running it.
+
+    Names that the file gives are text in which bytes that are not UTF-8 stand as ``\\xNN``; they can hold
+    control characters, so escape them before they reach a terminal.
+    """
+
+    #: The bytes that all other fields were read from, and the ones to load.
+    file: File
+    machine: Machine
+    #: "shared library", "executable" or "bundle" (macOS).
+    kind: str
+
+    #: Names of defined functions and data that dlsym (GetProcAddress) finds.
+    exports: frozenset[str]
+    #: Those of `exports` that are data, so must not be called.
+    data_exports: frozenset[str] = frozenset()
+    #: Names that the dynamic linker looks up elsewhere.
+    imports: frozenset[str] = field(default=frozenset(), repr=False)
+    #: Libraries that the dynamic linker loads with this one, as the file names them, in its order.
+    needed: tuple[str, ...] = ()
+    #: The library's own name for itself (DT_SONAME, LC_ID_DYLIB, the name in the export table), or None.
+    soname: str | None = None
+    #: Folders where `needed` are looked for, `$ORIGIN` and `@loader_path` not replaced.
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
+    #: Symbol versions asked of a library: {"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34")}.
+    versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False, repr=False)
+    #: "glibc", "musl", "bionic", "bsd", or None: no C library, or not of ELF.
+    libc: str | None = None
+    #: Least version of the system that the file asks for ("11.0" of macOS, "6.0" of Windows), or None.
+    minimum_system: str | None = None
+
+    #: Carries a Go runtime: it starts threads, takes signals, does not survive fork, cannot be unloaded.
+    go: bool = False
+    #: "go1.22.1" where the file says it.
+    go_version: str | None = None
+    #: Compilers and linkers that left their name: "GCC: (Debian 12.2.0) 12.2.0", "rustc version 1.80.0 (...)".
+    compilers: tuple[str, ...] = field(default=(), repr=False)
+    #: Sanitizer it was built with: "address", "thread", "memory", "undefined", "leak", "hwaddress", or None.
+    sanitizer: str | None = None
+    #: GNU build id, Mach-O UUID or PE debug id, in hexadecimal, or None.
+    build_id: str | None = None
+    #: Has debug information in itself.
+    debug: bool = False
+    #: Asks for a stack that can be executed.
+    executable_stack: bool = False
+    #: Code is changed at load time (DT_TEXTREL): needs memory that is writable and executable.
+    text_relocations: bool = False
+    #: Needs room in the static thread-local block, which can be used up when it is loaded late.
+    static_tls: bool = False
+    #: Built with `-z nodlopen`: the dynamic linker refuses to load it at run time.
+    no_dlopen: bool = False
+    #: CPUs of all slices of a universal Mach-O file; the facts here are of the one that `machine` names.
+    slices: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Absolute path of the file."""
+        return self.file.path
+
+    @property
+    def data(self) -> bytes:
+        """The file's bytes."""
+        return self.file.data
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of `data`, in hexadecimal."""
+        return self.file.digest
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.file.data)
+
+    @property
+    def rust(self) -> bool:
+        """Built, at least in part, by rustc."""
+        return any(name.startswith("rustc ") for name in self.compilers)
+
+    @property
+    def musl(self) -> bool:
+        """Built against the C library musl."""
+        return self.libc == "musl"
+
+    def mismatch(self) -> str | None:
+        """Why this process cannot load the file, as a phrase that says what the file is, or None if it can.
+
+        Compares format, system, CPU, pointer size, byte order and kind; not what it needs (see needs.py).
+        """
+        here = this_machine()
+        if self.machine != here:
+            return str(self.machine)
+        if self.kind == "executable":
+            return "an executable, not a shared library"
+        if self.no_dlopen:
+            return "a library built with -z nodlopen, which may not be loaded at run time"
+        return None
+
+
+#: Names that operating systems have for CPUs, where they differ from ours.
+CPU_NAMES = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "i486": "i386",
+    "i586": "i386",
+    "i686": "i386",
+    "x86": "i386",
+}
+_here: Machine | None = None
+
+
+def this_machine() -> Machine:
+    """What this process can load."""
+    global _here
+    if _here is None:
+        _here = _this_machine()
+    return _here
+
+
+def _this_machine() -> Machine:
+    bits = 64 if sys.maxsize > 1 << 32 else 32
+    if sys.platform == "win32":
+        # The version text names the CPU that this Python was built for; the environment names the system's.
+        text = sys.version.lower()
+        cpu = "amd64" if "amd64" in text else "arm64" if "arm64" in text else "arm" if "(arm)" in text else "x86"
+    else:
+        cpu = os.uname().machine.lower()
+    machine = CPU_NAMES.get(cpu, cpu)
+    if machine.startswith("armv"):
+        machine = "arm"
+    if bits == 32:  # a 32-bit process under a 64-bit kernel, which uname tells about
+        machine = {"x86_64": "i386", "aarch64": "arm"}.get(machine, machine)
+    platform = sys.platform
+    if hasattr(sys, "getandroidapilevel"):
+        platform = "android"
+    systems = {"darwin": ("mach-o", "macos"), "win32": ("pe", "windows"), "cygwin": ("pe", "windows")}
+    format_name, system = systems.get(platform, ("elf", platform.rstrip("0123456789")))
+    return Machine(format=format_name, system=system, machine=machine, bits=bits, endian=sys.byteorder)

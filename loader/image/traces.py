@@ -1,0 +1,65 @@
+"""What compilers and runtimes leave behind in every format: Go, rustc, sanitizers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from loader.image.cursor import Cursor, decode
+
+#: Begins the section .go.buildinfo (Go's debug/buildinfo), on a boundary of 16 bytes.
+GO_MAGIC: Final = b"\xff Go buildinf:"
+#: Exported by every shared library that cgo made; none of them can be left out by a linker's flags.
+GO_SYMBOLS: Final = frozenset({"crosscall2", "_cgo_topofstack", "_cgo_panic"})
+#: What shows a sanitizer: a part of its run-time library's name, and how its calls begin.
+SANITIZERS: Final = (
+    ("address", "asan", "__asan_"),
+    ("hwaddress", "hwasan", "__hwasan_"),
+    ("thread", "tsan", "__tsan_"),
+    ("memory", "msan", "__msan_"),
+    ("leak", "lsan", "__lsan_"),
+    ("undefined", "ubsan", "__ubsan_"),
+)
+SANITIZER_CALLS: Final = tuple(call for _, _, call in SANITIZERS)
+
+
+def go_version(cursor: Cursor, offset: int, size: int) -> str | None:
+    """Version in the Go build information inside a range: "" if it is there but older than Go 1.18.
+
+    None if there is none.
+    """
+    at = cursor.find(GO_MAGIC, offset, size)
+    if at < 0:
+        return None
+    head = cursor.bytes(at, min(64, cursor.size - at), "Go build information")
+    # Byte 15 bit 1: the version follows as length (a varint; versions are short) and text.
+    if len(head) < 33 or not head[15] & 2 or head[32] > 0x7F:
+        return ""
+    version = decode(head[33 : 33 + head[32]])
+    return version if version.startswith(("go", "devel")) else ""
+
+
+def sanitizer(needed: Iterable[str], symbols: Iterable[str]) -> str | None:
+    """The sanitizer that the code was built with.
+
+    Args:
+        needed: names of needed libraries: libasan.so.8, libclang_rt.asan-x86_64.so, ...
+        symbols: names of imports, then exports (of a run time linked statically).
+    """
+    libraries = [name for name in needed if "san" in name]
+    calls = {name for name in symbols if name.startswith(SANITIZER_CALLS)}
+    if not libraries and not calls:
+        return None
+    for name, library, call in SANITIZERS:
+        if any(f"lib{library}." in text or f"rt.{library}" in text for text in libraries):
+            return name
+        if any(text.startswith(call) for text in calls):
+            return name
+    return None
+
+
+def texts(data: bytes) -> Iterator[str]:
+    """The different texts of a section .comment, which are separated by NUL."""
+    for text in dict.fromkeys(data.split(b"\0")):
+        if text:
+            yield decode(text)

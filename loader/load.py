@@ -1,0 +1,124 @@
+"""The road, on one screen: path -> Image -> Candidate -> TrustedImage -> Library -> Plugin.
+
+Each stage is a module with one function from one frozen value to the next; each fails with its own exception.
+Its place among other plugins is the last stage, and belongs to the host (registry.py, host.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loader.discover import find
+from loader.errors import LibraryError, LoaderError
+from loader.handshake import Candidate, shake_hands
+from loader.image import Image, read_image
+from loader.library import open_library
+from loader.plugin import Plugin, bind, plugin_name
+from loader.trust import Policy, trust
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from loader._core._call import Services
+    from loader.contract import Contract
+
+__all__ = ["Found", "discover", "load", "reopen"]
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    contract: Contract,
+    policy: Policy | None = None,
+    name: str | None = None,
+    services: Services | None = None,
+    max_output: int | None = None,
+) -> Plugin:
+    """Loads one plugin file.
+
+    Args:
+        path: the file.
+        contract: what it must implement.
+        policy: what must hold before its code runs; None: every file that the user names may.
+        name: the plugin's name, if not the file's.
+        services: what a host lends to it (see :class:`loader.Host`).
+        max_output: the most bytes that one call may write; None: no limit but memory.
+
+    Raises:
+        PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
+    """
+    image = read_image(path)
+    candidate = shake_hands(image, contract)
+    trusted = trust(candidate, policy or Policy())
+    library = open_library(trusted)
+    return bind(trusted, library, name=name, services=services, max_output=max_output)
+
+
+def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
+    """What unpickling a Plugin calls: the same file again, or LibraryError if it is not the same."""
+    plugin = load(path, contract=contract, name=name)
+    if plugin.digest != digest:
+        raise LibraryError(
+            "is not the file that was pickled",
+            path=path,
+            plugin=name,
+            expected=f"SHA-256 {digest}",
+            found=plugin.digest,
+            cure="Use the same build of the plugin in all processes",
+        )
+    return plugin
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that discovery looked at, without running any of it.
+
+    `error` says why it cannot be loaded, or is None. `image` is None if the file could not be read at all;
+    `candidate` is None if no contract was given or the handshake failed. `source` says what led to the file.
+    """
+
+    path: str
+    source: str
+    image: Image | None = None
+    candidate: Candidate | None = None
+    error: LoaderError | None = None
+
+    @property
+    def name(self) -> str:
+        """The name that the plugin will have."""
+        return plugin_name(self.path)
+
+
+def discover(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    *,
+    entry_points: str | None = None,
+    environment: str | None = None,
+    contract: Contract | None = None,
+    strict: bool = False,
+) -> list[Found]:
+    """What is there to load, in a defined order, without loading it.
+
+    Args:
+        paths, entry_points, environment: where to look; see :func:`loader.discover.find`.
+        contract: if given, each file's handshake with it is tried too.
+        strict: raise the first failure instead of returning it.
+
+    One bad file never stops the others: its :class:`Found` has the error.
+    """
+    found = []
+    for place in find(paths, entry_points=entry_points, environment=environment):
+        image = candidate = None
+        error = place.error
+        try:
+            if error is None:
+                image = read_image(place.path)
+                candidate = None if contract is None else shake_hands(image, contract)
+        except LoaderError as failure:
+            error = failure
+        if strict and error is not None:
+            raise error
+        found.append(Found(place.path, place.source, image, candidate, error))
+    return found

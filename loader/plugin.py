@@ -1,0 +1,241 @@
+"""Library -> Plugin: the contract's functions at their addresses, as Python callables.
+
+A call goes: attribute look-up -> Function (loader/_core/function.c) -> the plugin. Nothing of the road is on
+it. What a plugin sends the other way, errors and log lines, arrives in the two functions at the end of this
+file; status codes become exceptions there and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from loader._core._call import Function, Layout, Owner, Services, forked, set_error_factory, set_log
+from loader.contract import Kind
+from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Mapping
+
+    from loader.contract import Contract, Parameter, Struct
+    from loader.contract import Function as Declared
+    from loader.library import Library
+    from loader.trust import TrustedImage
+
+__all__ = ["Plugin", "bind", "layout_of", "plugin_name"]
+
+#: How contract.Kind is told to C: see enum kind in _core/internal.h.
+KIND_LETTER = {
+    Kind.TEXT: "t",
+    Kind.BYTES: "b",
+    Kind.STRUCT: "s",
+    Kind.INTEGER: "i",
+    Kind.DOUBLE: "d",
+}
+
+
+class Plugin:
+    """A loaded plugin: the contract's functions as attributes, ``plugin.greet("World")``.
+
+    Attributes:
+        name: the file's name without "lib" and suffix.
+        path: the file it was loaded from, absolute.
+        contract: the host's :class:`loader.Contract`.
+        version: (major, minor) of the contract that it was built against.
+        digest: SHA-256 of the file, hexadecimal.
+        functions: name -> callable, read-only. Optional functions that the plugin lacks are not in it. A
+            function that has the name of one of these attributes is found here only.
+
+    Functions take positional or keyword arguments, and return a ``str``, or ``bytes`` where the contract says
+    so. They raise :class:`loader.PluginError` if the plugin fails, TypeError and OverflowError for arguments
+    that do not fit. They may be called from any thread, and work for the life of the process.
+    Plugins pickle by identity: contract, name, digest and path; the file is opened anew where they are unpickled
+    (without the host's services), and refused with :class:`loader.LibraryError` if it changed meanwhile.
+    """
+
+    name: str
+    path: str
+    contract: Contract
+    version: tuple[int, int]
+    digest: str
+    functions: Mapping[str, Function]
+    #: The plugin as the C side knows it; for engines.
+    owner: Owner
+
+    def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
+        candidate = trusted.candidate
+        functions: dict[str, Function] = {}
+        layouts: dict[str, Layout] = {}
+        for declared in candidate.contract.functions:
+            if declared.name not in candidate.missing:
+                functions[declared.name] = self._bind(declared, library, owner, layouts)
+        # Functions first: an attribute of ours wins over a function of the same name.
+        self.__dict__.update(functions)
+        self.name = owner.name
+        self.path = candidate.path
+        self.contract = candidate.contract
+        self.version = candidate.version
+        self.digest = candidate.image.digest
+        self.functions = MappingProxyType(functions)
+        self.owner = owner
+
+    def _bind(
+        self, declared: Declared, library: Library, owner: Owner, layouts: dict[str, Layout]
+    ) -> Function:
+        address = library.address(declared.name)
+        if address is None:  # the handshake saw it in the export table: the linker and we disagree
+            raise LibraryError(f"its symbol {declared.name} is not found once loaded", path=owner.path)
+        parameters = []
+        for parameter in declared.parameters:
+            layout = None
+            if parameter.struct is not None:
+                layout = layout_of(parameter.struct)
+            parameters.append(
+                (parameter.name, KIND_LETTER[parameter.kind], parameter.size, parameter.signed, layout)
+            )
+        return Function(
+            declared.name,
+            address,
+            owner,
+            tuple(parameters),
+            declared.gives is Kind.BYTES,
+            declared.doc,
+            self,
+            partial(_signature, declared),
+        )
+
+    if not TYPE_CHECKING:  # a type checker is told below that contract functions are there
+
+        def __getattr__(self, name: str) -> Any:
+            contract = self.__dict__.get("contract")
+            if contract is not None and any(function.name == name for function in contract.functions):
+                message = f"plugin {self.name} does not have the optional function {name} of {contract}"
+            else:
+                message = f"contract {contract} has no function {name}"
+            raise AttributeError(message, name=name, obj=self)
+
+    else:
+
+        def __getattr__(self, name: str) -> Function: ...
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self.functions})
+
+    def __repr__(self) -> str:
+        return f"<plugin {self.name} ({self.contract.name} {self.version[0]}.{self.version[1]}) from {self.path}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from loader.load import reopen  # noqa: PLC0415, I001 - the road is above; pickling comes back to it
+
+        return reopen, (self.contract, self.name, self.digest, self.path)
+
+
+#: Struct layouts are shared by all plugins of a process, so that a Record packed for one serves all.
+_layouts: dict[Struct, Layout] = {}
+
+
+def layout_of(struct: Struct) -> Layout:
+    """The C side's form of a struct's layout; the same object each time."""
+    known = _layouts.get(struct)
+    if known is None:
+        fields = tuple((f.name, KIND_LETTER[f.kind], f.offset, f.size, f.signed) for f in struct.fields)
+        known = _layouts.setdefault(struct, Layout(struct.name, struct.size, struct.sized, fields))
+    return known
+
+
+def plugin_name(path: str) -> str:
+    """The name of the plugin in a file: "tt" for tt.so, libtt.so, libtt.so.1, tt.dll."""
+    name = os.path.basename(path)
+    for suffix in (".so", ".dylib", ".dll"):
+        stem, found, rest = name.partition(suffix)
+        if found and stem and (not rest or rest.startswith(".")):
+            name = stem
+            break
+    return name.removeprefix("lib") or name
+
+
+def bind(
+    trusted: TrustedImage,
+    library: Library,
+    *,
+    name: str | None = None,
+    services: Services | None = None,
+    max_output: int | None = None,
+) -> Plugin:
+    """Makes a Plugin of an opened library. `max_output`: the most bytes that one call may write."""
+    image = trusted.candidate.image
+    owner = Owner(name or plugin_name(image.path), image.path, services, max_output, not image.go)
+    return Plugin(trusted, library, owner)
+
+
+def _signature(declared: Declared) -> inspect.Signature:
+    import inspect  # noqa: PLC0415 - slow to import, and only wanted by people and tools
+
+    kinds: dict[Kind, Any] = {Kind.TEXT: str, Kind.BYTES: bytes, Kind.INTEGER: int, Kind.STRUCT: Any}
+
+    def one(parameter: Parameter) -> inspect.Parameter:
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Parameter(parameter.name, kind, annotation=kinds[parameter.kind])
+
+    gives = bytes if declared.gives is Kind.BYTES else str
+    return inspect.Signature([one(p) for p in declared.parameters], return_annotation=gives)
+
+
+# ---- What comes back from plugins --------------------------------------------------------------------------
+
+_STATUS_TEXT = {
+    1: "failed",
+    2: "ran out of memory or room for its output",
+    3: "refused an argument",
+    4: "stopped because it was cancelled",
+    5: "stopped because its deadline had passed",
+    6: "panicked",
+}
+_STATUS_ERROR: dict[int, type[PluginError]] = {4: CallCancelled, 5: DeadlineExceeded}
+_FORKED = -1
+
+
+def _call_failed(
+    name: str,
+    path: str,
+    function: str | None,
+    status: int,
+    message: str,
+    where: str | None,
+    cause: BaseException | None,
+) -> BaseException:
+    """The exception for a status that is not LOADER_OK. Called by loader/_core/call.c."""
+    if status == _FORKED:
+        return ForkError(
+            "has a runtime of its own, which does not survive a fork",
+            path=path,
+            plugin=name,
+            cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
+        )
+    what = f"plugin {name} " + _STATUS_TEXT.get(status, f"returned the unknown status {status}")
+    if function is not None:
+        what += f" in {function}"
+    if where is not None:
+        what += f" {where}"
+    if message:
+        what += f": {message}"
+    error = _STATUS_ERROR.get(status, PluginError)(
+        what, status=status, message=message, plugin=name, function=function, path=path
+    )
+    error.__cause__ = cause
+    return error
+
+
+def _log(name: str, level: int, text: str) -> None:
+    """One line of a plugin's log. Called by loader/_core/call.c."""
+    logging.getLogger(f"loader.plugin.{name}").log(level, "%s", text)
+
+
+set_error_factory(_call_failed)
+set_log(_log)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forked)

@@ -1,0 +1,29 @@
+/* tt.c: plugin for contract htmlize. :tt:`text` becomes <tt>text</tt>, the text as it stands, not escaped. */
+#include "htmlize/htmlize.h"
+
+static const char before[] = "<tt>";
+static const char after[] = "</tt>";
+
+enum { BEFORE = sizeof before - 1, AFTER = sizeof after - 1 };
+
+int hooks(loader_call *call)
+{
+    return loader_write_string(call, "role:tt\n");
+}
+
+int process_role(loader_call *call, const loader_text *role, const loader_text *text, const htmlize_post *post)
+{
+    /* One reservation for all three parts. It cannot overflow: a text that exists is smaller than SIZE_MAX / 2. */
+    char *room = loader_reserve(call, BEFORE + text->size + AFTER);
+
+    (void)role; /* hooks named one role only */
+    (void)post;
+    if (room == NULL)
+        return LOADER_NO_MEMORY;
+    memcpy(room, before, BEFORE);
+    if (text->size != 0) /* data may be NULL then */
+        memcpy(room + BEFORE, text->data, text->size);
+    memcpy(room + BEFORE + text->size, after, AFTER);
+    loader_commit(call, BEFORE + text->size + AFTER);
+    return LOADER_OK;
+}

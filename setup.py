@@ -1,0 +1,164 @@
+"""Builds what pyproject.toml cannot describe: three C extensions and, through CMake, the two shipped plugins.
+
+    loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and library.c)
+    loader._core._call        the generic C caller (every other loader/_core/*.c)
+    loader.htmlize._engine    the application's document engine (loader/htmlize/_engine/*.c)
+    loader/htmlize/plugins/   tt and narcissist, by the same CMakeLists.txt that builds alone
+
+In place, for work on the tree:   python setup.py build_ext --inplace
+Environment: LOADER_SANITIZE=address,undefined instruments all of it, LOADER_WERROR=1 makes warnings errors,
+LOADER_NO_PLUGINS=1 leaves CMake out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Distribution, Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+SHIPPED_PLUGINS = ("tt", "narcissist")
+PLUGIN_FOLDER = "loader/htmlize/plugins"
+PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+
+INCLUDE_DIRS = ["include", "loader/_core"]
+HEADERS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for folder in (*INCLUDE_DIRS, "loader/htmlize/_engine")
+    for path in (ROOT / folder).rglob("*.h")
+)
+
+
+def sources(folder: str, *, without: tuple[str, ...] = ()) -> list[str]:
+    return sorted(
+        path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob("*.c") if path.name not in without
+    )
+
+
+def extensions() -> list[Extension]:
+    wanted = {
+        "loader._core._call": sources("loader/_core", without=("library.c", "_ffi.c")),
+        "loader.htmlize._engine": sources("loader/htmlize/_engine"),
+    }
+    return [
+        Extension(name, files) for name, files in wanted.items() if files
+    ]
+
+
+class BuildNative(build_ext):
+    """Compiles the extensions in parallel, then the shipped plugins with CMake."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count()
+
+    def build_extension(self, ext: Extension) -> None:
+        unix = self.compiler.compiler_type != "msvc"
+        ext.depends = sorted({*ext.depends, *HEADERS})  # a changed header compiles its users anew
+        ext.include_dirs = [*INCLUDE_DIRS, *ext.include_dirs]
+        flags = unix_flags(ext) if unix else ["/std:c11", "/O2"]
+        ext.extra_compile_args = [*(ext.extra_compile_args or []), *flags]
+        if unix:
+            ext.extra_link_args = [*(ext.extra_link_args or []), *sanitizer_flags()]
+        super().build_extension(ext)
+
+    def run(self) -> None:
+        super().run()
+        if plugins_wanted():
+            self._build_plugins()
+
+    def _build_plugins(self) -> None:
+        cmake = shutil.which("cmake")
+        if cmake is None:
+            raise SystemExit("building the shipped plugins needs cmake >= 3.20: pip install cmake ninja")
+        build = Path(self.build_temp).resolve() / "plugins"
+        configure = [
+            cmake,
+            "-S", str(ROOT),
+            "-B", str(build),
+            f"-DCMAKE_BUILD_TYPE={'Debug' if self.debug else 'Release'}",
+            f"-DLOADER_SANITIZE={os.environ.get('LOADER_SANITIZE', '')}",
+            "-DLOADER_ONLY_SHIPPED=ON",
+        ]  # fmt: skip
+        if shutil.which("ninja") and not (build / "CMakeCache.txt").exists():
+            configure += ["-G", "Ninja"]
+        subprocess.run(configure, check=True)
+        command = [cmake, "--build", str(build), "--parallel", str(self.parallel or 1), "--config", "Release"]
+        subprocess.run([*command, "--target", *SHIPPED_PLUGINS], check=True)
+        for target in map(Path, self._plugin_outputs()):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.copy_file(str(build / "plugins" / "htmlize" / target.name), str(target))
+
+    def _plugin_outputs(self) -> list[str]:
+        top = ROOT if self.inplace else Path(self.build_lib)
+        return [str(top / PLUGIN_FOLDER / f"{name}{PLUGIN_SUFFIX}") for name in SHIPPED_PLUGINS]
+
+    def get_outputs(self) -> list[str]:
+        return [*super().get_outputs(), *(self._plugin_outputs() if plugins_wanted() else [])]
+
+
+class BuildPython(build_py):
+    """Also copies include/ (headers, the Rust crate, the Go module) to loader/include: plugin authors need it.
+
+    An editable install has no copy: loader/sdk.py finds the folder in the tree.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            for source, target in self._include_files():
+                self.mkpath(os.path.dirname(target))
+                self.copy_file(source, target)
+
+    def _include_files(self) -> list[tuple[str, str]]:
+        return [
+            (str(path), str(Path(self.build_lib) / "loader" / path.relative_to(ROOT)))
+            for path in sorted((ROOT / "include").rglob("*"))
+            if path.is_file() and "target" not in path.relative_to(ROOT).parts
+        ]
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        copied = [] if self.editable_mode else [target for _, target in self._include_files()]
+        return [*super().get_outputs(include_bytecode), *copied]
+
+
+def sanitizer_flags() -> list[str]:
+    wanted = os.environ.get("LOADER_SANITIZE")
+    return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer", "-g"] if wanted else []
+
+
+def unix_flags(ext: Extension) -> list[str]:
+    flags = ["-std=c11", "-O3", "-fvisibility=hidden"]
+    if ext.name != "loader._core._ffi":  # cffi's generated code is not ours to warn about
+        flags += ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("LOADER_WERROR") else [])
+    return flags + sanitizer_flags()
+
+
+def plugins_wanted() -> bool:
+    return (ROOT / "native_plugins/tt").is_dir() and not os.environ.get("LOADER_NO_PLUGINS")
+
+
+def cffi_modules() -> list[str]:
+    return ["loader/_core/build_ffi.py:ffibuilder"] if (ROOT / "loader/_core/build_ffi.py").exists() else []
+
+
+class Native(Distribution):
+    """A distribution that is never pure Python: the wheel gets the platform's tag."""
+
+    def has_ext_modules(self) -> bool:
+        return True
+
+
+setup(
+    distclass=Native,
+    ext_modules=extensions(),
+    cffi_modules=cffi_modules(),
+    cmdclass={"build_ext": BuildNative, "build_py": BuildPython},
+)
