@@ -13,30 +13,21 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from loader._core._call import Function, Layout, Owner, Services, forked, set_error_factory, set_log
+from loader._core._call import Function, Owner, Services, forked, set_error_factory, set_log
 from loader.contract import Kind
 from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError
+from loader.layout import native_parameter
 
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Mapping
 
-    from loader.contract import Contract, Parameter, Struct
+    from loader.contract import Contract, Parameter
     from loader.contract import Function as Declared
     from loader.library import Library
     from loader.trust import TrustedImage
 
-__all__ = ["Plugin", "bind", "layout_of", "plugin_name"]
-
-#: How contract.Kind is told to C: see enum kind in _core/internal.h.
-KIND_LETTER = {
-    Kind.TEXT: "t",
-    Kind.BYTES: "b",
-    Kind.STRUCT: "s",
-    Kind.INTEGER: "i",
-    Kind.DOUBLE: "d",
-}
-
+__all__ = ["Plugin", "bind", "plugin_name"]
 
 class Plugin:
     """A loaded plugin: the contract's functions as attributes, ``plugin.greet("World")``.
@@ -69,10 +60,9 @@ class Plugin:
     def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
         candidate = trusted.candidate
         functions: dict[str, Function] = {}
-        layouts: dict[str, Layout] = {}
         for declared in candidate.contract.functions:
             if declared.name not in candidate.missing:
-                functions[declared.name] = self._bind(declared, library, owner, layouts)
+                functions[declared.name] = self._bind(declared, library, owner)
         # Functions first: an attribute of ours wins over a function of the same name.
         self.__dict__.update(functions)
         self.name = owner.name
@@ -83,25 +73,15 @@ class Plugin:
         self.functions = MappingProxyType(functions)
         self.owner = owner
 
-    def _bind(
-        self, declared: Declared, library: Library, owner: Owner, layouts: dict[str, Layout]
-    ) -> Function:
+    def _bind(self, declared: Declared, library: Library, owner: Owner) -> Function:
         address = library.address(declared.name)
         if address is None:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {declared.name} is not found once loaded", path=owner.path)
-        parameters = []
-        for parameter in declared.parameters:
-            layout = None
-            if parameter.struct is not None:
-                layout = layout_of(parameter.struct)
-            parameters.append(
-                (parameter.name, KIND_LETTER[parameter.kind], parameter.size, parameter.signed, layout)
-            )
         return Function(
             declared.name,
             address,
             owner,
-            tuple(parameters),
+            tuple((parameter.name, *native_parameter(parameter)) for parameter in declared.parameters),
             declared.gives is Kind.BYTES,
             declared.doc,
             self,
@@ -132,19 +112,6 @@ class Plugin:
         from loader.load import reopen  # noqa: PLC0415, I001 - the road is above; pickling comes back to it
 
         return reopen, (self.contract, self.name, self.digest, self.path)
-
-
-#: Struct layouts are shared by all plugins of a process, so that a Record packed for one serves all.
-_layouts: dict[Struct, Layout] = {}
-
-
-def layout_of(struct: Struct) -> Layout:
-    """The C side's form of a struct's layout; the same object each time."""
-    known = _layouts.get(struct)
-    if known is None:
-        fields = tuple((f.name, KIND_LETTER[f.kind], f.offset, f.size, f.signed) for f in struct.fields)
-        known = _layouts.setdefault(struct, Layout(struct.name, struct.size, struct.sized, fields))
-    return known
 
 
 def plugin_name(path: str) -> str:

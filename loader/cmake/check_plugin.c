@@ -2,15 +2,15 @@
  * handshake, calls functions and compares what they write. It is what loader_test_plugin runs, and it says
  * whether a plugin keeps to <loader/plugin.h> without Python taking part.
  *
- *     check_plugin FILE [--marker NAME]... [--lend SERVICE KEY TEXT]
- *                  [--call FUNCTION ARGUMENT... (--gives TEXT | --fails PART)]...
+ *     check_plugin FILE [--marker NAME]... [--lend SERVICE KEY=TEXT]
+ *                  [--call FUNCTION ARGUMENT... (--gives=TEXT | --fails=PART)]...
  *
  *     text=TEXT  bytes=TEXT  int=N     one argument
  *     struct=FIELD,FIELD...            pointer to a struct: size_t size, then fields text:TEXT, bytes:TEXT, int:N
  *     --lend                           a service table {size, f}, f being int (*)(call, self, int64_t key,
  *                                      loader_text *result): TEXT for KEY, a failure for every other key
- *     --gives TEXT                     the call succeeds and writes TEXT; nothing more, nothing less
- *     --fails PART                     the call fails, and its error text has PART in it
+ *     --gives=TEXT                     the call succeeds and writes TEXT; nothing more, nothing less
+ *     --fails=PART                     the call fails, and its error text has PART in it
  *
  * In a TEXT, \n, \\ and \xHH stand for a byte. Each call is made three times: with no room for output, with one
  * byte, and with plenty; the result must be the same. Room is given to the byte, and a guard behind it shows
@@ -38,6 +38,8 @@ typedef int (*function)(loader_call *, intptr_t, intptr_t, intptr_t, intptr_t, i
 
 typedef struct argument {
     loader_text text;
+    char *owned[FIELDS]; /* memory of the texts */
+    size_t owned_count;
     struct {
         size_t size;
         uint64_t words[2 * FIELDS];
@@ -190,7 +192,9 @@ static int cancelled(loader_call *call)
 static const void *find_service(loader_call *call, const char *id, size_t id_size)
 {
     (void)call;
-    return service.id != NULL && strlen(service.id) == id_size && memcmp(service.id, id, id_size) == 0 ? &service : NULL;
+    if (service.id == NULL || strlen(service.id) != id_size || memcmp(service.id, id, id_size) != 0)
+        return NULL;
+    return &service;
 }
 
 static int lent_text(loader_call *call, const lent *self, int64_t key, loader_text *result)
@@ -233,8 +237,23 @@ static void *find(void *library, const char *name)
     return address;
 }
 
+/* A text that lives as long as its argument. There are at most FIELDS in one. */
+static loader_text keep(argument *to, const char *source, size_t size)
+{
+    loader_text text = unescape(source, size);
+
+    to->owned[to->owned_count++] = (char *)text.data;
+    return text;
+}
+
+static void forget_argument(argument *from)
+{
+    while (from->owned_count > 0)
+        free(from->owned[--from->owned_count]);
+}
+
 /* Fills one field of a struct, `words` 8-byte words in; returns how many it took. */
-static size_t read_field(uint64_t *words, const char *field, size_t size)
+static size_t read_field(argument *to, uint64_t *words, const char *field, size_t size)
 {
     if (size >= 4 && memcmp(field, "int:", 4) == 0) {
         words[0] = (uint64_t)strtoll(field + 4, NULL, 10);
@@ -242,7 +261,7 @@ static size_t read_field(uint64_t *words, const char *field, size_t size)
     }
     for (size_t prefix = 5; prefix <= 6; prefix++) {
         if (size >= prefix && memcmp(field, prefix == 5 ? "text:" : "bytes:", prefix) == 0) {
-            loader_text text = unescape(field + prefix, size - prefix);
+            loader_text text = keep(to, field + prefix, size - prefix);
             memcpy(words, &text, sizeof text);
             return 2;
         }
@@ -259,7 +278,7 @@ static intptr_t read_argument(argument *to, const char *from)
         return (intptr_t)strtoll(from + 4, NULL, 10);
     if (strncmp(from, "text=", 5) == 0 || strncmp(from, "bytes=", 6) == 0) {
         const char *text = strchr(from, '=') + 1;
-        to->text = unescape(text, strlen(text));
+        to->text = keep(to, text, strlen(text));
         return (intptr_t)&to->text;
     }
     if (strncmp(from, "struct=", 7) != 0)
@@ -268,7 +287,7 @@ static intptr_t read_argument(argument *to, const char *from)
         size_t size = strcspn(field, ",");
         if (words + 2 > 2 * FIELDS)
             stop(2, "more than %d fields in '%s'", FIELDS, from);
-        words += read_field(to->record.words + words, field, size);
+        words += read_field(to, to->record.words + words, field, size);
         field += size + (field[size] == ',');
     }
     to->record.size = sizeof(size_t) + words * sizeof(uint64_t);
@@ -316,10 +335,10 @@ static int check_call(void *library, int argc, char **argv, int at)
         values[count] = read_argument(&arguments[count], argv[at]);
         count++;
     }
-    if (at + 1 >= argc || (strcmp(argv[at], "--gives") != 0 && strcmp(argv[at], "--fails") != 0))
-        stop(2, "--call %s wants --gives TEXT or --fails PART at its end", name);
-    succeeds = strcmp(argv[at], "--gives") == 0;
-    wanted = unescape(argv[at + 1], strlen(argv[at + 1]));
+    if (at == argc || (strncmp(argv[at], "--gives=", 8) != 0 && strncmp(argv[at], "--fails=", 8) != 0))
+        stop(2, "--call %s wants --gives=TEXT or --fails=PART at its end", name);
+    succeeds = argv[at][2] == 'g';
+    wanted = unescape(argv[at] + 8, strlen(argv[at] + 8));
 
     address = find(library, name);
     memcpy(&call, &address, sizeof call); /* ISO C has no cast from an object's pointer to a function's */
@@ -333,7 +352,23 @@ static int check_call(void *library, int argc, char **argv, int at)
         free(out.begin);
         free(out.error);
     }
-    return at + 2; /* texts of arguments are left to the end of the process */
+    free((char *)wanted.data);
+    for (size_t index = 0; index < ARGUMENTS; index++)
+        forget_argument(&arguments[index]);
+    return at + 1;
+}
+
+/* "42=Pie": lends a service that knows one text. */
+static void read_service(const char *id, const char *pair)
+{
+    char *text;
+    int64_t key = (int64_t)strtoll(pair, &text, 10);
+
+    if (text == pair || *text != '=')
+        stop(2, "--lend wants KEY=TEXT, KEY being a number, not '%s'", pair);
+    text++;
+    free((char *)service.text.data);
+    service = (lent){offsetof(lent, id), lent_text, id, key, unescape(text, strlen(text))};
 }
 
 int main(int argc, char **argv)
@@ -342,23 +377,23 @@ int main(int argc, char **argv)
     int at = 2;
 
     if (argc < 2)
-        stop(2, "usage: check_plugin FILE [--marker NAME] [--lend SERVICE KEY TEXT] "
-                "[--call FUNCTION ARGUMENT... --gives TEXT | --fails PART]");
+        stop(2, "usage: check_plugin FILE [--marker NAME]... [--lend SERVICE KEY=TEXT] "
+                "[--call FUNCTION ARGUMENT... (--gives=TEXT | --fails=PART)]...");
     plugin_file = argv[1];
     library = load(argv[1]);
     while (at < argc) {
         if (strcmp(argv[at], "--marker") == 0 && at + 1 < argc) {
             (void)find(library, argv[at + 1]);
             at += 2;
-        } else if (strcmp(argv[at], "--lend") == 0 && at + 3 < argc) {
-            service = (lent){offsetof(lent, id), lent_text, argv[at + 1], strtoll(argv[at + 2], NULL, 10),
-                             unescape(argv[at + 3], strlen(argv[at + 3]))};
-            at += 4;
+        } else if (strcmp(argv[at], "--lend") == 0 && at + 2 < argc) {
+            read_service(argv[at + 1], argv[at + 2]);
+            at += 3;
         } else if (strcmp(argv[at], "--call") == 0) {
             at = check_call(library, argc, argv, at + 1);
         } else {
             stop(2, "'%s' is not understood here", argv[at]);
         }
     }
-    return 0; /* never unloaded: runtimes with threads of their own do not survive that */
+    free((char *)service.text.data);
+    return 0; /* the plugin is never unloaded: runtimes with threads of their own do not survive that */
 }

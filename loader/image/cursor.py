@@ -9,7 +9,7 @@ readers are bounded by the constants below.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from loader.errors import ImageError
@@ -19,7 +19,7 @@ MAX_SYMBOLS: Final = 1_000_000
 #: Bytes of one name. Mangled C++ names of 30,000 bytes exist.
 MAX_NAME: Final = 1 << 20
 #: Entries of tables that describe the file rather than its symbols: segments, libraries, versions, notes.
-MAX_ENTRIES: Final = 65_536
+MAX_ENTRIES: Final = 8_192
 
 
 class Cursor:
@@ -28,13 +28,17 @@ class Cursor:
     Args:
         path: the file's name, for messages.
         data: the whole file, borrowed.
-        start, size: the window in it (a slice of a universal Mach-O file); the whole file by default.
+        start, size: the window in it (a segment, a slice of a universal Mach-O file); all of it by default.
+        whole: what the window is, for messages.
     """
 
-    __slots__ = ("data", "path", "room", "size", "start")
+    __slots__ = ("data", "path", "room", "size", "start", "whole")
 
-    def __init__(self, path: str, data: bytes, *, start: int = 0, size: int | None = None) -> None:
+    def __init__(
+        self, path: str, data: bytes, *, start: int = 0, size: int | None = None, whole: str = "file"
+    ) -> None:
         self.path = path
+        self.whole = whole
         self.data = data
         self.start = start
         self.size = len(data) - start if size is None else size
@@ -42,10 +46,10 @@ class Cursor:
         # below twice their size.
         self.room = 4 * self.size + MAX_NAME
 
-    def window(self, offset: int, size: int, what: str) -> Cursor:
-        """A window inside this one."""
-        self.check(offset, size, what)
-        return Cursor(self.path, self.data, start=self.start + offset, size=size)
+    def window(self, offset: int, size: int, whole: str) -> Cursor:
+        """A window inside this one, called `whole`."""
+        self.check(offset, size, f"a {whole}")
+        return Cursor(self.path, self.data, start=self.start + offset, size=size, whole=whole)
 
     def check(self, offset: int, size: int, what: str) -> None:
         """Raises ImageError unless `size` bytes at `offset` lie inside the window."""
@@ -104,8 +108,8 @@ class Cursor:
         return ImageError(
             "is cut off or damaged",
             path=self.path,
-            expected=f"{what} at bytes {offset:,} to {offset + size:,}",
-            found=f"the end at byte {self.size:,}",
+            expected=f"{what} at bytes {self.start + offset:,} to {self.start + offset + size:,}",
+            found=f"the end of the {self.whole} at byte {self.start + self.size:,}",
             cure="Copy or build the file again",
         )
 
@@ -127,29 +131,37 @@ class Names:
     always ASCII and then is decoded once as a whole.
     """
 
-    __slots__ = ("ascii", "cursor", "table")
+    __slots__ = ("cursor", "table", "text")
 
     def __init__(self, cursor: Cursor, offset: int, size: int, what: str) -> None:
         self.cursor = cursor
         self.table = cursor.bytes(offset, size, what)
-        self.ascii = self.table.decode("ascii") if self.table.isascii() else None
+        self.text = self.table.decode("ascii") if self.table.isascii() else None
 
     def at(self, offset: int) -> str:
         """The name at `offset` of the table."""
-        end = self.table.find(0, offset, offset + MAX_NAME)
-        if end < 0 or offset < 0:
-            raise self.cursor.damaged(
-                "is damaged",
-                expected=f"a name ended by NUL in a string table of {len(self.table):,} bytes",
-                found=f"none at its byte {offset:,}",
-            )
-        cursor = self.cursor
-        cursor.room -= end - offset
-        if cursor.room < 0:
-            cursor.spend(0)
-        if self.ascii is not None:
-            return self.ascii[offset:end]
-        return decode(self.table[offset:end])
+        (name,) = self.all((offset,))
+        return name
+
+    def all(self, offsets: Iterable[int]) -> frozenset[str]:
+        """The names at these offsets."""
+        table, text, left = self.table, self.text, self.cursor.room
+        find = table.find
+        names = []
+        for offset in offsets:
+            end = find(0, offset, offset + MAX_NAME)
+            if end < 0:
+                raise self.cursor.damaged(
+                    "is damaged",
+                    expected=f"a name ended by NUL in a string table of {len(table):,} bytes",
+                    found=f"none at its byte {offset:,}",
+                )
+            left -= end - offset
+            if left < 0:
+                self.cursor.spend(self.cursor.room + 1)
+            names.append(text[offset:end] if text is not None else decode(table[offset:end]))
+        self.cursor.room = left
+        return frozenset(names)
 
 
 def decode(name: bytes) -> str:

@@ -106,9 +106,7 @@ def _notes(elf: Tables) -> Notes:
         while at + 12 <= end and left > 0:
             left -= 1
             name_size, size, kind = elf.cursor.unpack(elf.order + "III", at, "a note")
-            contents = at + 12 + (name_size + align - 1) // align * align
-            if align == 8:  # the name begins at 12, and it is the contents' offset that is aligned
-                contents = (at + 12 + name_size + 7) // 8 * 8
+            contents = at + (12 + name_size + align - 1) // align * align
             if contents + size > end:
                 break
             owner = elf.cursor.bytes(at + 12, min(name_size, 16), "a note").rstrip(b"\0")

@@ -45,31 +45,31 @@ def read_symbols(elf: Tables) -> Symbols:
         raise elf.cursor.damaged(
             "is damaged", expected=f"symbols of {entry} bytes", found=f"{elf.dynamic[DT_SYMENT]} bytes"
         )
-    offset, _ = elf.place(elf.dynamic[DT_SYMTAB], "the symbol table")
-    rows: Iterable[tuple[int, ...]] = elf.cursor.table(elf.layout.symbol, offset, count, "symbols")
+    table = elf.at(elf.dynamic[DT_SYMTAB], "the symbol table")
+    rows: Iterable[tuple[int, ...]] = table.table(elf.layout.symbol, 0, count, "symbols")
     if elf.bits == 32:
-        rows = ((name, info, other, section, value) for name, value, _, info, other, section in rows)
+        rows = ((name, info, other, section, value, size) for name, value, size, info, other, section in rows)
     hidden = _hidden(elf, count)
-    exports: set[str] = set()
-    data_exports: set[str] = set()
-    imports: set[str] = set()
-    name_at = elf.names.at
-    for index, (at, info, other, section, value, *_) in enumerate(rows):
+    exports: list[int] = []
+    data_exports: list[int] = []
+    imports: list[int] = []
+    for index, (name, info, other, section, value, _) in enumerate(rows):
         if info not in FINDABLE:
             continue
         if section == SHN_UNDEF:
-            if at:
-                imports.add(name_at(at))
-            continue
-        if index < first or index in hidden or other & 3 in (STV_INTERNAL, STV_HIDDEN):
-            continue
-        if value == 0 and section != SHN_ABS and info & 15 != STT_TLS:
-            continue
-        name = name_at(at)
-        exports.add(name)
-        if info & 15 in DATA_TYPES:
-            data_exports.add(name)
-    return Symbols(frozenset(exports), frozenset(data_exports), frozenset(imports))
+            if name:
+                imports.append(name)
+        elif (
+            index >= first
+            and index not in hidden
+            and other & 3 not in (STV_INTERNAL, STV_HIDDEN)
+            and (value or section == SHN_ABS or info & 15 == STT_TLS)
+        ):
+            exports.append(name)
+            if info & 15 in DATA_TYPES:
+                data_exports.append(name)
+    names = elf.names
+    return Symbols(names.all(exports), names.all(data_exports), names.all(imports))
 
 
 def _gnu_hash(elf: Tables) -> tuple[int, int]:
@@ -77,29 +77,26 @@ def _gnu_hash(elf: Tables) -> tuple[int, int]:
 
     The table has no count: the last symbol is the end of the chain that the highest bucket begins.
     """
-    cursor, word = elf.cursor, elf.layout.word
-    offset, _ = elf.place(elf.dynamic[DT_GNU_HASH], "the hash table")
-    buckets, first, blooms, _ = cursor.unpack(word[0] + "IIII", offset, "the hash table")
-    offset += 16 + blooms * struct.calcsize(elf.layout.bloom_word)
-    last = max((value for (value,) in cursor.table(word, offset, buckets, "hash buckets")), default=0)
-    if last < first:
+    table, word = elf.at(elf.dynamic[DT_GNU_HASH], "the hash table"), elf.layout.word
+    buckets, first, blooms, _ = table.unpack(elf.order + "IIII", 0, "the hash table")
+    offset = 16 + blooms * struct.calcsize(elf.layout.bloom_word)
+    last = max((value for (value,) in table.table(word, offset, buckets, "hash buckets")), default=0)
+    if last < first:  # all buckets are empty
         return first, _checked(elf, first)
-    offset += 4 * buckets + 4 * (last - first)
-    _checked(elf, last)
-    room = min((cursor.size - offset) // 4, MAX_SYMBOLS)
-    for index, (value,) in enumerate(cursor.table(word, offset, max(room, 0), "hash chains"), start=last + 1):
+    offset += 4 * buckets + 4 * (_checked(elf, last) - first)
+    room = min((table.size - offset) // 4, MAX_SYMBOLS)
+    for count, (value,) in enumerate(table.table(word, offset, room, "hash chains"), start=last + 1):
         if value & 1:
-            return first, _checked(elf, index)
-    raise cursor.damaged("is damaged", expected="a hash table with an end", found="none")
+            return first, _checked(elf, count)
+    raise table.damaged("is damaged", expected="a hash table with an end", found="none")
 
 
 def _hash(elf: Tables) -> tuple[int, int]:
     """The same from DT_HASH, whose second word is the number of symbols."""
     if DT_HASH not in elf.dynamic:
         return 0, 0
-    word = elf.layout.hash_word
-    offset, _ = elf.place(elf.dynamic[DT_HASH], "the hash table")
-    _, count = elf.cursor.unpack(word + word[1], offset, "the hash table")
+    table, word = elf.at(elf.dynamic[DT_HASH], "the hash table"), elf.layout.hash_word
+    _, count = table.unpack(word + word[1], 0, "the hash table")
     return 1, _checked(elf, count)
 
 
@@ -113,9 +110,9 @@ def _hidden(elf: Tables, count: int) -> frozenset[int]:
     """Indices of symbols of an old version (name@VERSION, not name@@VERSION), which dlsym passes over."""
     if DT_VERSYM not in elf.dynamic:
         return frozenset()
-    offset, _ = elf.place(elf.dynamic[DT_VERSYM], "versions of symbols")
-    rows = elf.cursor.table(elf.layout.word[0] + "H", offset, count, "versions of symbols")
-    return frozenset(index for index, (version,) in enumerate(rows) if version > 0x8001)
+    table = elf.at(elf.dynamic[DT_VERSYM], "versions of symbols")
+    rows = table.table(elf.order + "H", 0, count, "versions of symbols")
+    return frozenset([index for index, (version,) in enumerate(rows) if version > 0x8001])
 
 
 def read_versions(elf: Tables) -> dict[str, tuple[str, ...]]:
@@ -123,18 +120,17 @@ def read_versions(elf: Tables) -> dict[str, tuple[str, ...]]:
     wanted: dict[str, list[str]] = {}
     if DT_VERNEED not in elf.dynamic:
         return {}
-    order = elf.layout.word[0]
-    offset, _ = elf.place(elf.dynamic[DT_VERNEED], "needed versions")
+    table, offset = elf.at(elf.dynamic[DT_VERNEED], "needed versions"), 0
     left = MAX_ENTRIES  # the tables are linked lists, which could share entries or meet themselves
     for _ in range(min(elf.dynamic.get(DT_VERNEEDNUM, 0), MAX_ENTRIES)):
-        _, names, library, auxiliary, following = elf.cursor.unpack(order + "HHIII", offset, "needed versions")
+        _, names, library, auxiliary, following = table.unpack(elf.order + "HHIII", offset, "needed versions")
         versions = wanted.setdefault(elf.names.at(library), [])
         at = offset + auxiliary
         left -= names
         if left < 0:
-            raise elf.cursor.damaged("is damaged", expected=f"at most {MAX_ENTRIES:,} versions", found="more")
+            raise table.damaged("is damaged", expected=f"at most {MAX_ENTRIES:,} versions", found="more")
         for _ in range(names):
-            _, _, _, name, step = elf.cursor.unpack(order + "IHHII", at, "needed versions")
+            _, _, _, name, step = table.unpack(elf.order + "IHHII", at, "needed versions")
             versions.append(elf.names.at(name))
             if step == 0:
                 break

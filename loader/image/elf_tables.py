@@ -114,7 +114,7 @@ class Tables:
         # Not needed for loading, but at the end of most files: what misses them lost its end on the way.
         if self.shoff:
             cursor.check(self.shoff, self.shnum * self.shentsize, "section headers")
-        rows = cursor.table(layout.segment, phoff, phnum, "program headers")
+        rows = cursor.table(layout.segment, phoff, min(phnum, MAX_ENTRIES), "program headers")
         if self.bits == 64:
             self.segments = [Segment(row[0], row[1], row[2], row[3], row[5], row[7]) for row in rows]
         else:
@@ -134,12 +134,12 @@ class Tables:
         endian = "little" if self.order == "<" else "big"
         return Machine(format="elf", system=system, machine=name, bits=self.bits, endian=endian)
 
-    def place(self, address: int, what: str) -> tuple[int, int]:
-        """File offset of an address, and how many bytes of its segment follow it in the file."""
+    def at(self, address: int, what: str) -> Cursor:
+        """The file's bytes from an address to the end of its segment."""
         for segment in self.loads:
             skip = address - segment.address
             if 0 <= skip < segment.size:
-                return segment.offset + skip, segment.size - skip
+                return self.cursor.window(segment.offset + skip, segment.size - skip, "segment")
         raise self.cursor.damaged("is damaged", expected=f"{what} in a loaded segment", found=f"address {address:#x}")
 
     def text(self, tag: int) -> str | None:
@@ -195,9 +195,9 @@ class Tables:
         if not segments:  # a static executable
             return {}
         tags: dict[int, int] = {}
-        offset, room = self.place(segments[-1].address, "the dynamic table")
-        count = min(room, segments[-1].size) // struct.calcsize(self.layout.dynamic)
-        rows = self.cursor.table(self.layout.dynamic, offset, min(count, MAX_ENTRIES), "dynamic entries")
+        table = self.at(segments[-1].address, "the dynamic table")
+        count = min(table.size, segments[-1].size) // struct.calcsize(self.layout.dynamic)
+        rows = table.table(self.layout.dynamic, 0, min(count, MAX_ENTRIES), "dynamic entries")
         for tag, value in rows:
             if tag == 0:
                 return tags
@@ -209,10 +209,5 @@ class Tables:
     def _names(self) -> Names:
         if DT_STRTAB not in self.dynamic:
             return Names(self.cursor, 0, 0, "the string table")
-        offset, room = self.place(self.dynamic[DT_STRTAB], "the string table")
-        size = self.dynamic.get(DT_STRSZ, 0)
-        if size > room:
-            raise self.cursor.damaged(
-                "is damaged", expected=f"a string table of at most {room:,} bytes", found=f"{size:,} bytes"
-            )
-        return Names(self.cursor, offset, size, "the string table")
+        table = self.at(self.dynamic[DT_STRTAB], "the string table")
+        return Names(table, 0, self.dynamic.get(DT_STRSZ, 0), "the string table")

@@ -9,16 +9,17 @@ from loader.image.cursor import Cursor, decode
 
 #: Begins the section .go.buildinfo (Go's debug/buildinfo), on a boundary of 16 bytes.
 GO_MAGIC: Final = b"\xff Go buildinf:"
-#: Exported by every shared library that cgo made; none of them can be left out by a linker's flags.
+#: Exported by every shared library that cgo made, unless a version script hides them.
 GO_SYMBOLS: Final = frozenset({"crosscall2", "_cgo_topofstack", "_cgo_panic"})
-#: What shows a sanitizer: a part of its run-time library's name, and how its calls begin.
+#: What shows a sanitizer: a part of its run-time library's name, and the call that instrumented code makes.
+#: (Code that is not instrumented may refer weakly to others, such as __asan_poison_memory_region.)
 SANITIZERS: Final = (
-    ("address", "asan", "__asan_"),
-    ("hwaddress", "hwasan", "__hwasan_"),
-    ("thread", "tsan", "__tsan_"),
-    ("memory", "msan", "__msan_"),
-    ("leak", "lsan", "__lsan_"),
-    ("undefined", "ubsan", "__ubsan_"),
+    ("address", "asan", "__asan_init"),
+    ("hwaddress", "hwasan", "__hwasan_init"),
+    ("thread", "tsan", "__tsan_init"),
+    ("memory", "msan", "__msan_init"),
+    ("leak", "lsan", "__lsan_init"),
+    ("undefined", "ubsan", "__ubsan_handle_"),
 )
 SANITIZER_CALLS: Final = tuple(call for _, _, call in SANITIZERS)
 

@@ -68,7 +68,8 @@ int hooks(loader_call *call)
     return loader_write_string(call, "role:post\n");
 }
 
-int process_role(loader_call *call, const loader_text *role, const loader_text *text, const htmlize_post *post)
+int process_role(loader_call *call, const loader_text *role, const loader_text *text,
+                 const htmlize_post *post)
 {
     const htmlize_posts *posts;
     loader_text title = {NULL, 0};
@@ -81,7 +82,7 @@ int process_role(loader_call *call, const loader_text *role, const loader_text *
         return status;
     posts = htmlize_posts_get(call);
     if (posts == NULL || !LOADER_HAS(posts, title))
-        return loader_fail(call, "the application lends no service htmlize.posts/1, which knows titles of posts");
+        return loader_fail(call, "the application lends no service htmlize.posts/1, which knows posts' titles");
     status = posts->title(call, posts, number, &title);
     if (status != LOADER_OK)
         return status; /* the service left its text in call->error */

@@ -11,9 +11,10 @@ int hooks(loader_call *call)
     return loader_write_string(call, "role:tt\n");
 }
 
-int process_role(loader_call *call, const loader_text *role, const loader_text *text, const htmlize_post *post)
+int process_role(loader_call *call, const loader_text *role, const loader_text *text,
+                 const htmlize_post *post)
 {
-    /* One reservation for all three parts. It cannot overflow: a text that exists is smaller than SIZE_MAX / 2. */
+    /* One reservation for all parts. It cannot overflow: no text in memory is as long as SIZE_MAX / 2. */
     char *room = loader_reserve(call, BEFORE + text->size + AFTER);
 
     (void)role; /* hooks named one role only */

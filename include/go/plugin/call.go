@@ -131,16 +131,16 @@ func (call *Call) WriteText(text Text) error {
 	return err
 }
 
-// Print appends all of the strings, or stops at the first that finds no room. Returns nil or NoMemory.
-func (call *Call) Print(strings ...string) error {
+// Print appends all of the strings, or, without room for them all, none. Returns nil or NoMemory.
+func (call *Call) Print(texts ...string) error {
 	size := 0
-	for _, text := range strings {
+	for _, text := range texts {
 		size += len(text)
 	}
 	if !call.room(size) {
 		return NoMemory
 	}
-	for _, text := range strings {
+	for _, text := range texts {
 		copy(call.space(len(text)), text)
 		call.advance(len(text))
 	}
@@ -158,10 +158,10 @@ type Level int32
 
 // The numbers of loader/plugin.h, enum loader_level.
 const (
-	Debug   Level = 10
-	Info    Level = 20
-	Warning Level = 30
-	Error_  Level = 40
+	LogDebug   Level = 10
+	LogInfo    Level = 20
+	LogWarning Level = 30
+	LogError   Level = 40
 )
 
 // Log hands one line to the application's log, under this plugin's name. The host copies it. What is not

@@ -65,7 +65,12 @@ pub struct loader_host {
     pub grow: unsafe extern "C" fn(call: *mut loader_call, more: usize) -> c_int,
     /// Copies `size` bytes of UTF-8 at `text` as the error text of this call, replacing an earlier one.
     /// Returns `status`, or `LOADER_FAILED` if `status` is `LOADER_OK`.
-    pub fail: unsafe extern "C" fn(call: *mut loader_call, status: c_int, text: *const c_char, size: usize) -> c_int,
+    pub fail: unsafe extern "C" fn(
+        call: *mut loader_call,
+        status: c_int,
+        text: *const c_char,
+        size: usize,
+    ) -> c_int,
     /// Hands one line of UTF-8 to the application's log. Copies.
     pub log: unsafe extern "C" fn(call: *mut loader_call, level: c_int, text: *const c_char, size: usize),
     /// `LOADER_OK`: go on. `LOADER_CANCELLED`, `LOADER_DEADLINE`: stop soon and return that value.

@@ -6,19 +6,19 @@ use core::str;
 use crate::abi::{loader_bytes, loader_text};
 
 /// One parameter of a contract function: how it crosses the ABI and what the plugin sees. `&str` and `&[u8]` are
-/// borrowed from the host for `'a`, until the exported function returns; integers are values.
+/// borrowed from the host until the exported function returns, which their lifetime says; integers are values.
 ///
 /// # Safety
-/// `Raw` is of pointer or integer class, exactly as the contract's header declares the parameter, and what
-/// `from_raw` gives does not outlive `'a`.
-pub unsafe trait Argument<'a>: Sized {
+/// `Raw` is of pointer or integer class, exactly as the contract's header declares the parameter.
+pub unsafe trait Argument: Sized {
     /// What the exported function receives.
     type Raw;
 
     /// The safe form.
     ///
     /// # Safety
-    /// `raw` is what the host passed for this parameter, and `'a` ends before the exported function returns.
+    /// `raw` is what the host passed for this parameter, and the lifetimes in `Self` end before the exported
+    /// function returns.
     unsafe fn from_raw(raw: Self::Raw) -> Self;
 }
 
@@ -43,7 +43,7 @@ unsafe fn slice_of<'a>(data: *const u8, size: usize) -> &'a [u8] {
 }
 
 // SAFETY: `const loader_text *`, borrowed until the function returns.
-unsafe impl<'a> Argument<'a> for &'a str {
+unsafe impl Argument for &str {
     type Raw = *const loader_text;
     #[inline]
     unsafe fn from_raw(raw: Self::Raw) -> Self {
@@ -52,7 +52,7 @@ unsafe impl<'a> Argument<'a> for &'a str {
 }
 
 // SAFETY: `const loader_bytes *`, borrowed until the function returns.
-unsafe impl<'a> Argument<'a> for &'a [u8] {
+unsafe impl Argument for &[u8] {
     type Raw = *const loader_bytes;
     #[inline]
     unsafe fn from_raw(raw: Self::Raw) -> Self {
@@ -63,7 +63,7 @@ unsafe impl<'a> Argument<'a> for &'a [u8] {
 macro_rules! integers {
     ($($type:ty),*) => {$(
         // SAFETY: of integer class, and without a lifetime.
-        unsafe impl Argument<'_> for $type {
+        unsafe impl Argument for $type {
             type Raw = $type;
             #[inline]
             unsafe fn from_raw(raw: $type) -> $type {

@@ -144,7 +144,8 @@ impl<'a> Call<'a> {
     #[cold]
     pub fn fail(&mut self, status: Status, text: &str) -> Error {
         // SAFETY: as in grow; the text is borrowed for this one call of the host.
-        let said = unsafe { (self.host().fail)(self.raw.as_ptr(), status.0, text.as_ptr().cast(), text.len()) };
+        let said =
+            unsafe { (self.host().fail)(self.raw.as_ptr(), status.0, text.as_ptr().cast(), text.len()) };
         Error::from(Status(said))
     }
 

@@ -13,7 +13,7 @@
 use core::any::Any;
 use core::cell::Cell;
 use core::ffi::c_int;
-use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{catch_unwind, set_hook, take_hook, AssertUnwindSafe, Location};
 use std::sync::Once;
 
 use crate::abi::loader_call;
@@ -74,7 +74,7 @@ fn install_hook() {
                 return usual(info);
             }
             // try_with: the thread may be on its way out already; then the place is lost, not the text.
-            let _ = REPORT.try_with(|report| report.set(describe(info)));
+            let _ = REPORT.try_with(|report| report.set(describe(info.payload(), info.location())));
             if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
                 usual(info);
             }
@@ -82,9 +82,9 @@ fn install_hook() {
     });
 }
 
-fn describe(info: &PanicHookInfo<'_>) -> String {
-    let text = text_of_payload(info.payload());
-    match info.location() {
+fn describe(payload: &(dyn Any + Send), place: Option<&Location<'_>>) -> String {
+    let text = text_of_payload(payload);
+    match place {
         Some(place) => format!("{text} ({place})"),
         None => text.to_owned(),
     }

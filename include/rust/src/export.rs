@@ -39,37 +39,41 @@ macro_rules! markers {
 ///     write!(call, "Hello, {name}!")
 /// }
 ///
-/// # mod elsewhere {} /*
 /// native_plugin::export! {
 ///     greeter_abi_1_0;
 ///     fn greet(name: &str);
 /// }
-/// # */
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! export {
     ($marker:ident; $(fn $name:ident($($parameter:ident: $type:ty),* $(,)?);)+) => {
         $crate::markers!($marker);
-        $($crate::export_function!(self::$name => fn $name($($parameter: $type),*));)+
+        $($crate::export_function!(fn $name($($parameter: $type),*) => self::$name);)+
     };
 }
 
-/// Exports one function under a name, with a guard around a call of `$inner`. No markers: for contracts that
-/// bring a macro of their own, as [`export_htmlize!`](crate::export_htmlize) is.
+/// Exports one function under a name: guarded, it calls `$inner` with the [`Call`](crate::Call) and the parameters.
+/// No markers: for contracts that bring a macro of their own, as [`export_htmlize!`](crate::export_htmlize) is.
+/// The rules of [`export!`](crate::export) hold.
+///
+/// ```
+/// native_plugin::export_function!(fn double(number: i64) => |call, number| write!(call, "{}", 2 * number));
+/// ```
 #[macro_export]
 macro_rules! export_function {
-    ($inner:expr => fn $name:ident($($parameter:ident: $type:ty),* $(,)?)) => {
+    (fn $name:ident($($parameter:ident: $type:ty),* $(,)?) => $inner:expr) => {
         // The block keeps the exported name apart from a function of the same name beside the macro's call.
         const _: () = {
             #[no_mangle]
             unsafe extern "C" fn $name(
                 call: *mut $crate::abi::loader_call,
-                $($parameter: <$type as $crate::Argument<'_>>::Raw),*
+                $($parameter: <$type as $crate::Argument>::Raw),*
             ) -> ::core::ffi::c_int {
                 // SAFETY: the host calls this function as the contract's header declares it.
                 unsafe {
-                    $crate::guard(call, |call| {
-                        $inner(call, $(<$type as $crate::Argument<'_>>::from_raw($parameter)),*)
+                    $crate::guard(call, |call: &mut $crate::Call<'_>| -> $crate::Result {
+                        $inner(call, $(<$type as $crate::Argument>::from_raw($parameter)),*)
                     })
                 }
             }

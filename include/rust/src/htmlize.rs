@@ -118,7 +118,7 @@ impl fmt::Debug for Post<'_> {
 }
 
 // SAFETY: `const htmlize_post *`, borrowed until the function returns.
-unsafe impl<'a> Argument<'a> for Post<'a> {
+unsafe impl Argument for Post<'_> {
     type Raw = *const htmlize_post;
     #[inline]
     unsafe fn from_raw(raw: Self::Raw) -> Self {
@@ -181,7 +181,8 @@ pub trait Htmlize: Sync {
     /// Without an implementation: an error.
     fn process_role(&self, call: &mut Call<'_>, role: &str, text: &str, post: Post<'_>) -> Result {
         let _ = (text, post);
-        Err(call.fail(Status::FAILED, &format!("this plugin does not handle roles, and was asked for {role:?}")))
+        Err(call
+            .fail(Status::FAILED, &format!("this plugin does not handle roles, and was asked for {role:?}")))
     }
 
     /// Writes the whole contents anew. `contents` is HTML in which roles are not yet replaced. Any thread.
@@ -238,14 +239,18 @@ macro_rules! export_htmlize {
     };
     (@hooks $plugin:expr) => {
         $crate::markers!(htmlize_abi_1_0);
-        $crate::export_function!($crate::htmlize::Htmlize::hooks => @of $plugin, fn hooks());
+        $crate::export_function!(fn hooks() => |call| $crate::htmlize::Htmlize::hooks(&$plugin, call));
     };
     (@roles $plugin:expr) => {
-        $crate::export_function!($crate::htmlize::Htmlize::process_role => @of $plugin,
-            fn process_role(role: &str, text: &str, post: $crate::htmlize::Post<'_>));
+        $crate::export_function!(
+            fn process_role(role: &str, text: &str, post: $crate::htmlize::Post<'_>) =>
+            |call, role, text, post| $crate::htmlize::Htmlize::process_role(&$plugin, call, role, text, post)
+        );
     };
     (@contents $plugin:expr) => {
-        $crate::export_function!($crate::htmlize::Htmlize::process_contents => @of $plugin,
-            fn process_contents(contents: &str, post: $crate::htmlize::Post<'_>));
+        $crate::export_function!(
+            fn process_contents(contents: &str, post: $crate::htmlize::Post<'_>) =>
+            |call, contents, post| $crate::htmlize::Htmlize::process_contents(&$plugin, call, contents, post)
+        );
     };
 }

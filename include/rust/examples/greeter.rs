@@ -1,0 +1,15 @@
+//! A plugin of a contract that the kit does not know: `int greet(loader_call *call, const loader_text *name);`
+//! of greeter 1.0.
+//!
+//!     cargo build --release --example greeter      →  target/release/examples/libgreeter.so
+
+use native_plugin::{Call, Result};
+
+fn greet(call: &mut Call<'_>, name: &str) -> Result {
+    write!(call, "Hello, {name}!")
+}
+
+native_plugin::export! {
+    greeter_abi_1_0;
+    fn greet(name: &str);
+}

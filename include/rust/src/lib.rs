@@ -1,0 +1,75 @@
+//! The Rust kit for native plugins: what `loader/plugin.h` is to C.
+//!
+//! A plugin is a `cdylib` that exports the functions of a contract by their plain names, and two marker symbols
+//! that say which contract it was built against. Contracts are C headers; this crate brings the generic part and
+//! the contract [`htmlize`].
+//!
+//! | for | see |
+//! |---|---|
+//! | a plugin of the contract htmlize | [`htmlize::Htmlize`], [`export_htmlize!`] |
+//! | a plugin of another contract | [`export!`], [`Argument`] |
+//! | output, errors, the log, services | [`Call`], [`Error`], [`Service`] |
+//! | unit tests of a plugin | [`testing::Host`] |
+//! | the ABI, field by field | [`abi`] |
+//!
+//! ```
+//! use native_plugin::{htmlize::{Htmlize, Post}, Call, Result};
+//!
+//! struct Tt;
+//!
+//! impl Htmlize for Tt {
+//!     fn hooks(&self, call: &mut Call) -> Result {
+//!         call.write_str("role:tt\n")
+//!     }
+//!     fn process_role(&self, call: &mut Call, _role: &str, text: &str, _post: Post) -> Result {
+//!         call.write_str("<tt>")?;
+//!         call.write_str(text)?;
+//!         call.write_str("</tt>")
+//!     }
+//! }
+//!
+//! native_plugin::export_htmlize!(Tt, roles);
+//! ```
+//!
+//! with this in `Cargo.toml`:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib"]
+//!
+//! [profile.release]
+//! panic = "unwind"
+//! lto = true
+//! codegen-units = 1
+//! ```
+//!
+//! # Rules
+//!
+//! They are the header's, and hold for every function unless its own text says otherwise.
+//!
+//! - **Owner.** Whoever allocates frees. All that a function receives, and all that it reaches through it, is the
+//!   host's. What it writes is copied.
+//! - **Lifetime.** It is borrowed until the exported function returns. The lifetimes of this crate say so.
+//! - **Thread.** A [`Call`] stays on the thread that the function was entered on. The host may enter a plugin
+//!   from several threads at once, each with a call of its own.
+//! - **Return.** `Ok(())` is success; an [`Error`] becomes a status and a text. A panic is caught at the edge
+//!   and becomes [`Status::PANIC`] with its text and place; see [`guard`].
+//! - **Text** is UTF-8. The host promises it of what it lends, so it is not checked again here (debug builds
+//!   check), and `&str` promises it of what the plugin writes.
+
+#![deny(missing_docs)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+pub mod abi;
+mod argument;
+mod call;
+mod catch;
+mod error;
+mod export;
+pub mod htmlize;
+pub mod testing;
+
+pub use argument::Argument;
+pub use call::{Call, Level, Service, EMPTY_TEXT};
+pub use catch::guard;
+pub use error::{Error, Result, Status};

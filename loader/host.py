@@ -1,0 +1,128 @@
+"""Host: an application's side of a contract: policy, services, the plugins loaded, the failures met."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loader import load as road
+from loader.errors import LoaderError
+from loader.registry import Registry
+from loader.services import ServiceTable
+from loader.trust import Policy
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from loader.contract import Contract, Service
+    from loader.plugin import Plugin
+
+__all__ = ["Host"]
+
+
+class Host:
+    """Holds a contract, what is lent to plugins, the plugins loaded, and the failures met.
+
+    Several hosts, with different contracts or versions of one, live side by side in a process.
+
+    Args:
+        contract: what plugins of this host implement.
+        policy: what must hold of a file before its code runs.
+        services: id -> object, each handed to :meth:`provide`.
+        strict: refuse what is otherwise settled with a warning (two plugins for one claim), and let
+            :meth:`load_all` raise the first failure.
+        max_output: the most bytes that one call of a plugin may write; None: no limit but memory.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        *,
+        policy: Policy | None = None,
+        services: Mapping[str, Any] | None = None,
+        strict: bool = False,
+        max_output: int | None = None,
+    ) -> None:
+        self.contract = contract
+        self.policy = policy or Policy()
+        self.strict = strict
+        self.max_output = max_output
+        self.registry = Registry(strict=strict)
+        #: What :meth:`load_all` could not load, in the order met.
+        self.failures: list[LoaderError] = []
+        self._services = ServiceTable(contract.services)
+        for id, service in (services or {}).items():
+            self.provide(id, service)
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins loaded, in order."""
+        return self.registry.plugins
+
+    def provide(self, id: str, service: Any, *, declaration: Service | None = None) -> None:
+        """Lends a service to this host's plugins, those loaded already included.
+
+        Args:
+            id: name and major version, "app.db/1".
+            service: an object (or dict) with a function for each that the service's struct declares, or the
+                address of a C table of that struct (an int or a cffi pointer, which is kept alive).
+            declaration: the service's form, if the contract's header does not declare it: an element of
+                ``Contract.services`` of another contract.
+
+        A function receives a str, bytes, int or dict (of a struct's fields) for each parameter and returns what
+        the result parameter holds; without one, a str or bytes that is written to the plugin's output, or None.
+        It runs on the thread of the plugin's call. What it raises reaches the plugin as a failure with the
+        exception's text, and becomes the cause of the PluginError if the plugin fails because of it.
+        Raises ServiceError.
+        """
+        self._services.provide(id, service, declaration)
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        claims: Callable[[Plugin], Iterable[str]] | None = None,
+    ) -> Plugin:
+        """Loads a plugin file and enters it in the registry; see :func:`loader.load` for what it raises.
+
+        `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
+        """
+        plugin = road.load(
+            path,
+            contract=self.contract,
+            policy=self.policy,
+            name=name,
+            services=self._services.native,
+            max_output=self.max_output,
+        )
+        self.registry.add(plugin, () if claims is None else claims(plugin))
+        return plugin
+
+    def load_all(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+        *,
+        entry_points: str | None = None,
+        environment: str | None = None,
+        claims: Callable[[Plugin], Iterable[str]] | None = None,
+    ) -> list[Plugin]:
+        """Loads all that :func:`loader.discover` finds, in its order.
+
+        A file that fails is noted in :attr:`failures` and does not stop the others, unless the host is strict.
+        """
+        loaded = []
+        places = road.find(paths, entry_points=entry_points, environment=environment)
+        for place in places:
+            try:
+                if place.error is not None:
+                    raise place.error
+                loaded.append(self.load(place.path, claims=claims))
+            except LoaderError as error:
+                if self.strict:
+                    raise
+                self.failures.append(error)
+        return loaded
+
+    def __repr__(self) -> str:
+        return f"<host of {self.contract}, {len(self.plugins)} plugins>"

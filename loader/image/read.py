@@ -1,0 +1,142 @@
+"""A file on disk → its bytes, read once → Image."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from typing import Final
+
+from loader.errors import ImageError, PluginNotFound
+from loader.image.elf import read_elf
+from loader.image.image import File, Image
+from loader.image.sniff import ELF_MAGIC, refusal
+
+__all__ = ["MAX_SIZE", "read_bytes", "read_image"]
+
+#: Bytes of the largest file that is read: memory is taken for all of it.
+MAX_SIZE: Final = 2 << 30
+# Opening a fifo must not wait for a writer, nor make a terminal ours; children must not inherit it.
+FLAGS: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NOINHERIT", 0)
+)
+
+
+def read_image(path: str | os.PathLike[str]) -> Image:
+    """Reads a shared library's facts without running any of it.
+
+    The file is opened once and read once: the bytes in `Image.data` are those that the facts and the digest
+    were taken from, and those that should be loaded, whatever happens to the path afterwards.
+
+    Raises:
+        PluginNotFound: there is no such file, or it is a folder, device, pipe or socket.
+        ImageError: it cannot be read, is not a shared library, or is empty, cut off, damaged or over 2 GiB.
+    """
+    name = os.fspath(path)
+    if not isinstance(name, str):
+        raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__} (os.fsdecode makes one)")
+    name = os.path.abspath(name)
+    data, status = _read(name)
+    return read_bytes(data, path=name, stat=status)
+
+
+def read_bytes(data: bytes, *, path: str, stat: os.stat_result | None = None) -> Image:
+    """The same from bytes that are in memory already; `path` stands for them in messages.
+
+    Raises:
+        ImageError: see read_image.
+    """
+    file = File(path=path, data=data, digest=hashlib.sha256(data).hexdigest(), stat=stat)
+    if data.startswith(ELF_MAGIC):
+        return read_elf(file)
+    raise refusal(path, data)
+
+
+def _read(path: str) -> tuple[bytes, os.stat_result]:
+    """All bytes of a regular file, and what fstat said about them."""
+    try:
+        descriptor = os.open(path, FLAGS)
+    except (OSError, ValueError) as error:
+        raise _cannot_open(path, error) from error
+    try:
+        status = os.fstat(descriptor)
+        _check_kind(path, status)
+        data = _read_all(descriptor, status.st_size)
+        after = os.fstat(descriptor)
+    except (OSError, MemoryError) as error:
+        raise ImageError("cannot be read", path=path, found=str(error) or "too little memory") from error
+    finally:
+        os.close(descriptor)
+    if len(data) != status.st_size or (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+        raise ImageError(
+            "changed while it was read",
+            path=path,
+            expected=f"{status.st_size:,} bytes that stay as they are",
+            found=f"{after.st_size:,} bytes, written to at this moment",
+            cure="Wait until the file is complete; install plugins by renaming a finished file into place",
+        )
+    return data, status
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    """Up to `size` bytes; one call of read gives at most 2 GiB - 4 KiB on Linux, and may give less."""
+    parts = []
+    while size > 0:
+        part = os.read(descriptor, size)
+        if not part:
+            break
+        parts.append(part)
+        size -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_kind(path: str, status: os.stat_result) -> None:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    if not stat.S_ISREG(status.st_mode):
+        kind = kinds.get(stat.S_IFMT(status.st_mode), "something else")
+        raise _not_a_file(path, kind)
+    if status.st_size > MAX_SIZE:
+        raise ImageError(
+            "is too large", path=path, expected=f"at most {MAX_SIZE:,} bytes", found=f"{status.st_size:,} bytes"
+        )
+
+
+def _not_a_file(path: str, kind: str) -> PluginNotFound:
+    cure = "Name a file in it, or use loader.discover for the whole folder" if kind == "a folder" else None
+    return PluginNotFound(f"is {kind}", path=path, expected="a file", found=kind, cure=cure)
+
+
+def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | ImageError:
+    if not isinstance(error, OSError):  # a NUL in the path, or characters that the file system cannot have
+        return PluginNotFound("is not a possible path", path=path.encode("unicode_escape").decode(), found=str(error))
+    if os.path.isdir(path):  # Windows does not open folders
+        return _not_a_file(path, "a folder")
+    if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):
+        return _not_a_file(path, "a socket")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL):
+        broken = os.path.islink(path)
+        return PluginNotFound(
+            "leads nowhere" if broken else "does not exist",
+            path=path,
+            expected="a file",
+            found=f"a symbolic link ({error.strerror})" if broken else (error.strerror or str(error)),
+            cure="Check the path; relative ones begin at the current folder",
+        )
+    return ImageError(
+        "cannot be opened",
+        path=path,
+        found=error.strerror or str(error),
+        cure="Let this user read it" if error.errno in (errno.EACCES, errno.EPERM) else None,
+    )

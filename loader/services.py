@@ -1,0 +1,95 @@
+"""What a host lends to its plugins: objects of Python, or tables of C functions, by versioned id.
+
+A service is declared in a C header, by LOADER_SERVICE("app.db/1", app_db) and the struct app_db. For a Python
+object a table of that shape is made, whose functions call the object's; see _core/service.c for the way.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from loader._core._call import Services
+from loader.errors import ServiceError
+from loader.layout import KIND_LETTER, native_parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loader.contract import Service
+
+__all__ = ["ServiceTable"]
+
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
+
+
+class ServiceTable:
+    """The services of one host. `declared` are those of the contract's header."""
+
+    def __init__(self, declared: tuple[Service, ...]) -> None:
+        self._declared = {service.id: service for service in declared}
+        #: What plugins look services up in.
+        self.native = Services()
+
+    def provide(self, id: str, service: Any, declaration: Service | None = None) -> None:
+        """Lends `service` under `id`. See :meth:`loader.Host.provide`."""
+        if not _ID.fullmatch(id):
+            raise ServiceError(
+                f"{id!r} is not the id of a service", expected='a name and a version, like "app.db/1"'
+            )
+        if id in self.native.ids():
+            raise ServiceError(
+                f"service {id} is provided already", cure="Provide each service once; plugins may hold it"
+            )
+        address = _address(service)
+        if address is not None:
+            self.native.add(id, address, service)
+            return
+        declared = declaration or self._declared.get(id)
+        if declared is None:
+            known = ", ".join(sorted(self._declared)) or "none"
+            raise ServiceError(
+                f"service {id} is not declared",
+                expected=f"one of those that the contract's header declares ({known})",
+                cure=f'Declare it with LOADER_SERVICE("{id}", its_struct), or name its header',
+            )
+        self.native.add(id, tuple(self._function(declared, service)))
+
+    @staticmethod
+    def _function(declared: Service, service: Any) -> list[tuple[Any, ...]]:
+        functions = []
+        missing = []
+        for function in declared.functions:
+            implementation = _member(service, function.name)
+            if implementation is None:
+                missing.append(function.name)
+            parameters = tuple(native_parameter(parameter) for parameter in function.parameters)
+            # 0: no result parameter; what the callable gives is written to the call's output.
+            result = 0 if function.result is None else ord(KIND_LETTER[function.result.kind])
+            functions.append((implementation, parameters, result))
+        if missing:
+            raise ServiceError(
+                f"{type(service).__name__} object does not have what service {declared.id} declares",
+                expected=", ".join(function.name for function in declared.functions),
+                found="no " + ", ".join(missing),
+                cure="Add the methods (or keys, if it is a mapping)",
+            )
+        return functions
+
+
+def _member(service: Any, name: str) -> Callable[..., Any] | None:
+    found = service.get(name) if isinstance(service, dict) else getattr(service, name, None)
+    return found if callable(found) else None
+
+
+def _address(service: Any) -> int | None:
+    """The address of a C table: an int, or a cffi pointer. None: a Python object."""
+    if isinstance(service, bool):
+        return None
+    if isinstance(service, int):
+        return service
+    if type(service).__module__ == "_cffi_backend":
+        from loader._core._ffi import ffi  # noqa: PLC0415 - only for tables of C
+
+        return int(ffi.cast("uintptr_t", service))
+    return None
