@@ -105,7 +105,7 @@ class BuildNative(build_ext):
 
 
 class BuildPython(build_py):
-    """Also copies include/ (headers, the Rust crate, the Go module) to loader/include: plugin authors need it.
+    """Also copies include/ (headers, Rust crate, Go module) to loader/include: plugin authors need it.
 
     An editable install has no copy: loader/sdk.py finds the folder in the tree.
     """

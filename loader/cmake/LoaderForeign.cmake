@@ -1,5 +1,6 @@
 # LoaderForeign.cmake: runs cargo or go for one plugin, puts the result in its place and writes a depfile, so
-# that the build is repeated when something changed that only cargo or go knows about. Run by LoaderPlugin.cmake:
+# that the build is repeated when something changed that only cargo or go knows about. LoaderPlugin.cmake
+# runs it:
 #
 #     cmake -DTOOL=cargo|go -DEXECUTABLE=path -DNAME=plugin -DSOURCE=folder -DOUTPUT=file -DWORK=folder
 #           -DDEPFILE=file -DHEADERS=list -DCC=compiler -DSTRICT=bool -P LoaderForeign.cmake
@@ -32,7 +33,8 @@ function(build_with_cargo)
     if(EXISTS "${SOURCE}/Cargo.lock")
         set(locked --locked)
     endif()
-    run("${EXECUTABLE}" build --release --lib ${locked} --manifest-path "${SOURCE}/Cargo.toml" --target-dir "${WORK}")
+    run("${EXECUTABLE}" build --release --lib ${locked} --manifest-path "${SOURCE}/Cargo.toml"
+        --target-dir "${WORK}")
 
     string(REPLACE "-" "_" crate "${NAME}")
     set(built "")
@@ -42,8 +44,8 @@ function(build_with_cargo)
         endif()
     endforeach()
     if(NOT built)
-        message(FATAL_ERROR "plugin ${NAME}: cargo built no cdylib called ${crate}: set [lib] name = \"${crate}\" and "
-                            "crate-type = [\"cdylib\"] in ${SOURCE}/Cargo.toml")
+        message(FATAL_ERROR "plugin ${NAME}: cargo built no cdylib called ${crate}: set [lib] "
+                            "name = \"${crate}\" and crate-type = [\"cdylib\"] in ${SOURCE}/Cargo.toml")
     endif()
     configure_file("${built}" "${OUTPUT}" COPYONLY)
     file(TOUCH_NOCREATE "${OUTPUT}") # cargo keeps an old time where it had nothing to do
@@ -58,7 +60,7 @@ function(build_with_cargo)
     string(REPLACE "\t" " " sources "${sources}")
     foreach(source IN LISTS sources)
         get_filename_component(folder "${source}" DIRECTORY)
-        while(NOT EXISTS "${folder}/Cargo.toml" AND NOT folder STREQUAL "/" AND NOT folder MATCHES "^[A-Za-z]:/?$")
+        while(NOT EXISTS "${folder}/Cargo.toml" AND NOT folder MATCHES "^([A-Za-z]:)?/?$")
             get_filename_component(folder "${folder}" DIRECTORY)
         endwhile()
         foreach(manifest Cargo.toml Cargo.lock)
@@ -89,11 +91,12 @@ function(build_with_go)
     endif()
     get_filename_component(file "${OUTPUT}" NAME)
     # -buildvcs=false: a checkout that git does not trust, or none at all, must not fail the build.
-    run("${EXECUTABLE}" build -buildmode=c-shared -buildvcs=false -trimpath "-ldflags=-s -w" -o "${WORK}/${file}" .)
+    run("${EXECUTABLE}" build -buildmode=c-shared -buildvcs=false -trimpath "-ldflags=-s -w"
+        -o "${WORK}/${file}" .)
     configure_file("${WORK}/${file}" "${OUTPUT}" COPYONLY) # without the header that go writes beside it
     file(TOUCH_NOCREATE "${OUTPUT}")
 
-    # Every file and folder (for files that are added) of every package that is not Go's own, and the manifests.
+    # Every file and folder (files may be added) of every package that is not Go's own, and the manifests.
     string(CONCAT format "{{if not .Standard}}{{$d := .Dir}}{{println $d}}"
            "{{range .GoFiles}}{{println $d \"/\" .}}{{end}}{{range .CgoFiles}}{{println $d \"/\" .}}{{end}}"
            "{{range .CFiles}}{{println $d \"/\" .}}{{end}}{{range .HFiles}}{{println $d \"/\" .}}{{end}}"

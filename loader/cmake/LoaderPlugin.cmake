@@ -9,7 +9,7 @@
 #     find_package(loader CONFIG REQUIRED)
 #     enable_testing()
 #     loader_add_plugin(shout CONTRACT htmlize SOURCES shout.c)
-#     loader_test_plugin(shout CALL process_role text=shout text=pie struct=int:1,text:,text:,text: GIVES "PIE!")
+#     loader_test_plugin(shout CALL hooks GIVES "role:shout\\n")
 #
 # loader_add_plugin(NAME CONTRACT contract
 #                   SOURCES file... | CARGO folder | GO folder
@@ -25,28 +25,29 @@
 #     the current folder, or <contract>/<contract>.h among the loader's own headers.
 #     Adds the test plugin.NAME: the plugin loads and exports both markers of the handshake.
 #
-# loader_test_plugin(NAME [CASE label] [LEND service key text]
+# loader_test_plugin(NAME [CASE label] [LEND service key=text]
 #                    CALL function argument... GIVES text | FAILS part)
 #
 #     Adds the test plugin.NAME.<function>[.<label>]: a small host in C (check_plugin.c, where arguments are
 #     described) calls the function and compares. In texts, \n \\ and \x2c are read as in C.
 #
-# Variables: LOADER_SANITIZE ("address,undefined"), LOADER_WARNINGS_AS_ERRORS, BUILD_TESTING, and GO_EXECUTABLE
-# or CARGO_EXECUTABLE to name a toolchain.
+# Variables: LOADER_SANITIZE ("address,undefined"), LOADER_WARNINGS_AS_ERRORS, BUILD_TESTING, and
+# CARGO_EXECUTABLE or GO_EXECUTABLE to name a toolchain.
 include_guard(GLOBAL)
 cmake_policy(PUSH)
 cmake_policy(VERSION 3.20...3.31)
 
 # The folder with loader/plugin.h: beside this one in a wheel, one level up in a checkout.
 function(_loader_include_folder result)
-    foreach(folder "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../include" "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../include")
+    set(here "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")
+    foreach(folder "${here}/../include" "${here}/../../include")
         if(EXISTS "${folder}/loader/plugin.h")
             get_filename_component(folder "${folder}" ABSOLUTE)
             set(${result} "${folder}" PARENT_SCOPE)
             return()
         endif()
     endforeach()
-    message(FATAL_ERROR "loader/plugin.h is not beside ${CMAKE_CURRENT_FUNCTION_LIST_DIR}: reinstall native-plugin-loader")
+    message(FATAL_ERROR "loader/plugin.h is not beside ${here}: install native-plugin-loader anew")
 endfunction()
 
 # The two marker symbols that a plugin of this contract exports, read from the headers that define them.
@@ -61,12 +62,13 @@ function(_loader_markers result contract header)
     endif()
     get_filename_component(header "${header}" ABSOLUTE)
     if(NOT EXISTS "${header}" OR IS_DIRECTORY "${header}")
-        message(FATAL_ERROR "no header of contract ${contract}: put ${contract}.h into ${CMAKE_CURRENT_SOURCE_DIR}, "
-                            "or name it with CONTRACT_HEADER")
+        message(FATAL_ERROR "no header of contract ${contract}: put ${contract}.h into "
+                            "${CMAKE_CURRENT_SOURCE_DIR}, or name it with CONTRACT_HEADER")
     endif()
     file(STRINGS "${header}" line REGEX "^LOADER_CONTRACT\\(" LIMIT_COUNT 1)
     if(NOT line MATCHES "^LOADER_CONTRACT\\( *${contract} *, *([0-9]+) *, *([0-9]+) *\\)")
-        message(FATAL_ERROR "${header} has no line LOADER_CONTRACT(${contract}, MAJOR, MINOR); found: '${line}'")
+        message(FATAL_ERROR "${header} has no line LOADER_CONTRACT(${contract}, MAJOR, MINOR); "
+                            "found: '${line}'")
     endif()
     set(marker "${contract}_abi_${CMAKE_MATCH_1}_${CMAKE_MATCH_2}")
     file(STRINGS "${include}/loader/plugin.h" line REGEX "^#define LOADER_ABI " LIMIT_COUNT 1)
@@ -102,10 +104,11 @@ function(loader_add_plugin name)
     elseif(arg_GO)
         _loader_add_foreign(${name} go "${arg_GO}" "${file}" "${arg_CONTRACT}")
     else()
-        message(FATAL_ERROR "loader_add_plugin(${name}): one of SOURCES, CARGO and GO says what it is built from")
+        message(FATAL_ERROR "loader_add_plugin(${name}): it is built from one of SOURCES, CARGO and GO")
     endif()
     if(TARGET ${name})
-        set_target_properties(${name} PROPERTIES LOADER_PLUGIN_FILE "${file}" LOADER_PLUGIN_MARKERS "${markers}")
+        set_target_properties(${name} PROPERTIES LOADER_PLUGIN_FILE "${file}"
+                                                 LOADER_PLUGIN_MARKERS "${markers}")
         _loader_add_check(plugin.${name} ${name})
     endif()
 endfunction()
@@ -171,9 +174,10 @@ function(_loader_add_foreign name tool folder file contract)
     set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/LoaderForeign.cmake")
     add_custom_command(
         OUTPUT "${file}"
-        COMMAND "${CMAKE_COMMAND}" "-DTOOL=${tool}" "-DEXECUTABLE=${executable}" "-DNAME=${name}" "-DSOURCE=${folder}"
-                "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d" "-DHEADERS=${headers}" "-DCC=${CMAKE_C_COMPILER}"
-                "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" -P "${script}"
+        COMMAND "${CMAKE_COMMAND}" "-DTOOL=${tool}" "-DEXECUTABLE=${executable}" "-DNAME=${name}"
+                "-DSOURCE=${folder}" "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d"
+                "-DHEADERS=${headers}" "-DCC=${CMAKE_C_COMPILER}" "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}"
+                -P "${script}"
         DEPENDS "${manifest}" "${script}" ${headers}
         DEPFILE "${work}.d"
         WORKING_DIRECTORY "${folder}"
@@ -182,17 +186,19 @@ function(_loader_add_foreign name tool folder file contract)
     add_custom_target(${name} ALL DEPENDS "${file}")
 endfunction()
 
-# The path of cargo or go, or an empty string. It is run once: a shim without a toolchain behind it is not one.
+# The path of cargo or go, or an empty string. It is run: a shim without a toolchain behind it does not count.
 function(_loader_find_tool result tool)
     string(TOUPPER "${tool}" upper)
-    find_program(${upper}_EXECUTABLE ${tool} HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" /usr/local/go/bin)
+    find_program(${upper}_EXECUTABLE ${tool}
+                 HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" /usr/local/go/bin)
     set(${result} "" PARENT_SCOPE)
     if(${upper}_EXECUTABLE)
         set(version --version)
         if(tool STREQUAL "go")
             set(version version)
         endif()
-        execute_process(COMMAND "${${upper}_EXECUTABLE}" ${version} RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+        execute_process(COMMAND "${${upper}_EXECUTABLE}" ${version}
+                        RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
         if(status EQUAL 0)
             set(${result} "${${upper}_EXECUTABLE}" PARENT_SCOPE)
         endif()
@@ -210,8 +216,8 @@ function(_loader_add_check test name)
         add_executable(loader-check-plugin "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/check_plugin.c")
         target_include_directories(loader-check-plugin PRIVATE "${include}")
         target_link_libraries(loader-check-plugin PRIVATE ${CMAKE_DL_LIBS})
-        set_target_properties(loader-check-plugin PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON
-                                                             RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/loader")
+        set_target_properties(loader-check-plugin PROPERTIES
+            C_STANDARD 11 C_STANDARD_REQUIRED ON RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/loader")
         _loader_compile_strictly(loader-check-plugin)
     endif()
     get_target_property(file ${name} LOADER_PLUGIN_FILE)
@@ -228,36 +234,38 @@ function(loader_test_plugin name)
     if(NOT TARGET ${name}) # its toolchain is missing; loader_add_plugin said so
         return()
     endif()
-    # Not cmake_parse_arguments: texts may be empty or hold ';', which lists of CMake lose.
-    set(arguments "")
-    set(label "")
+    # By hand and not by cmake_parse_arguments: texts may be empty or hold ';', which lists of CMake lose.
+    set(words "")
     set(keyword "")
-    set(index 1)
-    while(index LESS ARGC)
+    math(EXPR last "${ARGC} - 1")
+    foreach(index RANGE 1 ${last})
         string(REPLACE ";" "\\x3b" word "${ARGV${index}}")
-        if(keyword STREQUAL "CASE")
-            set(label ".${word}")
+        if(keyword MATCHES "^(GIVES|FAILS)$")
+            string(TOLOWER "${keyword}" flag)
+            list(APPEND words "--${flag}=${word}")
             set(keyword "")
-        elseif(keyword MATCHES "^(GIVES|FAILS)$")
-            string(TOLOWER "--${keyword}=${word}" flag_and_text)
-            string(TOLOWER "--${keyword}=" flag)
-            list(APPEND arguments "${flag}${word}")
-            set(keyword "")
-        elseif(word MATCHES "^(CASE|LEND|CALL|GIVES|FAILS)$")
+        elseif(keyword MATCHES "^(CASE|CALL)$" AND NOT DEFINED ${keyword}_word)
+            set(${keyword}_word "${word}")
+            if(keyword STREQUAL "CALL")
+                list(APPEND words --call "${word}")
+            endif()
+        elseif(word STREQUAL "LEND")
+            list(APPEND words --lend)
+        elseif(word MATCHES "^(CASE|CALL|GIVES|FAILS)$")
             set(keyword "${word}")
-            if(word MATCHES "^(LEND|CALL)$")
-                string(TOLOWER "--${word}" flag)
-                list(APPEND arguments "${flag}")
-            endif()
         else()
-            if(NOT "--call" IN_LIST function_flags AND keyword STREQUAL "CALL" AND NOT DEFINED function)
-                set(function "${word}")
-            endif()
-            list(APPEND arguments "${word}")
+            list(APPEND words "${word}")
         endif()
-        math(EXPR index "${index} + 1")
-    endwhile()
-    _loader_add_check(plugin.${name}.${function}${label} ${name} ${arguments})
+    endforeach()
+    if(NOT CALL_word OR NOT words MATCHES ";--(gives|fails)=")
+        message(FATAL_ERROR "loader_test_plugin(${name}): wanted CALL function argument... "
+                            "and GIVES text or FAILS text")
+    endif()
+    set(test plugin.${name}.${CALL_word})
+    if(DEFINED CASE_word)
+        string(APPEND test ".${CASE_word}")
+    endif()
+    _loader_add_check(${test} ${name} ${words})
 endfunction()
 
 cmake_policy(POP)

@@ -1,20 +1,21 @@
-/* check_plugin.c: a host in C alone, as small as the ABI allows. Loads one plugin, looks for the markers of the
- * handshake, calls functions and compares what they write. It is what loader_test_plugin runs, and it says
- * whether a plugin keeps to <loader/plugin.h> without Python taking part.
+/* check_plugin.c: a host in C alone, as small as the ABI allows. Loads one plugin, looks for the markers of
+ * the handshake, calls functions and compares what they write. It is what loader_test_plugin runs, and it says
+ * whether a plugin keeps to <loader/plugin.h> without Python taking part. One file, though a long one, so that
+ * any project can compile it with no build of its own.
  *
  *     check_plugin FILE [--marker NAME]... [--lend SERVICE KEY=TEXT]
  *                  [--call FUNCTION ARGUMENT... (--gives=TEXT | --fails=PART)]...
  *
  *     text=TEXT  bytes=TEXT  int=N     one argument
- *     struct=FIELD,FIELD...            pointer to a struct: size_t size, then fields text:TEXT, bytes:TEXT, int:N
+ *     struct=FIELD,FIELD...            pointer to a struct: size_t size, then text:TEXT, bytes:TEXT, int:N
  *     --lend                           a service table {size, f}, f being int (*)(call, self, int64_t key,
  *                                      loader_text *result): TEXT for KEY, a failure for every other key
  *     --gives=TEXT                     the call succeeds and writes TEXT; nothing more, nothing less
  *     --fails=PART                     the call fails, and its error text has PART in it
  *
- * In a TEXT, \n, \\ and \xHH stand for a byte. Each call is made three times: with no room for output, with one
- * byte, and with plenty; the result must be the same. Room is given to the byte, and a guard behind it shows
- * writing past its end. Exit status: 0 all as wanted, 1 not, 2 wrong use.
+ * In a TEXT, \n, \\ and \xHH stand for a byte. Each call is made three times: with no room for output, with
+ * one byte, and with plenty; the result must be the same. Room is given to the byte, and a guard behind it
+ * shows writing past its end. Exit status: 0 all as wanted, 1 not, 2 wrong use.
  */
 #define LOADER_HOST
 #include "loader/plugin.h"
@@ -305,11 +306,11 @@ static void check_result(const output *out, const char *name, int status, bool s
     if (!succeeds && status == LOADER_OK)
         stop(1, "%s succeeded, wanted a failure with '%.*s'", name, (int)wanted.size, wanted.data);
     if (!succeeds && !contains(error, out->call.error.size, wanted))
-        stop(1, "%s failed with %d and '%.*s', wanted '%.*s' in it", name, status, (int)out->call.error.size, error,
-             (int)wanted.size, wanted.data);
+        stop(1, "%s failed with %d and '%.*s', wanted '%.*s' in it", name, status, (int)out->call.error.size,
+             error, (int)wanted.size, wanted.data);
     if (succeeds && (size != wanted.size || memcmp(out->begin, wanted.data, size) != 0))
-        stop(1, "%s wrote %zu bytes '%.*s', wanted %zu '%.*s'", name, size, (int)size, out->begin, wanted.size,
-             (int)wanted.size, wanted.data);
+        stop(1, "%s wrote %zu bytes '%.*s', wanted %zu '%.*s'", name, size, (int)size, out->begin,
+             wanted.size, (int)wanted.size, wanted.data);
 }
 
 /* Reads --call's words from argv[at] on and makes the call. Returns the index behind them. */

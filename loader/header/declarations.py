@@ -19,6 +19,7 @@ __all__ = ["Declaration", "Service", "Unit", "split"]
 
 _ASSERTS = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT")
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES")
+_ATTRIBUTES = ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT")
 # GNU attributes that change neither a type's layout nor how a function is called.
 _HARMLESS = frozenset(
     "access alloc_size cold const deprecated dllexport dllimport error flatten format hot leaf malloc noinline "
@@ -97,7 +98,7 @@ def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
         if not statement and token.text in ("LOADER_BEGIN_C", "LOADER_END_C", ";"):
             continue
         if token.text == "{" and depth == 0:
-            body = bool(statement) and statement[-1].text == ")"
+            body = _opens_body(statement)
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
         statement.append(token)
         if depth < 0:
@@ -110,12 +111,24 @@ def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
         raise refusal(statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'")
 
 
+def _opens_body(statement: list[Token]) -> bool:
+    """Whether a brace after `statement` opens a function's body: it follows the parameter list."""
+    depth = 0
+    for position in range(len(statement) - 1, 0, -1):
+        depth += {")": 1, "(": -1}.get(statement[position].text, 0)
+        if depth == 0:  # at once, if the brace does not follow a parenthesis: it is a struct's or an enum's
+            return statement[-1].text == ")" and statement[position - 1].text not in _ATTRIBUTES
+    return False
+
+
 def _is_static(tokens: list[Token]) -> bool:
-    """Whether `static` stands in front: before anything that could open a parameter list or a body."""
+    """Whether this declares something static. (`static` within parentheses is about an array parameter.)"""
+    depth = 0
     for token in tokens:
-        if token.text == "static":
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.text == "static":
             return True
-        if token.text in ("{", ";", "="):
+        if token.text in ("{", "="):
             return False
     return False
 
@@ -129,7 +142,7 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
         position += 1
         if token.text in _FLAGS or token.text == "__extension__":
             continue
-        if token.text in ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT"):
+        if token.text in _ATTRIBUTES:
             position = _attribute(token, tokens, position)
             continue
         if token.text in with_parameters and tokens[position].text == "(":

@@ -125,6 +125,8 @@ class _Preprocessor:
         for each in made:
             if each.kind == "stray":
                 raise refusal(token.path, token.line, f"{each.text!r} is not C")
+            if each.text == "_Pragma":  # may change the layout of all that follows
+                raise refusal(token.path, token.line, "_Pragma is not supported", cure="Use #pragma")
             self.tokens.append(each._replace(doc=self._doc))
             self._doc = ""
 

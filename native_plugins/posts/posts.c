@@ -82,7 +82,7 @@ int process_role(loader_call *call, const loader_text *role, const loader_text *
         return status;
     posts = htmlize_posts_get(call);
     if (posts == NULL || !LOADER_HAS(posts, title))
-        return loader_fail(call, "the application lends no service htmlize.posts/1, which knows posts' titles");
+        return loader_fail(call, "the application lends no service htmlize.posts/1 (titles of posts)");
     status = posts->title(call, posts, number, &title);
     if (status != LOADER_OK)
         return status; /* the service left its text in call->error */

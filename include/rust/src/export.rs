@@ -55,10 +55,11 @@ macro_rules! export {
 
 /// Exports one function under a name: guarded, it calls `$inner` with the [`Call`](crate::Call) and the parameters.
 /// No markers: for contracts that bring a macro of their own, as [`export_htmlize!`](crate::export_htmlize) is.
-/// The rules of [`export!`](crate::export) hold.
+/// The rules of [`export!`](crate::export) hold. `$inner` is a path, or a closure that says its types.
 ///
 /// ```
-/// native_plugin::export_function!(fn double(number: i64) => |call, number| write!(call, "{}", 2 * number));
+/// use native_plugin::{export_function, Call};
+/// export_function!(fn double(number: i64) => |call: &mut Call<'_>, number: i64| write!(call, "{}", 2 * number));
 /// ```
 #[macro_export]
 macro_rules! export_function {

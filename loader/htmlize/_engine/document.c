@@ -1,0 +1,247 @@
+/* document.c: Engine.render, one crossing from Python for a whole document. */
+#include "module.h"
+
+#include <stdlib.h>
+
+const char engine_render_doc[] =
+    "render($self, text, post=None, /, *, escape=False, keep=False)\n--\n\n"
+    "The HTML of a document: str gives str, bytes give bytes.\n\n"
+    "post: what plugins are told of the post; where its contents are empty, they are the text.\n"
+    "escape: & < > \" ' outside of roles that a plugin answers become entities.\n"
+    "keep: a plugin's failure leaves its match as it stood; the result is (html, problems), and problems is a\n"
+    "list of (plugin, role or None, byte offset, status, message, cause or None).\n"
+    "Raises TextError (not UTF-8), PluginError and its kin, ForkError, MemoryError.";
+
+/* A problem that was kept, with what the call held of it. */
+struct note {
+    engine_problem problem;
+    char *message; /* malloc, or NULL */
+    size_t message_size;
+    PyObject *cause; /* owned, or NULL */
+};
+
+/* One document on its way. */
+struct document {
+    engine_run run;
+    core_call call;
+    htmlize_post post; /* a copy, where the text is lent as its contents */
+    struct note *notes;
+    size_t note_count, note_room;
+};
+
+/* ---- Problems that are kept ----------------------------------------------------------------------------- */
+
+/* engine_run.report. The GIL may be released: moves pointers only. */
+static bool report(engine_run *run, const engine_problem *problem)
+{
+    struct document *d = run->context;
+    struct note *note;
+
+    if (d->note_count == d->note_room) {
+        size_t room = d->note_room == 0 ? 8 : d->note_room * 2;
+        struct note *notes = room > SIZE_MAX / sizeof *notes ? NULL : realloc(d->notes, room * sizeof *notes);
+        if (notes == NULL)
+            return false;
+        d->notes = notes;
+        d->note_room = room;
+    }
+    note = &d->notes[d->note_count++];
+    note->problem = *problem;
+    note->message = d->call.error;
+    note->message_size = d->call.call.error.size;
+    note->cause = d->call.cause;
+    d->call.error = NULL;
+    d->call.cause = NULL;
+    d->call.call.error = (loader_text){NULL, 0};
+    return true;
+}
+
+static PyObject *problem_tuple(const struct note *note)
+{
+    const engine_problem *p = &note->problem;
+    const core_owner *owner = p->role != NULL ? p->role->owner : p->contents->owner;
+    PyObject *role, *message;
+
+    role = p->role == NULL ? Py_NewRef(Py_None)
+                           : PyUnicode_FromStringAndSize(p->role->name.data, (Py_ssize_t)p->role->name.size);
+    message = PyUnicode_DecodeUTF8(note->message == NULL ? "" : note->message,
+                                   note->message == NULL ? 0 : (Py_ssize_t)note->message_size, "replace");
+    if (role == NULL || message == NULL) {
+        Py_XDECREF(role);
+        Py_XDECREF(message);
+        return NULL;
+    }
+    return Py_BuildValue("ONniNO", owner->name, role, (Py_ssize_t)p->offset, p->status, message,
+                         note->cause == NULL ? Py_None : note->cause);
+}
+
+/* (html, problems); takes the reference to `html`. */
+static PyObject *with_problems(const struct document *d, PyObject *html)
+{
+    PyObject *list = PyList_New((Py_ssize_t)d->note_count);
+
+    for (size_t i = 0; list != NULL && i < d->note_count; i++) {
+        PyObject *item = problem_tuple(&d->notes[i]);
+        if (item == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+    }
+    if (list == NULL) {
+        Py_DECREF(html);
+        return NULL;
+    }
+    return Py_BuildValue("NN", html, list);
+}
+
+static void drop_notes(struct document *d)
+{
+    for (size_t i = 0; i < d->note_count; i++) {
+        free(d->notes[i].message);
+        Py_XDECREF(d->notes[i].cause);
+    }
+    free(d->notes);
+}
+
+/* ---- The failure that ends a document ------------------------------------------------------------------- */
+
+static PyObject *fail(const engine_object *self, struct document *d, int status)
+{
+    const engine_problem *p = &d->run.problem;
+    const char *of = p->rewritten ? "the text after the contents hooks" : "the document";
+    char where[256];
+
+    if (status == ENGINE_NO_MEMORY)
+        return PyErr_NoMemory();
+    if (status == ENGINE_STOPPED) { /* between two plugins: neither is to blame */
+        d->call.owner = self->owner;
+        return engine_api->raise(&d->call, "htmlize", p->status, NULL);
+    }
+    if (p->role == NULL)
+        return engine_api->raise(&d->call, "process_contents", status, NULL);
+    PyOS_snprintf(where, sizeof where, "in role '%.*s' at byte %zu of %s",
+                  (int)(p->role->name.size > 100 ? 100 : p->role->name.size), p->role->name.data, p->offset, of);
+    return engine_api->raise(&d->call, "process_role", status, where);
+}
+
+/* ---- A document ------------------------------------------------------------------------------------------ */
+
+static int begin(engine_object *self, core_call *c)
+{
+    for (size_t i = 0; i < self->wary_count; i++) {
+        if (engine_api->begin(c, self->wary[i]) < 0) /* raises ForkError in a forked child */
+            return -1;
+        engine_api->end(c);
+    }
+    return engine_api->begin(c, self->owner);
+}
+
+static bool wants_release(const engine_object *self, const core_call *c, size_t size)
+{
+    if (size >= LONG_TEXT || c->limit != NULL)
+        return true;
+    for (size_t i = 0; i < self->engine.role_count; i++) {
+        if (self->engine.roles[i].owner->talks)
+            return true;
+    }
+    for (size_t i = 0; i < self->engine.contents_count; i++) {
+        if (self->engine.contents[i].owner->talks)
+            return true;
+    }
+    return false;
+}
+
+static PyObject *render(engine_object *self, struct document *d, const loader_text *text, bool bytes)
+{
+    core_call *c = &d->call;
+    engine_run *run = &d->run;
+    PyObject *html = NULL;
+    int status;
+
+    if (begin(self, c) < 0)
+        return NULL;
+    if (text->size <= (size_t)PY_SSIZE_T_MAX / 2 &&
+        engine_api->use_result(c, text->size == 0 ? 0 : text->size + text->size / 8 + 256, bytes) == 0) {
+        run->limited = c->limit != NULL;
+        if (wants_release(self, c, text->size))
+            engine_api->release(c);
+        status = engine_render(run, text);
+        engine_finish(run);
+        engine_api->acquire(c);
+        if (status != LOADER_OK)
+            fail(self, d, status);
+        else
+            html = bytes ? engine_api->bytes(c) : engine_api->text(c, "htmlize", run->ascii);
+    } else if (!PyErr_Occurred()) {
+        PyErr_NoMemory();
+    }
+    engine_api->end(c);
+    if (html != NULL && run->report != NULL)
+        html = with_problems(d, html);
+    drop_notes(d);
+    return html;
+}
+
+static int read_flags(PyObject *const *values, PyObject *names, bool *escape, bool *keep)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
+        PyObject *name = PyTuple_GET_ITEM(names, i);
+        int truth = PyObject_IsTrue(values[i]);
+        if (truth < 0)
+            return -1;
+        if (PyUnicode_CompareWithASCIIString(name, "escape") == 0) {
+            *escape = truth != 0;
+        } else if (PyUnicode_CompareWithASCIIString(name, "keep") == 0) {
+            *keep = truth != 0;
+        } else {
+            PyErr_Format(PyExc_TypeError, "render() has no keyword argument %R", name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+PyObject *engine_render_method(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+    engine_object *self = (engine_object *)object;
+    struct document d;
+    loader_text text;
+    bool ascii, bytes = false, escape = false, keep = false;
+    PyObject *kept, *html;
+    const htmlize_post *post;
+
+    if (count < 1 || count > 2) {
+        PyErr_Format(PyExc_TypeError, "render() takes text and post, not %zd positional arguments", count);
+        return NULL;
+    }
+    if ((names != NULL && read_flags(args + count, names, &escape, &keep) < 0) ||
+        engine_borrow(args[0], "text", &text, &ascii, &bytes) < 0)
+        return NULL;
+    post = engine_post(self, count == 2 ? args[1] : NULL, &kept);
+    if (post == NULL)
+        return NULL;
+    d.notes = NULL;
+    d.note_count = d.note_room = 0;
+    if (post->contents.size == 0) {
+        d.post = *post;
+        d.post.contents = text;
+        post = &d.post;
+    }
+    d.run = (engine_run){
+        .engine = &self->engine,
+        .call = &d.call.call,
+        .begin = &d.call.begin,
+        .owner = &d.call.owner,
+        .max_output = &d.call.max_output,
+        .post = post,
+        .utf8_valid = engine_api->utf8_valid,
+        .forget = engine_forget,
+        .report = keep ? report : NULL,
+        .context = &d,
+        .escape = escape,
+        .ascii = ascii,
+    };
+    html = render(self, &d, &text, bytes);
+    Py_XDECREF(kept);
+    return html;
+}

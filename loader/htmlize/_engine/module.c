@@ -1,0 +1,309 @@
+/* module.c: the module loader.htmlize._engine and its type Engine. */
+#include "module.h"
+
+const core_api *engine_api;
+
+/* ---- Arguments ----------------------------------------------------------------------------------------- */
+
+static int bad_text(const char *what, Py_ssize_t offset, const char *cure)
+{
+    PyObject *errors = PyImport_ImportModule("loader.errors");
+    PyObject *type = errors == NULL ? NULL : PyObject_GetAttrString(errors, "TextError");
+    PyObject *args = type == NULL ? NULL : PyTuple_New(1);
+    PyObject *fields = args == NULL ? NULL : Py_BuildValue("{s:n,s:s}", "offset", offset, "cure", cure);
+    PyObject *error = NULL;
+
+    if (fields != NULL) {
+        PyTuple_SET_ITEM(args, 0, PyUnicode_FromString(what));
+        error = PyTuple_GET_ITEM(args, 0) == NULL ? NULL : PyObject_Call(type, args, fields);
+    }
+    if (error != NULL)
+        PyErr_SetObject(type, error);
+    Py_XDECREF(error);
+    Py_XDECREF(fields);
+    Py_XDECREF(args);
+    Py_XDECREF(type);
+    Py_XDECREF(errors);
+    return -1;
+}
+
+/* A str with lone surrogates has no UTF-8: says where the first one is. */
+static int bad_str(void)
+{
+    PyObject *type, *value, *trace;
+    Py_ssize_t offset = 0;
+    char what[96];
+
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+        return -1;
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (PyUnicodeEncodeError_GetStart(value, &offset) < 0)
+        PyErr_Clear();
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    PyOS_snprintf(what, sizeof what, "character %zd of the text is a lone surrogate, which UTF-8 does not have",
+                  offset);
+    return bad_text(what, offset, "Read the text with errors=\"replace\"");
+}
+
+int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes)
+{
+    Py_ssize_t size;
+    size_t good;
+    char message[96];
+
+    if (PyUnicode_Check(object)) {
+        *ascii = PyUnicode_IS_COMPACT_ASCII(object);
+        if (*ascii) {
+            text->data = (const char *)PyUnicode_DATA(object);
+            text->size = (size_t)PyUnicode_GET_LENGTH(object);
+            return 0;
+        }
+        text->data = PyUnicode_AsUTF8AndSize(object, &size);
+        text->size = (size_t)size;
+        return text->data == NULL ? bad_str() : 0;
+    }
+    if (bytes == NULL || !PyBytes_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s is a str%s, not %.100s", what, bytes == NULL ? "" : " or bytes",
+                     Py_TYPE(object)->tp_name);
+        return -1;
+    }
+    *bytes = true;
+    text->data = PyBytes_AS_STRING(object);
+    text->size = (size_t)PyBytes_GET_SIZE(object);
+    *ascii = engine_is_ascii(text->data, text->size);
+    good = *ascii ? text->size : engine_api->utf8_valid(text->data, text->size);
+    if (good == text->size)
+        return 0;
+    PyOS_snprintf(message, sizeof message, "byte %zu of the text (0x%02x) is not valid UTF-8", good,
+                  (unsigned)(unsigned char)text->data[good]);
+    return bad_text(message, (Py_ssize_t)good, "Say errors=\"replace\", or decode it from the encoding that it has");
+}
+
+const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep)
+{
+    static const htmlize_post none = {.size = sizeof none};
+    const void *native;
+
+    *keep = NULL;
+    if (value == NULL || value == Py_None)
+        return &none;
+    return engine_api->pack(self->layout, value, &native, keep) < 0 ? NULL : native;
+}
+
+void engine_forget(loader_call *call)
+{
+    engine_api->forget((core_call *)call);
+}
+
+/* ---- Engine: made, read, dropped ------------------------------------------------------------------------ */
+
+/* Adds `owner` to those that are asked before each document whether a fork came between. */
+static void be_wary(engine_object *self, core_owner *owner)
+{
+    for (size_t i = 0; i < self->wary_count; i++) {
+        if (self->wary[i] == owner)
+            return;
+    }
+    if (!owner->fork_safe)
+        self->wary[self->wary_count++] = owner;
+}
+
+static void *address_of(PyObject *number)
+{
+    void *address = PyLong_AsVoidPtr(number);
+
+    if (address == NULL && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "the address of a plugin's function is 0");
+    return address;
+}
+
+static int read_roles(engine_object *self, engine_role *roles)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->roles); i++) {
+        PyObject *item = PyTuple_GET_ITEM(self->roles, i), *name, *owner, *number;
+        void *address;
+        Py_ssize_t size;
+        if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "UO!O;a role is (name, owner, address)", &name,
+                                                      engine_api->owner_type, &owner, &number)) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_TypeError, "a role is a tuple (name, owner, address)");
+            return -1;
+        }
+        roles[i].name.data = PyUnicode_AsUTF8AndSize(name, &size);
+        roles[i].name.size = (size_t)size;
+        address = address_of(number);
+        if (roles[i].name.data == NULL || address == NULL)
+            return -1;
+        memcpy(&roles[i].process, &address, sizeof address); /* ISO C has no cast from object to function */
+        roles[i].owner = (core_owner *)owner;
+        roles[i].max_output = roles[i].owner->max_output;
+        be_wary(self, roles[i].owner);
+    }
+    return 0;
+}
+
+static int read_contents(engine_object *self, engine_contents *contents)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->contents); i++) {
+        PyObject *item = PyTuple_GET_ITEM(self->contents, i), *owner, *number;
+        void *address;
+        if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "O!O;a contents hook is (owner, address)",
+                                                      engine_api->owner_type, &owner, &number)) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_TypeError, "a contents hook is a tuple (owner, address)");
+            return -1;
+        }
+        address = address_of(number);
+        if (address == NULL)
+            return -1;
+        memcpy(&contents[i].process, &address, sizeof address);
+        contents[i].owner = (core_owner *)owner;
+        contents[i].max_output = contents[i].owner->max_output;
+        be_wary(self, contents[i].owner);
+    }
+    return 0;
+}
+
+static int fill(engine_object *self, const char *scan)
+{
+    const size_t role_count = (size_t)PyTuple_GET_SIZE(self->roles);
+    const size_t contents_count = (size_t)PyTuple_GET_SIZE(self->contents);
+    engine_role *roles = PyMem_Calloc(role_count + 1, sizeof *roles);
+    engine_contents *contents = PyMem_Calloc(contents_count + 1, sizeof *contents);
+    int status = -1;
+
+    self->wary = PyMem_Calloc(role_count + contents_count + 1, sizeof(core_owner *));
+    if (roles == NULL || contents == NULL || self->wary == NULL) {
+        PyErr_NoMemory();
+    } else if (read_roles(self, roles) == 0 && read_contents(self, contents) == 0) {
+        status = engine_set(&self->engine, roles, role_count, contents, contents_count, scan);
+        if (status == -1)
+            PyErr_NoMemory();
+        else if (status != 0)
+            PyErr_Format(PyExc_ValueError, "this machine has no scan %s; see _engine.SCANS", scan);
+    }
+    PyMem_Free(roles);
+    PyMem_Free(contents);
+    return status;
+}
+
+static PyObject *new_engine(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"roles", "contents", "post_layout", "scan", NULL};
+    PyObject *roles, *contents, *layout;
+    const char *scan = NULL;
+    engine_object *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|$z:Engine", names, &roles, &contents, &layout, &scan))
+        return NULL;
+    self = (engine_object *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->layout = Py_NewRef(layout);
+    self->roles = PySequence_Tuple(roles);
+    self->contents = self->roles == NULL ? NULL : PySequence_Tuple(contents);
+    if (self->contents != NULL)
+        self->owner = (core_owner *)PyObject_CallFunction((PyObject *)engine_api->owner_type, "ss", "htmlize", "");
+    if (self->owner == NULL || fill(self, scan) != 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static void drop_engine(PyObject *object)
+{
+    engine_object *self = (engine_object *)object;
+
+    engine_clear(&self->engine);
+    PyMem_Free(self->wary);
+    Py_XDECREF(self->roles);
+    Py_XDECREF(self->contents);
+    Py_XDECREF(self->layout);
+    Py_XDECREF((PyObject *)self->owner);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *get_roles(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((engine_object *)self)->roles);
+}
+
+static PyObject *get_contents(PyObject *self, void *Py_UNUSED(closure))
+{
+    return Py_NewRef(((engine_object *)self)->contents);
+}
+
+static PyObject *get_process_role(PyObject *self, void *Py_UNUSED(closure))
+{
+    return engine_new_role_call((engine_object *)self);
+}
+
+static PyGetSetDef engine_fields[] = {
+    {"roles", get_roles, NULL, "Tuple of (role, owner, address), as given.", NULL},
+    {"contents", get_contents, NULL, "Tuple of (owner, address) in the order of the hooks, as given.", NULL},
+    {"process_role", get_process_role, NULL, "A new RoleCall of this engine: keep it.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef engine_methods[] = {
+    {"render", (PyCFunction)(void (*)(void))engine_render_method, METH_FASTCALL | METH_KEYWORDS, engine_render_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject engine_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader.htmlize._engine.Engine",
+    .tp_doc = "Engine(roles, contents, post_layout, *, scan=None): turns documents into HTML. Never changes.",
+    .tp_basicsize = sizeof(engine_object),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = new_engine,
+    .tp_dealloc = drop_engine,
+    .tp_methods = engine_methods,
+    .tp_getset = engine_fields,
+};
+
+/* ---- The module ----------------------------------------------------------------------------------------- */
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "loader.htmlize._engine",
+    .m_doc = "The document engine of htmlize.",
+    .m_size = -1,
+};
+
+static PyObject *scans(void)
+{
+    PyObject *list = PyList_New(0), *tuple;
+    const char *name;
+
+    for (size_t i = 0; list != NULL && (name = engine_path_name(i)) != NULL; i++) {
+        PyObject *item = PyUnicode_FromString(name);
+        if (item == NULL || PyList_Append(list, item) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    tuple = list == NULL ? NULL : PyList_AsTuple(list);
+    Py_XDECREF(list);
+    return tuple;
+}
+
+PyMODINIT_FUNC PyInit__engine(void)
+{
+    PyObject *module, *names;
+
+    engine_api = core_import();
+    if (engine_api == NULL)
+        return NULL;
+    module = PyModule_Create(&definition);
+    if (module == NULL)
+        return NULL;
+    names = scans();
+    if (names == NULL || PyModule_AddObjectRef(module, "SCANS", names) < 0 ||
+        PyModule_AddType(module, &engine_type) < 0 || PyModule_AddType(module, &role_call_type) < 0)
+        Py_CLEAR(module);
+    Py_XDECREF(names);
+    return module;
+}

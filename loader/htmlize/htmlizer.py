@@ -1,0 +1,274 @@
+"""Htmlizer: plugins on one side, documents on the other, the C engine between.
+
+A document goes: Python -> C engine once -> plugins, straight through function pointers -> back.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+
+from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
+from loader.host import Host
+from loader.htmlize._engine import Engine
+from loader.htmlize.contract import HTMLIZE
+from loader.htmlize.post import Post
+from loader.htmlize.posts import POSTS
+from loader.layout import layout_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from loader.plugin import Plugin
+    from loader.trust import Policy
+
+__all__ = ["Htmlizer", "Problem", "shipped_plugins"]
+
+_logger = logging.getLogger("loader.htmlize")
+_HOOK = re.compile(r"role:([0-9A-Za-z_]{1,100})|contents")
+_NO_POST = Post()
+
+Text = TypeVar("Text", str, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A plugin's failure in a document that went on without it.
+
+    `role` is None for a contents hook. `offset` counts bytes, from the start of the document or, if
+    `rewritten`, of the text that contents hooks made of it. `cause` is what a service raised, or None.
+    """
+
+    plugin: str
+    role: str | None
+    offset: int
+    rewritten: bool
+    status: int
+    message: str
+    cause: BaseException | None = None
+
+    def __str__(self) -> str:
+        what = "changing the contents" if self.role is None else f"in role {self.role!r} at byte {self.offset}"
+        return f"plugin {self.plugin} failed {what}: {self.message or f'status {self.status}'}"
+
+
+class Htmlizer:
+    """Turns documents into HTML with a set of plugins. Safe to use from several threads.
+
+    Args:
+        plugins: folders and files to load, in order (a folder's files by name); None: the plugins that ship
+            with the package, tt and narcissist.
+        posts: an object with ``title(id) -> str``, lent to plugins as the service "htmlize.posts/1".
+        services: further services, by id; see :meth:`loader.Host.provide`.
+        policy: what must hold of a plugin file before its code runs.
+        strict: refuse two plugins for one role, and raise the first failure to load instead of noting it.
+        max_output: the most bytes that one answer of a plugin may have.
+    """
+
+    def __init__(
+        self,
+        plugins: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        *,
+        posts: object = None,
+        services: Mapping[str, Any] | None = None,
+        policy: Policy | None = None,
+        strict: bool = False,
+        max_output: int | None = None,
+    ) -> None:
+        lent = dict(services or {})
+        if posts is not None:
+            lent[POSTS] = posts
+        self.host = Host(HTMLIZE, policy=policy, services=lent, strict=strict, max_output=max_output)
+        self._changes_contents: set[Plugin] = set()
+        self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims)
+        self._build()
+
+    @classmethod
+    def from_directory(cls, folder: str | os.PathLike[str], **options: Any) -> Htmlizer:
+        """An Htmlizer with all plugins of a folder, by file name. Options as for the class.
+
+        Files that cannot be loaded are noted in :attr:`failures`; raises PluginNotFound if there is no such
+        folder.
+        """
+        app = cls(plugins=[folder], **options)
+        for failure in app.failures:
+            if failure.path == os.path.abspath(folder):
+                raise failure
+        return app
+
+    # ---- Plugins ----
+
+    @property
+    def plugins(self) -> tuple[Plugin, ...]:
+        """The plugins loaded, in order."""
+        return self.host.plugins
+
+    @property
+    def failures(self) -> list[LoaderError]:
+        """What could not be loaded, with reason and cure."""
+        return self.host.failures
+
+    @property
+    def roles(self) -> dict[str, Plugin]:
+        """Role name -> the plugin that answers it."""
+        return {claim.removeprefix("role:"): plugin for claim, plugin in self.host.registry.claims.items()}
+
+    @property
+    def contents_hooks(self) -> tuple[Plugin, ...]:
+        """The plugins that change contents, in the order in which they do."""
+        return tuple(plugin for plugin in self.plugins if plugin in self._changes_contents)
+
+    def load(self, path: str | os.PathLike[str]) -> Plugin:
+        """Loads one more plugin; documents that are being rendered now go on without it.
+
+        Raises what :func:`loader.load` raises, RegistryError for hooks that are malformed or taken, and
+        PluginError if ``hooks`` fails.
+        """
+        plugin = self.host.load(path, claims=self._claims)
+        self._build()
+        return plugin
+
+    def _claims(self, plugin: Plugin) -> list[str]:
+        """What a plugin takes part in: its ``hooks``, checked."""
+        roles, contents = _read_hooks(plugin)
+        for function, wanted in (("process_role", bool(roles)), ("process_contents", contents)):
+            if wanted and function not in plugin.functions:
+                raise HandshakeError(
+                    "does not have what its hooks promise",
+                    path=plugin.path,
+                    plugin=plugin.name,
+                    function=function,
+                    expected=f"an exported function {function}",
+                    found="none",
+                    cure="Define it with C linkage and default visibility, or leave the hook out",
+                )
+        if contents:  # noted of a plugin that may still be refused: the registry decides what counts
+            self._changes_contents.add(plugin)
+        return roles
+
+    def _build(self) -> None:
+        """A new engine for the plugins that there are now. Engines never change, so no lock is needed."""
+        roles = [
+            (name, plugin.owner, plugin.functions["process_role"].address) for name, plugin in self.roles.items()
+        ]
+        contents = [
+            (plugin.owner, plugin.functions["process_contents"].address) for plugin in self.contents_hooks
+        ]
+        self._engine = Engine(roles, contents, layout_of(HTMLIZE.struct("htmlize_post")))
+        #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
+        self.process_role: Callable[[str, str, Post], str] = self._engine.process_role
+
+    # ---- Documents ----
+
+    @overload
+    def htmlize(
+        self,
+        text: Text,
+        post: Post = ...,
+        *,
+        escape: bool = ...,
+        errors: str = ...,
+        plugin_errors: Literal["raise", "keep"] = ...,
+        report: Callable[[Problem], object] | None = ...,
+    ) -> Text: ...
+
+    @overload
+    def htmlize(self, text: str | bytes, post: Post = ..., **options: Any) -> str | bytes: ...
+
+    def htmlize(
+        self,
+        text: str | bytes,
+        post: Post = _NO_POST,
+        *,
+        escape: bool = False,
+        errors: str = "strict",
+        plugin_errors: Literal["raise", "keep"] = "raise",
+        report: Callable[[Problem], object] | None = None,
+    ) -> str | bytes:
+        """One document as HTML: str gives str, bytes give bytes.
+
+        Args:
+            text: the document; bytes are UTF-8.
+            post: what it belongs to.
+            escape: write ``&``, ``<``, ``>`` and quotes outside of plugins' answers as entities. A plugin gets
+                the raw text of its role, and its answer is left alone.
+            errors: what to do with text that is not valid Unicode, as in Python's codecs ("strict", "replace").
+            plugin_errors: "raise", or "keep": a role whose plugin fails stays as it stood.
+            report: called with a :class:`Problem` for each failure that was kept; None: a warning is logged.
+
+        Raises TextError with the offset of what is not valid, PluginError with plugin, role and offset, and
+        CallCancelled or DeadlineExceeded if a limit stops it.
+        """
+        if errors != "strict":
+            text = _repair(text, errors)
+        try:
+            if plugin_errors == "raise":
+                return self._engine.render(text, post, escape)
+            html, problems = self._engine.render(text, post, escape, True)
+        except UnicodeEncodeError as error:
+            raise TextError(
+                f"the text is not valid Unicode: {error.reason}",
+                offset=error.start,
+                found=f"character {error.start}",
+                cure='Mend the text, or pass errors="replace"',
+            ) from None
+        for problem in problems:
+            self._report(Problem(*problem), report)
+        return html
+
+    @staticmethod
+    def _report(problem: Problem, report: Callable[[Problem], object] | None) -> None:
+        if report is None:
+            _logger.warning("%s", problem)
+        else:
+            report(problem)
+
+    def __repr__(self) -> str:
+        return f"<Htmlizer with {', '.join(plugin.name for plugin in self.plugins) or 'no plugins'}>"
+
+
+def _repair(text: str | bytes, errors: str) -> str | bytes:
+    if isinstance(text, bytes):
+        return text.decode("utf-8", errors).encode()
+    return text.encode("utf-8", errors).decode()
+
+
+def _read_hooks(plugin: Plugin) -> tuple[list[str], bool]:
+    """The role claims that a plugin's ``hooks`` wrote, and whether it changes contents."""
+    lines = plugin.functions["hooks"]().split("\n")
+    roles: dict[str, None] = {}
+    contents = False
+    problem = None if lines.pop() == "" else "its last line is not ended by a newline"
+    for number, line in enumerate(lines, 1):
+        match = _HOOK.fullmatch(line)
+        if match is None:
+            shown = line if len(line) <= 40 else f"{line[:40]}… ({len(line)} characters)"
+            problem = problem or f"line {number} is {shown!r}"
+        elif line in roles or (line == "contents" and contents):
+            problem = problem or f"line {number} repeats {line!r}"
+        elif match[1] is None:
+            contents = True
+        else:
+            roles[line] = None
+    if problem is not None:
+        raise RegistryError(
+            "its hooks are malformed",
+            path=plugin.path,
+            plugin=plugin.name,
+            function="hooks",
+            expected='lines "role:NAME" (1 to 100 of 0-9A-Za-z_) or "contents", each once',
+            found=problem,
+            cure="Mend the plugin's hooks function",
+        )
+    return list(roles), contents
+
+
+def shipped_plugins() -> list[str]:
+    """The files of the plugins that come with the package: tt and narcissist."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "plugins")
+    suffix = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+    return [os.path.join(folder, name + suffix) for name in ("narcissist", "tt")]
