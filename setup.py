@@ -27,6 +27,9 @@ SHIPPED_PLUGINS = ("tt", "narcissist")
 PLUGIN_FOLDER = "loader/htmlize/plugins"
 PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
+#: Folders below include/ that plugin authors do not need: the kits' own tests, and what cargo built.
+NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
+
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -63,7 +66,7 @@ class BuildNative(build_ext):
         unix = self.compiler.compiler_type != "msvc"
         ext.depends = sorted({*ext.depends, *HEADERS})  # a changed header compiles its users anew
         ext.include_dirs = [*INCLUDE_DIRS, *ext.include_dirs]
-        flags = unix_flags(ext) if unix else ["/std:c11", "/O2"]
+        flags = unix_flags(ext, debug=bool(self.inplace)) if unix else ["/std:c11", "/O2"]
         ext.extra_compile_args = [*(ext.extra_compile_args or []), *flags]
         if unix:
             ext.extra_link_args = [*(ext.extra_link_args or []), *sanitizer_flags()]
@@ -121,7 +124,8 @@ class BuildPython(build_py):
         return [
             (str(path), str(Path(self.build_lib) / "loader" / path.relative_to(ROOT)))
             for path in sorted((ROOT / "include").rglob("*"))
-            if path.is_file() and "target" not in path.relative_to(ROOT).parts
+            if path.is_file() and not NOT_SHIPPED.intersection(path.relative_to(ROOT).parts)
+            and not path.name.endswith("_test.go")
         ]
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
@@ -134,8 +138,8 @@ def sanitizer_flags() -> list[str]:
     return [f"-fsanitize={wanted}", "-fno-omit-frame-pointer", "-g"] if wanted else []
 
 
-def unix_flags(ext: Extension) -> list[str]:
-    flags = ["-std=c11", "-O3", "-fvisibility=hidden"]
+def unix_flags(ext: Extension, *, debug: bool) -> list[str]:
+    flags = ["-std=c11", "-O3", "-fvisibility=hidden", "-g" if debug else "-g0"]
     if ext.name != "loader._core._ffi":  # cffi's generated code is not ours to warn about
         flags += ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("LOADER_WERROR") else [])
     return flags + sanitizer_flags()

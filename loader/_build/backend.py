@@ -1,7 +1,8 @@
 """The build backend: setuptools' own, which also asks for cmake and ninja where the system has none.
 
-pyproject.toml cannot say "only if missing", so the three hooks that may say it are wrapped here. Everything
-else is setuptools.build_meta, unchanged. This folder is not part of the installed package.
+pyproject.toml cannot say "only if missing", so the hooks that may say it are wrapped here, and the one that
+would pack stale files. Everything else is setuptools.build_meta, unchanged. This folder is not part of the
+installed package.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from setuptools import build_meta
@@ -55,3 +57,13 @@ def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
 def get_requires_for_build_editable(config_settings: Settings = None) -> list[str]:
     """PEP 660 hook."""
     return [*build_meta.get_requires_for_build_editable(config_settings), *missing_tools()]
+
+
+def build_wheel(
+    wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None
+) -> str:
+    """PEP 517 hook. setuptools packs all that an earlier build left in build/lib*, so that goes first."""
+    for stale in Path("build").glob("lib*"):
+        shutil.rmtree(stale)
+    name: str = build_meta.build_wheel(wheel_directory, config_settings, metadata_directory)
+    return name

@@ -3,13 +3,16 @@
 # runs it:
 #
 #     cmake -DTOOL=cargo|go -DEXECUTABLE=path -DNAME=plugin -DSOURCE=folder -DOUTPUT=file -DWORK=folder
-#           -DDEPFILE=file -DHEADERS=list -DCC=compiler -DSTRICT=bool -P LoaderForeign.cmake
+#           -DDEPFILE=file -DHEADERS=list -DEXPORTS=file -DCC=compiler -DSTRICT=bool -P LoaderForeign.cmake
+#
+# HEADERS: C headers that the plugin is built with. EXPORTS: a version script for the linker, or empty.
 cmake_minimum_required(VERSION 3.20)
 
 function(run)
     execute_process(COMMAND ${ARGN} WORKING_DIRECTORY "${SOURCE}" RESULT_VARIABLE status)
     if(NOT status EQUAL 0)
-        message(FATAL_ERROR "plugin ${NAME}: '${ARGN}' in ${SOURCE} ended with ${status}")
+        list(JOIN ARGN " " command)
+        message(FATAL_ERROR "plugin ${NAME}: the command\n  ${command}\nin ${SOURCE} ended with ${status}")
     endif()
 endfunction()
 
@@ -29,12 +32,7 @@ function(build_with_cargo)
     if(STRICT)
         set(ENV{RUSTFLAGS} "$ENV{RUSTFLAGS} -D warnings")
     endif()
-    set(locked "")
-    if(EXISTS "${SOURCE}/Cargo.lock")
-        set(locked --locked)
-    endif()
-    run("${EXECUTABLE}" build --release --lib ${locked} --manifest-path "${SOURCE}/Cargo.toml"
-        --target-dir "${WORK}")
+    run("${EXECUTABLE}" build --release --lib --manifest-path "${SOURCE}/Cargo.toml" --target-dir "${WORK}")
 
     string(REPLACE "-" "_" crate "${NAME}")
     set(built "")
@@ -89,9 +87,13 @@ function(build_with_go)
     if(CC AND "$ENV{CC}" STREQUAL "")
         set(ENV{CC} "${CC}")
     endif()
+    set(flags "-s -w")
+    if(EXPORTS)
+        string(APPEND flags " '-extldflags=-Wl,--version-script=${EXPORTS}'")
+    endif()
     get_filename_component(file "${OUTPUT}" NAME)
     # -buildvcs=false: a checkout that git does not trust, or none at all, must not fail the build.
-    run("${EXECUTABLE}" build -buildmode=c-shared -buildvcs=false -trimpath "-ldflags=-s -w"
+    run("${EXECUTABLE}" build -buildmode=c-shared -buildvcs=false -trimpath "-ldflags=${flags}"
         -o "${WORK}/${file}" .)
     configure_file("${WORK}/${file}" "${OUTPUT}" COPYONLY) # without the header that go writes beside it
     file(TOUCH_NOCREATE "${OUTPUT}")

@@ -50,8 +50,9 @@ function(_loader_include_folder result)
     message(FATAL_ERROR "loader/plugin.h is not beside ${here}: install native-plugin-loader anew")
 endfunction()
 
-# The two marker symbols that a plugin of this contract exports, read from the headers that define them.
-function(_loader_markers result contract header)
+# Reads a contract's headers. Sets contract_HEADER, contract_MARKERS (the two symbols of the handshake) and
+# contract_FUNCTIONS.
+function(_loader_read_contract contract header)
     _loader_include_folder(include)
     if(NOT header)
         foreach(file "${CMAKE_CURRENT_SOURCE_DIR}/${contract}.h" "${include}/${contract}/${contract}.h")
@@ -74,7 +75,13 @@ function(_loader_markers result contract header)
     file(STRINGS "${include}/loader/plugin.h" line REGEX "^#define LOADER_ABI " LIMIT_COUNT 1)
     string(REGEX MATCH "[0-9]+" abi "${line}")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}" "${include}/loader/plugin.h")
-    set(${result} "loader_abi_${abi}" "${marker}" PARENT_SCOPE)
+    set(contract_MARKERS "loader_abi_${abi}" "${marker}" PARENT_SCOPE)
+    set(contract_HEADER "${header}" PARENT_SCOPE)
+    file(READ "${header}" text)
+    string(REGEX MATCHALL "LOADER_(EXPORT|OPTIONAL)[ \t\r\n]+int[ \t\r\n]+[A-Za-z_][A-Za-z_0-9]*"
+           functions "${text}")
+    list(TRANSFORM functions REPLACE "^.*[ \t\r\n]" "")
+    set(contract_FUNCTIONS "${functions}" PARENT_SCOPE)
 endfunction()
 
 function(loader_add_plugin name)
@@ -83,7 +90,7 @@ function(loader_add_plugin name)
         message(FATAL_ERROR "loader_add_plugin(${name}): wanted CONTRACT name and SOURCES, CARGO or GO; "
                             "not understood: '${arg_UNPARSED_ARGUMENTS}'")
     endif()
-    _loader_markers(markers "${arg_CONTRACT}" "${arg_CONTRACT_HEADER}")
+    _loader_read_contract("${arg_CONTRACT}" "${arg_CONTRACT_HEADER}")
 
     set(folder "${LOADER_PLUGIN_OUTPUT}")
     if(NOT folder)
@@ -100,15 +107,15 @@ function(loader_add_plugin name)
     if(arg_SOURCES)
         _loader_add_native(${name} "${folder}" "${suffix}" "${arg_SOURCES}" "${arg_LINK}")
     elseif(arg_CARGO)
-        _loader_add_foreign(${name} cargo "${arg_CARGO}" "${file}" "${arg_CONTRACT}")
+        _loader_add_foreign(${name} cargo "${arg_CARGO}" "${file}")
     elseif(arg_GO)
-        _loader_add_foreign(${name} go "${arg_GO}" "${file}" "${arg_CONTRACT}")
+        _loader_add_foreign(${name} go "${arg_GO}" "${file}")
     else()
         message(FATAL_ERROR "loader_add_plugin(${name}): it is built from one of SOURCES, CARGO and GO")
     endif()
     if(TARGET ${name})
         set_target_properties(${name} PROPERTIES LOADER_PLUGIN_FILE "${file}"
-                                                 LOADER_PLUGIN_MARKERS "${markers}")
+                                                 LOADER_PLUGIN_MARKERS "${contract_MARKERS}")
         _loader_add_check(plugin.${name} ${name})
     endif()
 endfunction()
@@ -151,7 +158,8 @@ function(_loader_compile_strictly target)
 endfunction()
 
 # A plugin that another build tool makes; LoaderForeign.cmake runs it and says what it depended on.
-function(_loader_add_foreign name tool folder file contract)
+# Called by loader_add_plugin, whose contract_ variables it sees.
+function(_loader_add_foreign name tool folder file)
     _loader_find_tool(executable ${tool})
     if(NOT executable)
         message(STATUS "loader: plugin ${name} is skipped: no ${tool} that runs was found")
@@ -166,19 +174,26 @@ function(_loader_add_foreign name tool folder file contract)
         message(FATAL_ERROR "loader_add_plugin(${name}): ${manifest} does not exist")
     endif()
     _loader_include_folder(include)
-    set(headers "${include}/loader/plugin.h")
-    if(EXISTS "${include}/${contract}/${contract}.h")
-        list(APPEND headers "${include}/${contract}/${contract}.h")
-    endif()
+    set(headers "${include}/loader/plugin.h" "${contract_HEADER}")
     set(work "${CMAKE_CURRENT_BINARY_DIR}/${name}.${tool}")
+    set(exports "")
+    if(tool STREQUAL "go" AND contract_FUNCTIONS AND NOT APPLE AND NOT WIN32 AND NOT CYGWIN)
+        # go exports all of its C runtime. rustc hides what is not #[no_mangle] by itself.
+        set(exports "${work}.map")
+        # [h]ooks: lld refuses a plain name that is not defined, and functions may be optional.
+        list(TRANSFORM contract_FUNCTIONS REPLACE "^(.)(.*)$" "[\\1]\\2" OUTPUT_VARIABLE patterns)
+        list(JOIN patterns "; " patterns)
+        list(JOIN contract_MARKERS "; " marks)
+        file(CONFIGURE OUTPUT "${exports}" CONTENT "{ global: ${marks}; ${patterns}; local: *; };\n" @ONLY)
+    endif()
     set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/LoaderForeign.cmake")
     add_custom_command(
         OUTPUT "${file}"
         COMMAND "${CMAKE_COMMAND}" "-DTOOL=${tool}" "-DEXECUTABLE=${executable}" "-DNAME=${name}"
                 "-DSOURCE=${folder}" "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d"
-                "-DHEADERS=${headers}" "-DCC=${CMAKE_C_COMPILER}" "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}"
-                -P "${script}"
-        DEPENDS "${manifest}" "${script}" ${headers}
+                "-DHEADERS=${headers}" "-DEXPORTS=${exports}" "-DCC=${CMAKE_C_COMPILER}"
+                "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" -P "${script}"
+        DEPENDS "${manifest}" "${script}" ${headers} ${exports}
         DEPFILE "${work}.d"
         WORKING_DIRECTORY "${folder}"
         COMMENT "Building plugin ${name} with ${tool}"
@@ -219,6 +234,10 @@ function(_loader_add_check test name)
         set_target_properties(loader-check-plugin PROPERTIES
             C_STANDARD 11 C_STANDARD_REQUIRED ON RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/loader")
         _loader_compile_strictly(loader-check-plugin)
+        if(LOADER_SANITIZE AND "CXX" IN_LIST languages)
+            # clang keeps the C++ part of its sanitizers in the program; plugins in C++ look for it there.
+            set_target_properties(loader-check-plugin PROPERTIES LINKER_LANGUAGE CXX)
+        endif()
     endif()
     get_target_property(file ${name} LOADER_PLUGIN_FILE)
     get_target_property(markers ${name} LOADER_PLUGIN_MARKERS)

@@ -12,7 +12,9 @@ In order, one module a step:
 
 from __future__ import annotations
 
-__all__ = ["MAX_PARAMETERS"]
+__all__ = ["MAX_PARAMETERS", "MAX_SERVICE_PARAMETERS"]
 
-#: Parameters that a contract function may have after `call`: as many as the caller in C can pass.
+#: Parameters that a contract function may have after `call`: as many as loader/_core/function.c can pass.
 MAX_PARAMETERS = 8
+#: The same for a service's function, after `call` and its table, without the result: loader/_core/service.c.
+MAX_SERVICE_PARAMETERS = 7

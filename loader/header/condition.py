@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from loader.errors import ContractError
 from loader.header.refusal import refusal
-from loader.header.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loader.errors import ContractError
+    from loader.header.tokens import Token
 
 __all__ = ["BINARY", "holds", "integer"]
+
+
+def _shift(count: int) -> int:
+    if not 0 <= count < 64:
+        raise ValueError("a shift by less than 0 or more than 63 bits")
+    return count
+
+
+def _divide(a: int, b: int) -> int:
+    if b == 0:
+        raise ValueError("a division by zero")
+    quotient = abs(a) // abs(b)
+    return quotient if (a < 0) == (b < 0) else -quotient
+
 
 #: How binary operators of constant expressions bind, tighter is higher, and what they do. Division and shifts
 #: follow C: rounding is towards zero, and what C leaves undefined raises ValueError.
@@ -30,23 +48,10 @@ BINARY: dict[str, tuple[int, Callable[[int, int], int]]] = {
     "+": (9, lambda a, b: a + b),
     "-": (9, lambda a, b: a - b),
     "*": (10, lambda a, b: a * b),
-    "/": (10, lambda a, b: _divide(a, b)),
+    "/": (10, _divide),
     "%": (10, lambda a, b: a - b * _divide(a, b)),
 }
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)(?:[uU]?[lL]{0,2}|[lL]{1,2}[uU])")
-
-
-def _shift(count: int) -> int:
-    if not 0 <= count < 64:
-        raise ValueError("a shift by less than 0 or more than 63 bits")
-    return count
-
-
-def _divide(a: int, b: int) -> int:
-    if b == 0:
-        raise ValueError("a division by zero")
-    quotient = abs(a) // abs(b)
-    return quotient if (a < 0) == (b < 0) else -quotient
 
 
 def integer(text: str) -> int:

@@ -1,19 +1,23 @@
 """Tokens of a contract's header → its declarations, with what the LOADER_ macros say of each.
 
-Static functions and constants, and static asserts, are no part of a contract and are left out here, whatever C
-they are written in.
+Static functions and constants, and static asserts, are no part of a contract and are left out here, whatever
+C they are written in.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from loader.header.files import BASE_HEADER
-from loader.header.preprocess import Preprocessed
 from loader.header.refusal import refusal
-from loader.header.tokens import Token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.header.preprocess import Preprocessed
+    from loader.header.tokens import Token
 
 __all__ = ["Declaration", "Service", "Unit", "split"]
 
@@ -22,13 +26,27 @@ _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES")
 _ATTRIBUTES = ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT")
 # GNU attributes that change neither a type's layout nor how a function is called.
 _HARMLESS = frozenset(
-    "access alloc_size cold const deprecated dllexport dllimport error flatten format hot leaf malloc noinline "
-    "nonnull nothrow pure returns_nonnull selectany sentinel unused used visibility warn_unused_result warning "
-    "weak".split()
+    (
+        *(
+            "access",
+            "alloc_size",
+            "cold",
+            "const",
+            "deprecated",
+            "dllexport",
+            "dllimport",
+            "error",
+            "flatten",
+        ),
+        *("format", "hot", "leaf", "malloc", "noinline", "nonnull", "nothrow", "pure", "returns_nonnull"),
+        *("selectany", "sentinel", "unused", "used", "visibility", "warn_unused_result", "warning", "weak"),
+    )
 )
-_CONTRACT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-_VERSION_PART = re.compile(r"0|[1-9][0-9]{0,3}")
-_SERVICE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}/(0|[1-9][0-9]{0,3})")
+# As loader.handshake reads them from a file's markers.
+_CONTRACT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")
+# As loader.services and plugin.h have them.
+_SERVICE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +89,9 @@ def split(header: str, source: Preprocessed) -> Unit:
         start = tokens[0]
         if start.text == "LOADER_CONTRACT":
             if first is not None:
-                raise refusal(start.path, start.line, f"a second LOADER_CONTRACT; the first is in line {first.line}")
+                raise refusal(
+                    start.path, start.line, f"a second LOADER_CONTRACT; the first is in line {first.line}"
+                )
             first = start
             unit.contract = _contract(tokens)
         elif start.text == "LOADER_SERVICE":
@@ -108,7 +128,9 @@ def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
             statement = []
             body = False
     if statement:
-        raise refusal(statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'")
+        raise refusal(
+            statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'"
+        )
 
 
 def _opens_body(statement: list[Token]) -> bool:
@@ -177,9 +199,9 @@ def _attribute(name: Token, tokens: list[Token], position: int) -> int:
         if depth == 0:
             break
         inside = 1 if name.text == "__declspec" else 2
-        if name.text != "LOADER_FORMAT" and depth == inside and token.kind == "name":
-            if token.text.strip("_") not in _HARMLESS:
-                raise refusal(token.path, token.line, f"attribute {token.text!r} is not supported")
+        named = name.text != "LOADER_FORMAT" and depth == inside and token.kind == "name"
+        if named and token.text.strip("_") not in _HARMLESS:
+            raise refusal(token.path, token.line, f"attribute {token.text!r} is not supported")
     return position
 
 
@@ -195,7 +217,9 @@ def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
     shape = [token.text for token in (*tokens[1:2], *tokens[-2:])]
     if shape != ["(", ")", ";"] or len(arguments) != count or not all(arguments):
         found = "".join(token.text if token.text != "," else ", " for token in tokens)
-        raise refusal(name.path, name.line, found, expected=f"{name.text}(…) with {count} arguments and a ';'")
+        raise refusal(
+            name.path, name.line, found, expected=f"{name.text}(…) with {count} arguments and a ';'"
+        )
     return arguments
 
 
@@ -203,13 +227,19 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
     place = tokens[0]
     name, major, minor = ("".join(token.text for token in argument) for argument in _arguments(tokens, 3))
     if not _CONTRACT_NAME.fullmatch(name):
-        raise refusal(place.path, place.line, f"the contract's name is {name!r}", expected="1 to 64 letters, digits, _")
+        raise refusal(
+            place.path, place.line, f"the contract's name is {name!r}", expected="1 to 100 letters, digits, _"
+        )
     if name == "loader":
-        raise refusal(place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name")
+        raise refusal(
+            place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name"
+        )
     for what, value in (("major", major), ("minor", minor)):
         if not _VERSION_PART.fullmatch(value):
             reason = f"the contract's {what} version is {value!r}"
-            raise refusal(place.path, place.line, reason, expected="a plain number from 0 to 9999, not a macro")
+            raise refusal(
+                place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro"
+            )
     return name, int(major), int(minor)
 
 
@@ -217,8 +247,12 @@ def _service(tokens: list[Token]) -> Service:
     place = tokens[0]
     given, table = _arguments(tokens, 2)
     if any(token.kind != "string" for token in given) or len(table) != 1 or table[0].kind != "name":
-        raise refusal(place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);')
+        raise refusal(
+            place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);'
+        )
     name = "".join(token.text[1:-1] for token in given)
     if not _SERVICE_ID.fullmatch(name):
-        raise refusal(place.path, place.line, f"the service's id is {name!r}", expected='a name and version: "app.db/1"')
+        raise refusal(
+            place.path, place.line, f"the service's id is {name!r}", expected='a name and version: "app.db/1"'
+        )
     return Service(name, table[0].text, place)

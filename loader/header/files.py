@@ -5,14 +5,19 @@ So the digest covers whatever the contract can depend on, and is known without p
 preprocessor in turn reads no file that is not covered.
 """
 
+# Importing pathlib or hashlib costs more than all else here.
+# ruff: noqa: PLC0415, PTH113, PTH118, PTH120, PTH123
+
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from loader.header.refusal import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["BASE_HEADER", "Files", "gather"]
 
@@ -31,9 +36,9 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*("[^"\n]+"|<[^>\n]+>)', re.MU
 class Files(NamedTuple):
     """The header and everything it may include.
 
-    header: path of the header. texts: path → text, newlines as `\\n`. includes: (path of the including file,
-    name as it is spelled with its quotes) → path, or None for a known header that is not read; a name that was
-    looked for and not found is missing. digest: SHA-256 over all bytes, hexadecimal.
+    header: path of the header. texts: path → text, every newline a line feed. includes: (path of the
+    including file, name as it is spelled with its quotes) → path, or None for a known header that is not read;
+    a name that was looked for and not found is missing. digest: SHA-256 over all bytes, hexadecimal.
     """
 
     header: str
@@ -123,7 +128,9 @@ def _decode(path: str, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise refusal(path, line, f"byte {error.start} is not UTF-8", cure="Save the header as UTF-8") from error
+        raise refusal(
+            path, line, f"byte {error.start} is not UTF-8", cure="Save the header as UTF-8"
+        ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise refusal(path, line, "a NUL character", cure="Name a C header, not a binary file")

@@ -7,15 +7,17 @@ loader.header.declarations to read.
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from loader.header.condition import holds
 from loader.header.files import BASE_HEADER, Files, is_base
 from loader.header.refusal import refusal
 from loader.header.tokens import Token, tokenize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["BASE_MACROS", "Preprocessed", "preprocess"]
 
@@ -24,10 +26,11 @@ MAX_STEPS = 200_000  # tokens written and macros opened: a header is a page, a m
 
 #: Macros of loader/plugin.h that may stand in a contract. They are not expanded.
 BASE_MACROS = frozenset(
-    f"LOADER_{name}"
-    for name in (
-        "BEGIN_C CONTRACT END_C EXPORT FORMAT GIVES_BYTES HAS LIKELY MARKER OPTIONAL PRINT SERVICE STATIC_ASSERT"
-    ).split()
+    (
+        *("LOADER_BEGIN_C", "LOADER_CONTRACT", "LOADER_END_C", "LOADER_EXPORT", "LOADER_FORMAT"),
+        *("LOADER_GIVES_BYTES", "LOADER_HAS", "LOADER_LIKELY", "LOADER_MARKER", "LOADER_OPTIONAL"),
+        *("LOADER_PRINT", "LOADER_SERVICE", "LOADER_STATIC_ASSERT"),
+    )
 )
 _BASE_VALUES = {"LOADER_ABI": "1", "LOADER_PLUGIN_H": ""}
 # What a C11 compiler defines, as far as a header may ask for it. Which compiler it is stays open.
@@ -67,7 +70,11 @@ def preprocess(files: Files) -> Preprocessed:
     worker.file(files.header, ())
     if not worker.has_base:
         raise refusal(
-            files.header, None, "it is not included", expected=f'#include "{BASE_HEADER}"', cure="Include it first"
+            files.header,
+            None,
+            "it is not included",
+            expected=f'#include "{BASE_HEADER}"',
+            cure="Include it first",
         )
     return Preprocessed(worker.tokens, frozenset(worker.with_parameters))
 
@@ -131,7 +138,7 @@ class _Preprocessor:
             self._doc = ""
 
     def _expand(self, token: Token, within: frozenset[str], at: Token, made: list[Token]) -> None:
-        """Adds to `made` what `token` stands for, on the line of `at`; macros in `within` are not opened again."""
+        """Adds to `made` what `token` stands for, on the line of `at`, opening no macro of `within` again."""
         self._steps += 1
         if self._steps > MAX_STEPS:
             raise refusal(at.path, at.line, f"macros and includes make more than {MAX_STEPS} tokens")
@@ -205,10 +212,11 @@ class _Preprocessor:
                 self._expand(token, frozenset(), token, made)
                 continue
             inner = [each.text for each in rest[position : position + 3]]
-            asked = inner[1] if len(inner) == 3 and inner[0] == "(" and inner[2] == ")" else "".join(inner[:1])
+            enclosed = len(inner) == 3 and inner[0] == "(" and inner[2] == ")"
+            asked = inner[1] if enclosed else "".join(inner[:1])
             if not asked.isidentifier():
                 raise refusal(name.path, name.line, "defined wants a name")
-            position += 3 if inner[0] == "(" else 1
+            position += 3 if enclosed else 1
             made.append(token._replace(kind="number", text=str(int(asked in self.macros))))
         return holds(made, name)
 
@@ -232,9 +240,11 @@ class _Preprocessor:
         if target is None:
             return
         if len(chain) >= MAX_DEPTH:
-            names = " → ".join(os.path.basename(path) for path in chain[-3:])
+            names = " → ".join(chain[-3:])
             cure = "Give every header an include guard, and let none include itself in a circle"
-            raise refusal(name.path, name.line, f"includes nest deeper than {MAX_DEPTH}: … {names}", cure=cure)
+            raise refusal(
+                name.path, name.line, f"includes nest deeper than {MAX_DEPTH}: … {names}", cure=cure
+            )
         self.file(target, chain)
 
     def _define(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:
@@ -249,7 +259,9 @@ class _Preprocessor:
             return
         known = self.macros.get(macro, body)
         if known is None or [token.text for token in known] != [token.text for token in body]:
-            raise refusal(name.path, name.line, f"{macro} is defined anew, and differently", cure="#undef it first")
+            raise refusal(
+                name.path, name.line, f"{macro} is defined anew, and differently", cure="#undef it first"
+            )
         self.macros[macro] = body
 
     def _undef(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:

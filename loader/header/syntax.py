@@ -7,18 +7,24 @@ judgement on what a contract may hold: that is loader.header.rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from loader.errors import ContractError
 from loader.header.condition import BINARY, integer
-from loader.header.declarations import Declaration, Unit
-from loader.header.platform import BUILTIN, BuiltinType, integer_type
 from loader.header.refusal import refusal
-from loader.header.tokens import Token
+from loader.header.target import BUILTIN, BuiltinType, integer_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.header.declarations import Declaration, Unit
+    from loader.header.tokens import Token
 
 __all__ = ["Declared", "Function", "Named", "Type", "read_types"]
+
+
+_Node: TypeAlias = Any  # of pycparser's tree; pycparser has no type information
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,7 @@ def read_types(header: str, unit: Unit) -> Declared:
     """Parses the declarations of the header at path `header`.
 
     Raises:
-        ContractError: they are not C, use an unknown type, or define something twice; or pycparser is missing.
+        ContractError: they are not C, use an unknown type, define something twice; or pycparser is missing.
     """
     return _Reader(header, unit).read()
 
@@ -121,9 +127,9 @@ class _Reader:
                 lines[-1] += token.text + " "
         return "\n".join(lines) + "\n"
 
-    def _parse(self) -> Any:
+    def _parse(self) -> _Node:
         try:
-            from pycparser.c_parser import CParser
+            from pycparser.c_parser import CParser  # type: ignore[import-untyped]  # noqa: PLC0415 - 40 ms
         except ImportError as error:
             raise ContractError(
                 "contract headers cannot be read", found="no package pycparser", cure="pip install pycparser"
@@ -139,7 +145,7 @@ class _Reader:
             declaration, token = self.lines[int(match[1]) - 2]
             unknown = self._unknown_type(declaration)
             if unknown is not None:
-                cure = "Known are the types of C itself, stdint.h, stddef.h, stdbool.h, loader/plugin.h and the header"
+                cure = "Known are the types of C itself, stdint.h, stddef.h, stdbool.h and loader/plugin.h"
                 reason = f"{unknown.text!r} is not a type that is known here"
                 raise refusal(unknown.path, unknown.line, reason, cure=cure) from error
             raise refusal(token.path, token.line, f"a syntax error at {match[2]!r}") from error
@@ -155,30 +161,33 @@ class _Reader:
         tokens = declaration.tokens
         for before, token, after in zip((None, *tokens), tokens, tokens[1:], strict=False):
             names_one = before is None or before.text in ("(", ",", "{", ";", "const", "extern", "typedef")
-            if token.kind == "name" and names_one and (after.kind == "name" or after.text == "*"):
-                if token.text not in known and not _KEYWORD.fullmatch(token.text):
-                    return token
+            used_so = token.kind == "name" and names_one and (after.kind == "name" or after.text == "*")
+            if used_so and token.text not in known and not _KEYWORD.fullmatch(token.text):
+                return token
         return None
 
-    def _at(self, node: Any) -> tuple[Declaration, Token]:
-        return self.lines[node.coord.line - 2]
+    def _at(self, node: _Node) -> tuple[Declaration, Token]:
+        line: int = node.coord.line
+        return self.lines[line - 2]
 
-    def _refusal(self, node: Any, reason: str, cure: str | None = None) -> ContractError:
+    def _refusal(self, node: _Node, reason: str, cure: str | None = None) -> ContractError:
         token = self._at(node)[1]
         return refusal(token.path, token.line, reason, cure=cure)
 
     # ---- Declarations --------------------------------------------------------------------------------------
 
-    def _typedef(self, node: Any) -> None:
+    def _typedef(self, node: _Node) -> None:
         if node.name in BUILTIN:
-            raise self._refusal(node, f"type {node.name!r} is defined anew", "Use the one of the included headers")
+            raise self._refusal(
+                node, f"type {node.name!r} is defined anew", "Use the one of the included headers"
+            )
         made = self._type(node.type)
         if self.declared.typedefs.setdefault(node.name, made) != made:
             raise self._refusal(node, f"type {node.name!r} is defined twice, and differently")
         if made.what == "struct":
             self.declared.names.setdefault(made.tag, node.name)
 
-    def _named(self, node: Any, doc: str = "") -> Named:
+    def _named(self, node: _Node, doc: str = "") -> Named:
         return Named(
             node.name,
             self._type(node.type),
@@ -188,7 +197,7 @@ class _Reader:
             aligned=bool(getattr(node, "align", None)),
         )
 
-    def _members(self, decls: list[Any]) -> Iterator[Named]:
+    def _members(self, decls: list[_Node]) -> Iterator[Named]:
         end = decls[0].coord.line - 1 if decls else 0
         first = True
         for node in decls:
@@ -200,7 +209,7 @@ class _Reader:
 
     # ---- Types ---------------------------------------------------------------------------------------------
 
-    def _type(self, node: Any) -> Type:
+    def _type(self, node: _Node) -> Type:
         kind = type(node).__name__
         if kind in ("TypeDecl", "Typename"):
             quals = node.quals or []
@@ -210,7 +219,9 @@ class _Reader:
         if kind == "PtrDecl":
             target = self._type(node.type)
             odd = "volatile" in node.quals or "_Atomic" in node.quals
-            return Type("pointer", f"{_spelled(target)} *", 8, const="const" in node.quals, odd=odd, target=target)
+            return Type(
+                "pointer", f"{_spelled(target)} *", 8, const="const" in node.quals, odd=odd, target=target
+            )
         if kind == "FuncDecl":
             return Type("function", "a function", function=self._function(node))
         if kind == "IdentifierType":
@@ -225,7 +236,7 @@ class _Reader:
             return Type("array", f"an array of {_spelled(self._type(node.type))}")
         return Type("other", kind)
 
-    def _function(self, node: Any) -> Function:
+    def _function(self, node: _Node) -> Function:
         returns = self._type(node.type)
         if node.args is None:
             return Function(returns, None, False)
@@ -243,7 +254,7 @@ class _Reader:
             parameters = []
         return Function(returns, tuple(parameters), variadic)
 
-    def _basic(self, node: Any) -> Type:
+    def _basic(self, node: _Node) -> Type:
         names = node.names
         if len(names) == 1 and names[0] in self.declared.typedefs:
             return self.declared.typedefs[names[0]]
@@ -251,7 +262,7 @@ class _Reader:
         known = known or integer_type(names) or BuiltinType("other")
         return Type(known.what, " ".join(names), known.size, known.signed)
 
-    def _struct(self, node: Any) -> Type:
+    def _struct(self, node: _Node) -> Type:
         tag = node.name or f"@{node.coord.line}.{node.coord.column}"
         if node.decls is not None:
             if tag in self.declared.structs:
@@ -260,13 +271,16 @@ class _Reader:
             self.declared.structs[tag] = tuple(self._members(node.decls))
         return Type("struct", f"struct {node.name}" if node.name else "a struct without a name", tag=tag)
 
-    def _enum(self, node: Any) -> Type:
+    def _enum(self, node: _Node) -> Type:
         spelled = f"enum {node.name or ''}".strip()
         if node.values is not None:
             fits = True
             value: int | None = -1
             for each in node.values.enumerators:
-                value = self._value(each.value) if each.value is not None else None if value is None else value + 1
+                if each.value is not None:
+                    value = self._value(each.value)
+                elif value is not None:
+                    value += 1
                 fits = fits and value is not None and -(2**31) <= value < 2**31
                 if value is not None:
                     self._values[each.name] = value
@@ -276,7 +290,7 @@ class _Reader:
             self._enums[node.name] = made
         return self._enums.get(node.name, Type("enum", spelled))
 
-    def _value(self, node: Any) -> int | None:
+    def _value(self, node: _Node) -> int | None:
         """The value of an enumerator's expression, or None if it is beyond these few operators."""
         kind = type(node).__name__
         try:
@@ -305,7 +319,7 @@ def _spelled(made: Type) -> str:
     return f"const {made.spelled}" if made.const and made.what != "pointer" else made.spelled
 
 
-def _last_line(node: Any) -> int:
+def _last_line(node: _Node) -> int:
     """The last output line that `node` or anything in it begins on."""
     lines = [node.coord.line] if getattr(node, "coord", None) else []
     return max([*lines, *(_last_line(child) for _, child in node.children())], default=0)

@@ -1,9 +1,15 @@
 """The contract htmlize 1.0, as include/htmlize/htmlize.h has it.
 
-Written out, so that starting the application needs no parser; tests/test_htmlize_contract.py holds it
-against the header.
+Read from contract.json, so that starting the application needs no parser and no cache. After a change of the
+header write it anew (a test holds the two against each other):
+
+    loader contract include/htmlize/htmlize.h --json > loader/htmlize/contract.json
 """
 
-from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
+from pathlib import Path
+
+from loader.contract import Contract
 
 __all__ = ["HTMLIZE"]
+
+HTMLIZE = Contract.from_json(Path(__file__).with_name("contract.json").read_bytes())

@@ -207,8 +207,8 @@ class Htmlizer:
             text = _repair(text, errors)
         try:
             if plugin_errors == "raise":
-                return self._engine.render(text, post, escape)
-            html, problems = self._engine.render(text, post, escape, True)
+                return self._engine.render(text, post, escape=escape)
+            html, problems = self._engine.render(text, post, escape=escape, keep=True)
         except UnicodeEncodeError as error:
             raise TextError(
                 f"the text is not valid Unicode: {error.reason}",

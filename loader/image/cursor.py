@@ -9,10 +9,12 @@ readers are bounded by the constants below.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 #: Symbols, exports or imports that one file may have. libLLVM has about 40,000.
 MAX_SYMBOLS: Final = 1_000_000
@@ -64,7 +66,7 @@ class Cursor:
     def table(self, layout: str, offset: int, count: int, what: str) -> Iterator[tuple[Any, ...]]:
         """`count` entries of one struct layout, one after the other."""
         if count > MAX_SYMBOLS:
-            raise self.damaged(f"has too many {what}", expected=f"at most {MAX_SYMBOLS:,}", found=f"{count:,}")
+            raise self.too_many(what, count)
         return struct.iter_unpack(layout, self.view(offset, count * struct.calcsize(layout), what))
 
     def view(self, offset: int, size: int, what: str) -> memoryview:
@@ -73,7 +75,7 @@ class Cursor:
         begin = self.start + offset
         return memoryview(self.data)[begin : begin + size]
 
-    def bytes(self, offset: int, size: int, what: str) -> bytes:
+    def take(self, offset: int, size: int, what: str) -> bytes:
         """`size` bytes at `offset`, copied."""
         self.check(offset, size, what)
         begin = self.start + offset
@@ -101,7 +103,7 @@ class Cursor:
         """Counts bytes of names, and refuses files that ask for more than could be honest."""
         self.room -= size
         if self.room < 0:
-            raise self.damaged("is damaged", expected="names about as long as the file", found="much longer ones")
+            raise self.damaged("is damaged", expected="names about as long as the file", found="longer ones")
 
     def cut_off(self, offset: int, size: int, what: str) -> ImageError:
         """The error for a range that is not inside: a part of the file is missing, or a number is wrong."""
@@ -112,6 +114,10 @@ class Cursor:
             found=f"the end of the {self.whole} at byte {self.start + self.size:,}",
             cure="Copy or build the file again",
         )
+
+    def too_many(self, what: str, count: int) -> ImageError:
+        """The error for a count that no real file has."""
+        return self.damaged("is damaged", expected=f"at most {MAX_SYMBOLS:,} {what}", found=f"{count:,}")
 
     def damaged(self, what: str, *, expected: str, found: str) -> ImageError:
         """The error for contents that make no sense."""
@@ -135,15 +141,14 @@ class Names:
 
     def __init__(self, cursor: Cursor, offset: int, size: int, what: str) -> None:
         self.cursor = cursor
-        self.table = cursor.bytes(offset, size, what)
+        self.table = cursor.take(offset, size, what)
         self.text = self.table.decode("ascii") if self.table.isascii() else None
 
     def at(self, offset: int) -> str:
         """The name at `offset` of the table."""
-        (name,) = self.all((offset,))
-        return name
+        return self.all((offset,))[0]
 
-    def all(self, offsets: Iterable[int]) -> frozenset[str]:
+    def all(self, offsets: Iterable[int]) -> list[str]:
         """The names at these offsets."""
         table, text, left = self.table, self.text, self.cursor.room
         find = table.find
@@ -161,7 +166,7 @@ class Names:
                 self.cursor.spend(self.cursor.room + 1)
             names.append(text[offset:end] if text is not None else decode(table[offset:end]))
         self.cursor.room = left
-        return frozenset(names)
+        return names
 
 
 def decode(name: bytes) -> str:

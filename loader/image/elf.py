@@ -19,7 +19,12 @@ NT_GNU_BUILD_ID, NT_GO_BUILD_ID = 3, 4
 
 #: The byte EI_OSABI. 0 says nothing: Linux, unless a note names another system.
 SYSTEMS: Final = {0: "linux", 2: "netbsd", 3: "linux", 6: "sunos", 9: "freebsd", 12: "openbsd"}
-SYSTEM_NOTES: Final = {b"Android": "android", b"FreeBSD": "freebsd", b"NetBSD": "netbsd", b"OpenBSD": "openbsd"}
+SYSTEM_NOTES: Final = {
+    b"Android": "android",
+    b"FreeBSD": "freebsd",
+    b"NetBSD": "netbsd",
+    b"OpenBSD": "openbsd",
+}
 #: Compilers' texts that are read; a longer section is cut.
 MAX_COMMENT: Final = 4096
 
@@ -35,7 +40,7 @@ class Notes(NamedTuple):
 def read_elf(file: File) -> Image:
     """The facts of an ELF file. Raises ImageError."""
     elf = Tables(file)
-    needed = tuple(map(elf.names.at, elf.needed))
+    needed = tuple(elf.names.all(elf.needed))
     symbols = read_symbols(elf)
     notes = _notes(elf)
     sections = elf.sections()
@@ -109,9 +114,9 @@ def _notes(elf: Tables) -> Notes:
             contents = at + (12 + name_size + align - 1) // align * align
             if contents + size > end:
                 break
-            owner = elf.cursor.bytes(at + 12, min(name_size, 16), "a note").rstrip(b"\0")
+            owner = elf.cursor.take(at + 12, min(name_size, 16), "a note").rstrip(b"\0")
             if owner == b"GNU" and kind == NT_GNU_BUILD_ID:
-                build_id = elf.cursor.bytes(contents, min(size, 64), "a note").hex()
+                build_id = elf.cursor.take(contents, min(size, 64), "a note").hex()
             elif owner == b"Go" and kind == NT_GO_BUILD_ID:
                 go = True
             elif owner in SYSTEM_NOTES and system == "linux":
@@ -144,4 +149,4 @@ def _compilers(elf: Tables, sections: dict[str, Section]) -> tuple[str, ...]:
         return ()
     offset, size = sections[".comment"]
     size = min(size, MAX_COMMENT, elf.cursor.size - offset)
-    return tuple(texts(elf.cursor.bytes(offset, size, "comments"))) if size > 0 else ()
+    return tuple(texts(elf.cursor.take(offset, size, "comments"))) if size > 0 else ()

@@ -7,13 +7,16 @@ is not hidden, in its default version. How many symbols there are is told by the
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from loader.image.cursor import MAX_ENTRIES, MAX_SYMBOLS
-from loader.image.elf_tables import Tables
 
-DT_HASH, DT_SYMTAB, DT_SYMENT, DT_GNU_HASH = 4, 6, 11, 0x6FFFFEF5
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from loader.image.elf_tables import Tables
+
+DT_HASH, DT_STRTAB, DT_SYMTAB, DT_SYMENT, DT_GNU_HASH = 4, 5, 6, 11, 0x6FFFFEF5
 DT_VERSYM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFF0, 0x6FFFFFFE, 0x6FFFFFFF
 SHN_UNDEF, SHN_ABS = 0, 0xFFF1
 STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 1, 2, 10
@@ -37,9 +40,9 @@ class Symbols(NamedTuple):
 
 def read_symbols(elf: Tables) -> Symbols:
     """Exports and imports. No symbol table or no hash table: none, as for dlsym."""
-    first, count = _gnu_hash(elf) if DT_GNU_HASH in elf.dynamic else _hash(elf)
-    if DT_SYMTAB not in elf.dynamic or not count:
+    if DT_SYMTAB not in elf.dynamic:
         return Symbols(frozenset(), frozenset(), frozenset())
+    first, count = _gnu_hash(elf) if DT_GNU_HASH in elf.dynamic else _hash(elf)
     entry = struct.calcsize(elf.layout.symbol)
     if elf.dynamic.get(DT_SYMENT, entry) != entry:
         raise elf.cursor.damaged(
@@ -69,7 +72,7 @@ def read_symbols(elf: Tables) -> Symbols:
             if info & 15 in DATA_TYPES:
                 data_exports.append(name)
     names = elf.names
-    return Symbols(names.all(exports), names.all(data_exports), names.all(imports))
+    return Symbols(*(frozenset(names.all(offsets)) for offsets in (exports, data_exports, imports)))
 
 
 def _gnu_hash(elf: Tables) -> tuple[int, int]:
@@ -81,14 +84,21 @@ def _gnu_hash(elf: Tables) -> tuple[int, int]:
     buckets, first, blooms, _ = table.unpack(elf.order + "IIII", 0, "the hash table")
     offset = 16 + blooms * struct.calcsize(elf.layout.bloom_word)
     last = max((value for (value,) in table.table(word, offset, buckets, "hash buckets")), default=0)
-    if last < first:  # all buckets are empty
-        return first, _checked(elf, first)
+    if last < first:  # nothing is exported, and how much is imported is not said
+        return first, _imported(elf)
     offset += 4 * buckets + 4 * (_checked(elf, last) - first)
     room = min((table.size - offset) // 4, MAX_SYMBOLS)
     for count, (value,) in enumerate(table.table(word, offset, room, "hash chains"), start=last + 1):
         if value & 1:
             return first, _checked(elf, count)
     raise table.damaged("is damaged", expected="a hash table with an end", found="none")
+
+
+def _imported(elf: Tables) -> int:
+    """The number of symbols of a library without exports: the strings stand right behind them, by custom."""
+    size = elf.dynamic[DT_STRTAB] - elf.dynamic[DT_SYMTAB] if DT_STRTAB in elf.dynamic else 0
+    count, rest = divmod(size, struct.calcsize(elf.layout.symbol))
+    return count if rest == 0 and 0 < count < MAX_ENTRIES else 0
 
 
 def _hash(elf: Tables) -> tuple[int, int]:
@@ -102,7 +112,7 @@ def _hash(elf: Tables) -> tuple[int, int]:
 
 def _checked(elf: Tables, count: int) -> int:
     if count > MAX_SYMBOLS:
-        raise elf.cursor.damaged("has too many symbols", expected=f"at most {MAX_SYMBOLS:,}", found=f"{count:,}")
+        raise elf.cursor.too_many("symbols", count)
     return count
 
 

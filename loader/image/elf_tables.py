@@ -90,7 +90,7 @@ class Tables:
     def __init__(self, file: File) -> None:
         self.path = file.path
         self.cursor = cursor = Cursor(file.path, file.data)
-        self.ident = ident = cursor.bytes(0, 16, "the ELF identification")
+        self.ident = ident = cursor.take(0, 16, "the ELF identification")
         if ident[4] not in (1, 2) or ident[5] not in (1, 2):
             raise cursor.damaged(
                 "has an ELF header that makes no sense",
@@ -140,7 +140,8 @@ class Tables:
             skip = address - segment.address
             if 0 <= skip < segment.size:
                 return self.cursor.window(segment.offset + skip, segment.size - skip, "segment")
-        raise self.cursor.damaged("is damaged", expected=f"{what} in a loaded segment", found=f"address {address:#x}")
+        found = f"the address {address:#x}"
+        raise self.cursor.damaged("is damaged", expected=f"{what} in a loaded segment", found=found)
 
     def text(self, tag: int) -> str | None:
         """The name that a dynamic entry gives, or None if there is no such entry."""
@@ -154,7 +155,8 @@ class Tables:
         rows = list(self.cursor.table(layout, self.shoff, min(self.shnum, MAX_ENTRIES), "section headers"))
         try:
             names = Names(self.cursor, rows[self.shstrndx][4], rows[self.shstrndx][5], "names of sections")
-            return {names.at(row[0]): Section(row[4], row[5]) for row in rows}
+            places = [Section(row[4], row[5]) for row in rows]
+            return dict(zip(names.all(row[0] for row in rows), places, strict=True))
         except ImageError:
             return {}
 
@@ -204,7 +206,8 @@ class Tables:
             tags[tag] = value
             if tag == DT_NEEDED:
                 self.needed.append(value)
-        raise self.cursor.damaged("is damaged", expected="a dynamic table with an end", found=f"{count:,} entries")
+        found = f"none after {count:,} entries"
+        raise self.cursor.damaged("is damaged", expected="an end of the dynamic table", found=found)
 
     def _names(self) -> Names:
         if DT_STRTAB not in self.dynamic:

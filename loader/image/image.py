@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["File", "Image", "Machine", "this_machine"]
 
@@ -45,9 +49,9 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """What a shared library or executable is and needs, read from its bytes without running it.
+    r"""What a shared library or executable is and needs, read from its bytes without running it.
 
-    Names that the file gives are text in which bytes that are not UTF-8 stand as ``\\xNN``; they can hold
+    Names that the file gives are text in which bytes that are not UTF-8 stand as ``\xNN``; they can hold
     control characters, so escape them before they reach a terminal.
     """
 
@@ -81,9 +85,9 @@ class Image:
     go: bool = False
     #: "go1.22.1" where the file says it.
     go_version: str | None = None
-    #: Compilers and linkers that left their name: "GCC: (Debian 12.2.0) 12.2.0", "rustc version 1.80.0 (...)".
+    #: Compilers and linkers that left their names: "GCC: (Debian 12.2.0) 12.2.0", "rustc version 1.80.0 ...".
     compilers: tuple[str, ...] = field(default=(), repr=False)
-    #: Sanitizer it was built with: "address", "thread", "memory", "undefined", "leak", "hwaddress", or None.
+    #: Sanitizer it was built with: "address", "thread", "memory", "undefined", "leak", "hwaddress" or None.
     sanitizer: str | None = None
     #: GNU build id, Mach-O UUID or PE debug id, in hexadecimal, or None.
     build_id: str | None = None
@@ -123,7 +127,7 @@ class Image:
     @property
     def rust(self) -> bool:
         """Built, at least in part, by rustc."""
-        return any(name.startswith("rustc ") for name in self.compilers)
+        return any(name.startswith("rustc") for name in self.compilers)
 
     @property
     def musl(self) -> bool:
@@ -154,23 +158,16 @@ CPU_NAMES = {
     "i686": "i386",
     "x86": "i386",
 }
-_here: Machine | None = None
 
 
+@functools.cache
 def this_machine() -> Machine:
     """What this process can load."""
-    global _here
-    if _here is None:
-        _here = _this_machine()
-    return _here
-
-
-def _this_machine() -> Machine:
     bits = 64 if sys.maxsize > 1 << 32 else 32
     if sys.platform == "win32":
         # The version text names the CPU that this Python was built for; the environment names the system's.
         text = sys.version.lower()
-        cpu = "amd64" if "amd64" in text else "arm64" if "arm64" in text else "arm" if "(arm)" in text else "x86"
+        cpu = next((name for name in ("amd64", "arm64") if name in text), "x86")
     else:
         cpu = os.uname().machine.lower()
     machine = CPU_NAMES.get(cpu, cpu)

@@ -40,7 +40,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     """
     name = os.fspath(path)
     if not isinstance(name, str):
-        raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__} (os.fsdecode makes one)")
+        raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__}; use os.fsdecode")
     name = os.path.abspath(name)
     data, status = _read(name)
     return read_bytes(data, path=name, stat=status)
@@ -73,7 +73,8 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
         raise ImageError("cannot be read", path=path, found=str(error) or "too little memory") from error
     finally:
         os.close(descriptor)
-    if len(data) != status.st_size or (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+    stable = (after.st_size, after.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    if not stable or len(data) != status.st_size:
         raise ImageError(
             "changed while it was read",
             path=path,
@@ -108,9 +109,8 @@ def _check_kind(path: str, status: os.stat_result) -> None:
         kind = kinds.get(stat.S_IFMT(status.st_mode), "something else")
         raise _not_a_file(path, kind)
     if status.st_size > MAX_SIZE:
-        raise ImageError(
-            "is too large", path=path, expected=f"at most {MAX_SIZE:,} bytes", found=f"{status.st_size:,} bytes"
-        )
+        found = f"{status.st_size:,} bytes"
+        raise ImageError("is too large", path=path, expected=f"at most {MAX_SIZE:,} bytes", found=found)
 
 
 def _not_a_file(path: str, kind: str) -> PluginNotFound:
@@ -120,7 +120,8 @@ def _not_a_file(path: str, kind: str) -> PluginNotFound:
 
 def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | ImageError:
     if not isinstance(error, OSError):  # a NUL in the path, or characters that the file system cannot have
-        return PluginNotFound("is not a possible path", path=path.encode("unicode_escape").decode(), found=str(error))
+        shown = path.encode("unicode_escape").decode()
+        return PluginNotFound("is not a possible path", path=shown, found=str(error))
     if os.path.isdir(path):  # Windows does not open folders
         return _not_a_file(path, "a folder")
     if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):

@@ -11,7 +11,6 @@ EXPECTED: Final = "a shared library (ELF, Mach-O or PE)"
 
 #: First bytes, what such a file is, and what to do about it.
 KINDS: Final[tuple[tuple[bytes, str, str | None], ...]] = (
-    (b"#!", "a script", None),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch the file: git lfs pull"),
     (b"!<arch>\n", "a static library (.a, .lib)", "Link it as a shared library: cc -shared"),
     (b"!<thin>\n", "a static library (.a)", "Link it as a shared library: cc -shared"),
@@ -42,36 +41,38 @@ SHOWN: Final = 40
 
 def refusal(path: str, data: bytes) -> ImageError:
     """The error for a file of a format that is not read."""
+    kind, found, cure = _describe(path, data)
+    return ImageError(f"is {kind}", path=path, expected=EXPECTED, found=found, cure=cure)
+
+
+def _describe(path: str, data: bytes) -> tuple[str, str, str | None]:
+    """What the file is, what was seen of it, and the cure."""
     if not data:
-        return ImageError(
-            "is empty", path=path, expected=EXPECTED, found="0 bytes", cure="Copy or build the file again"
-        )
+        return "empty", "0 bytes", "Copy or build the file again"
+    if not any(data[:4096]):
+        return "damaged", "only zeros", "Copy or build the file again"
     for magic, kind, cure in KINDS:
         if data.startswith(magic):
-            shown = f"{kind} that begins with {_first_line(data)}" if magic == b"#!" else kind
-            return ImageError(f"is {kind}", path=path, expected=EXPECTED, found=shown, cure=cure)
-    if _is_text(data):
+            return kind, kind, cure
+    begin = data[:1024]
+    if begin.startswith(b"#!"):
+        return "a script", f"text that begins with {_first_line(begin)}", None
+    if _is_text(begin):
         kind = "a Python file" if path.endswith((".py", ".pyi")) else "a text file"
-        return ImageError(
-            f"is {kind}", path=path, expected=EXPECTED, found=f"text that begins with {_first_line(data)}"
-        )
+        return kind, f"text that begins with {_first_line(begin)}", None
     if data[2:4] == b"\r\n" and path.endswith(".pyc"):
-        return ImageError("is compiled Python", path=path, expected=EXPECTED, found="a .pyc file")
-    if not any(data[:4096]):
-        return ImageError(
-            "is damaged", path=path, expected=EXPECTED, found="only zeros", cure="Copy or build the file again"
-        )
-    shown = data[:8].hex(" ")
-    return ImageError("is not a shared library", path=path, expected=EXPECTED, found=f"a file that begins {shown}")
+        return "compiled Python", "a .pyc file", None
+    return "not a shared library", f"a file that begins with the bytes {data[:8].hex(' ')}", None
 
 
-def _is_text(data: bytes) -> bool:
-    """Whether the first kilobyte is UTF-8 without control characters that text does not have."""
-    head = data[:1024]
-    text = head.decode("utf-8", "replace").rstrip("\ufffd")  # the cut may split a character
-    return "\ufffd" not in text and not any(c < " " and c not in "\t\n\r\f\v\x1b" for c in text) and text != ""
+def _is_text(begin: bytes) -> bool:
+    """Whether it is UTF-8 without the control characters that text does not have."""
+    text = begin.decode("utf-8", "replace")
+    if len(text) > 1:
+        text = text.rstrip("\ufffd")  # a character may have been cut in two
+    return "\ufffd" not in text and all(c >= " " or c in "\t\n\r\f\v\x1b" for c in text)
 
 
-def _first_line(data: bytes) -> str:
-    text = data[:1024].decode("utf-8", "replace").splitlines()[0].strip() if data.strip() else ""
-    return repr(text[:SHOWN] + ("…" if len(text) > SHOWN else ""))
+def _first_line(begin: bytes) -> str:
+    lines = begin.decode("utf-8", "replace").strip().splitlines() or [""]
+    return repr(lines[0][:SHOWN] + ("…" if len(lines[0]) > SHOWN else ""))

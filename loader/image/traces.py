@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from loader.image.cursor import Cursor, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 #: Begins the section .go.buildinfo (Go's debug/buildinfo), on a boundary of 16 bytes.
 GO_MAGIC: Final = b"\xff Go buildinf:"
@@ -32,12 +34,17 @@ def go_version(cursor: Cursor, offset: int, size: int) -> str | None:
     at = cursor.find(GO_MAGIC, offset, size)
     if at < 0:
         return None
-    head = cursor.bytes(at, min(64, cursor.size - at), "Go build information")
+    head = cursor.take(at, min(64, cursor.size - at), "Go build information")
     # Byte 15 bit 1: the version follows as length (a varint; versions are short) and text.
     if len(head) < 33 or not head[15] & 2 or head[32] > 0x7F:
         return ""
     version = decode(head[33 : 33 + head[32]])
     return version if version.startswith(("go", "devel")) else ""
+
+
+def rustc(cursor: Cursor, offset: int, size: int) -> str | None:
+    """ "rustc", if a range holds a path of Rust's standard library as panic messages have it."""
+    return "rustc" if cursor.find(b"/rustc/", offset, size) >= 0 else None
 
 
 def sanitizer(needed: Iterable[str], symbols: Iterable[str]) -> str | None:

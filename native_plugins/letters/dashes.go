@@ -12,7 +12,7 @@ import (
 //
 // The rule, exactly. Hyphens are replaced where a run of exactly two or three of them has white space (or the
 // text's edge) on both sides, or on neither: "1990--2000" and "yes -- no", but not "--help", nor a rule of
-// ten. Kept as they are: roles, “literals“ and tags. As one regular expression, alternatives from the left:
+// ten. Kept as they are: roles, literals in double backticks, and tags. As one regular expression, alternatives from the left:
 //
 //	:[0-9A-Za-z_]+:`[^`]*`  |  ``[^`]*``  |  <[A-Za-z/!][^<>`]*>  |  -+
 //
@@ -38,13 +38,13 @@ func writeDashed(out io.StringWriter, text string) error {
 		return err
 	}
 	for at := 0; at < len(text); {
-		switch text[at] {
+		switch text[at] { // what begins no markup is stepped over as one byte
 		case ':':
-			at += max1(roleSize(text[at:]))
+			at += max(roleSize(text[at:]), 1)
 		case '`':
-			at += max1(literalSize(text[at:]))
+			at += max(literalSize(text[at:]), 1)
 		case '<':
-			at += max1(tagSize(text[at:]))
+			at += max(tagSize(text[at:]), 1)
 		case '-':
 			end := at + 1
 			for end < len(text) && text[end] == '-' {
@@ -125,14 +125,6 @@ func tagSize(text string) int {
 		}
 	}
 	return 0
-}
-
-// max1 steps over at least the byte that began no markup.
-func max1(size int) int {
-	if size == 0 {
-		return 1
-	}
-	return size
 }
 
 func isSpace(c byte) bool  { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }

@@ -48,10 +48,20 @@ var (
 // native is the call as C knows it.
 func (call *Call) native() *C.loader_call { return (*C.loader_call)(call) }
 
-// room sees to it that `size` bytes fit at call.next. A negative size counts as a huge one, and fails.
+// room sees to it that `size` bytes fit at call.next. A negative size counts as a huge one, and fails. It is
+// apart from grow so that it is inlined: most writes find room.
 func (call *Call) room(size int) bool {
-	left := uintptr(unsafe.Pointer(call.limit)) - uintptr(unsafe.Pointer(call.next))
-	return uintptr(size) <= left || C.kit_grow(call.native(), C.size_t(size)) == C.LOADER_OK
+	return uintptr(size) <= call.left() || call.grow(size)
+}
+
+// left is the number of bytes that fit at call.next.
+func (call *Call) left() uintptr {
+	return uintptr(unsafe.Pointer(call.limit)) - uintptr(unsafe.Pointer(call.next))
+}
+
+// grow asks the host for room.
+func (call *Call) grow(size int) bool {
+	return C.kit_grow(call.native(), C.size_t(size)) == C.LOADER_OK
 }
 
 // space is the `size` bytes at call.next, which room has made sure of.
@@ -76,8 +86,7 @@ func (call *Call) Reserve(size int) []byte {
 
 // Commit makes the first `size` bytes of what Reserve gave output. It panics if there is no such room.
 func (call *Call) Commit(size int) {
-	left := uintptr(unsafe.Pointer(call.limit)) - uintptr(unsafe.Pointer(call.next))
-	if uintptr(size) > left {
+	if uintptr(size) > call.left() {
 		panic("plugin: Commit of more than Reserve gave")
 	}
 	call.advance(size)

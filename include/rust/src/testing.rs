@@ -10,10 +10,11 @@ use core::ptr;
 use core::slice;
 
 use crate::abi::{loader_bytes, loader_call, loader_host, loader_text};
+use crate::argument::Argument;
 use crate::call::{Call, Level, EMPTY_TEXT};
 use crate::catch::guard;
 use crate::error::{Result, Status};
-use crate::htmlize::htmlize_post;
+use crate::htmlize::{htmlize_post, Post};
 
 /// What a call gave. Owned by the test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,10 +165,37 @@ pub fn lent_bytes(bytes: &[u8]) -> loader_bytes {
     loader_bytes { data: bytes.as_ptr(), size: bytes.len() }
 }
 
-/// A post of the contract htmlize, without contents; borrows its texts without saying so, and is valid as long.
-pub fn lent_post(id: i64, author: &str, title: &str) -> htmlize_post {
-    let size = size_of::<htmlize_post>();
-    htmlize_post { size, id, author: lent_text(author), title: lent_text(title), contents: EMPTY_TEXT }
+/// A post for tests of plugins of the contract htmlize; it owns its texts.
+#[derive(Clone, Debug, Default)]
+pub struct TestPost {
+    /// The post's number.
+    pub id: i64,
+    /// Its author's name.
+    pub author: String,
+    /// Its title.
+    pub title: String,
+    /// Its whole source text.
+    pub contents: String,
+}
+
+impl TestPost {
+    /// The post as it crosses the ABI; borrows the texts without saying so, and is valid as long as they are.
+    pub fn to_raw(&self) -> htmlize_post {
+        htmlize_post {
+            size: size_of::<htmlize_post>(),
+            id: self.id,
+            author: lent_text(&self.author),
+            title: lent_text(&self.title),
+            contents: lent_text(&self.contents),
+        }
+    }
+
+    /// Calls a body with the post as a plugin sees it.
+    pub fn lend<R>(&self, body: impl FnOnce(Post<'_>) -> R) -> R {
+        let raw = self.to_raw();
+        // SAFETY: the post and its texts outlive the body, which cannot keep what it is lent.
+        body(unsafe { Post::from_raw(&raw) })
+    }
 }
 
 // ---- The host's functions. Each `call` is the first field of a State. ----

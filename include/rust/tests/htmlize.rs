@@ -6,7 +6,7 @@ use std::ptr;
 
 use native_plugin::abi::{loader_call, loader_text};
 use native_plugin::htmlize::{htmlize_post, htmlize_posts, Htmlize, Post, Posts};
-use native_plugin::testing::{lent_post, lent_text, Host, Outcome};
+use native_plugin::testing::{lent_text, Host, Outcome, TestPost};
 use native_plugin::{Call, Result, Status, EMPTY_TEXT};
 
 struct Crust {
@@ -62,8 +62,9 @@ fn role(host: &mut Host, text: &str, post: &htmlize_post) -> Outcome {
 #[test]
 fn the_plugin_is_exported() {
     let mut host = Host::new();
-    let mut post = lent_post(42, "Joe", "A <title>");
-    post.contents = lent_text("all of it");
+    let (author, title, contents) = ("Joe".to_owned(), "A <title>".to_owned(), "all of it".to_owned());
+    let owned = TestPost { id: 42, author, title, contents };
+    let post = owned.to_raw();
     // SAFETY: called as the contract declares it; a constant of this binary.
     unsafe {
         assert_eq!(host.enter(|call| hooks(call)).text(), "role:pie\ncontents\n");
@@ -76,7 +77,7 @@ fn the_plugin_is_exported() {
 /// A panic inside an exported function is an error of that call.
 #[test]
 fn exports_are_guarded() {
-    assert_eq!(role(&mut Host::new(), "panic", &lent_post(0, "", "")).status, Status::PANIC);
+    assert_eq!(role(&mut Host::new(), "panic", &TestPost::default().to_raw()).status, Status::PANIC);
 }
 
 /// Null with size 0 is the empty text, in parameters and in the post.
@@ -100,8 +101,9 @@ fn posts_of_other_sizes_are_read_by_their_size() {
     let given = |size| {
         // Memory of exactly that size, so that valgrind sees a read past it.
         let mut memory = vec![0u64; size / 8].into_boxed_slice();
-        let mut post = lent_post(7, "Joe", "T");
-        post.size = size;
+        let post =
+            TestPost { id: 7, author: "Joe".to_owned(), title: "T".to_owned(), contents: String::new() };
+        let post = htmlize_post { size, ..post.to_raw() };
         let both = size.min(size_of::<htmlize_post>());
         // SAFETY: `both` bytes of each; the words are aligned as the struct is.
         unsafe {
@@ -141,7 +143,7 @@ fn posts_are_asked_for_titles() {
     let mut host = Host::new();
     // SAFETY: the table of that service, alive to the end of this test.
     unsafe { host.lend("htmlize.posts/1", ptr::addr_of!(table).cast::<c_void>()) };
-    let post = lent_post(1, "", "");
+    let post = TestPost::default().to_raw();
     assert_eq!(role(&mut host, "#42", &post).text(), "Pies & more");
     let missing = role(&mut host, "#41", &post);
     assert_eq!((missing.status, missing.error.as_str()), (Status::FAILED, "no post of that number"));
@@ -150,7 +152,7 @@ fn posts_are_asked_for_titles() {
 /// Without the service, or with a table too old to have its function, there is an error and no crash.
 #[test]
 fn absent_services_are_errors() {
-    let post = lent_post(1, "", "");
+    let post = TestPost::default().to_raw();
     assert_eq!(role(&mut Host::new(), "#42", &post).error, "the application lends no posts");
     let old = size_of::<usize>();
     let mut host = Host::new();
@@ -180,7 +182,7 @@ fn what_is_not_implemented_is_an_error() {
         fn nothing_role(call: *mut loader_call, post: *const htmlize_post) -> c_int;
         fn nothing_contents(call: *mut loader_call, post: *const htmlize_post) -> c_int;
     }
-    let post = lent_post(1, "", "");
+    let post = TestPost::default().to_raw();
     let mut host = Host::new();
     // SAFETY: called as declared just above.
     let roles = host.enter(|call| unsafe { nothing_role(call, &post) });

@@ -95,7 +95,7 @@ ROLE_INLINE void enter(engine_run *run, struct core_owner *owner, size_t max_out
 
 /* What a plugin wrote from `offset` on, where it did not end in order: returns its status, or LOADER_OK if all
  * is well after all. On failure the output is back at `offset`. */
-static int settle(engine_run *run, size_t offset, int status)
+static int settle(engine_run *run, size_t offset, size_t max_output, int status)
 {
     loader_call *const call = run->call;
     char *const begin = *run->begin + offset;
@@ -107,6 +107,9 @@ static int settle(engine_run *run, size_t offset, int status)
     if (status == LOADER_OK && size > (size_t)(call->limit - begin)) { /* also if `next` is before `begin` */
         static const char moved[] = "left the end of its output outside of the room that it had";
         status = loader_fail_with(call, LOADER_FAILED, moved, sizeof moved - 1);
+    } else if (status == LOADER_OK && size > max_output) { /* it had more room than it may use */
+        static const char longer[] = "its output is longer than the host allows";
+        status = loader_fail_with(call, LOADER_NO_MEMORY, longer, sizeof longer - 1);
     } else if (status == LOADER_OK) {
         if (call->error.size != 0)
             run->forget(call); /* it reported a failure and went on; the next one's must not be taken for it */
@@ -125,17 +128,17 @@ static int settle(engine_run *run, size_t offset, int status)
 }
 
 /* The checks that follow each call of a plugin, in the usual case without another call. */
-ROLE_INLINE int leave(engine_run *run, size_t offset, int status)
+ROLE_INLINE int leave(engine_run *run, size_t offset, size_t max_output, int status)
 {
     const loader_call *const call = run->call;
     const char *const begin = *run->begin + offset;
     const size_t size = (size_t)(call->next - begin);
 
     *run->max_output = SIZE_MAX;
-    if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) &&
+    if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
                       call->error.size == 0 && engine_is_ascii(begin, size)))
         return LOADER_OK;
-    return settle(run, offset, status);
+    return settle(run, offset, max_output, status);
 }
 
 ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_text *text)
@@ -143,7 +146,7 @@ ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_te
     const size_t offset = (size_t)(run->call->next - *run->begin);
 
     enter(run, role->owner, role->max_output, offset);
-    return leave(run, offset, role->process(run->call, &role->name, text, run->post));
+    return leave(run, offset, role->max_output, role->process(run->call, &role->name, text, run->post));
 }
 
 int engine_answer(engine_run *run, const engine_role *role, const loader_text *text)
@@ -250,7 +253,7 @@ int pass_contents(engine_run *run, const engine_contents *hook, bool *kept)
     if (run->limited && !pass_patient(run, &status))
         return status;
     enter(run, hook->owner, hook->max_output, offset);
-    problem.status = leave(run, offset, hook->process(run->call, &text, run->post));
+    problem.status = leave(run, offset, hook->max_output, hook->process(run->call, &text, run->post));
     if (problem.status == LOADER_OK)
         return LOADER_OK;
     *kept = goes_on(run, &problem, &status);

@@ -115,7 +115,7 @@ static PyObject *fail(const engine_object *self, struct document *d, int status)
         return PyErr_NoMemory();
     if (status == ENGINE_STOPPED) { /* between two plugins: neither is to blame */
         d->call.owner = self->owner;
-        return engine_api->raise(&d->call, "htmlize", p->status, NULL);
+        return engine_api->raise(&d->call, NULL, p->status, NULL);
     }
     if (p->role == NULL)
         return engine_api->raise(&d->call, "process_contents", status, NULL);

@@ -175,14 +175,14 @@ static PyObject *call(PyObject *object, PyObject *const *args, size_t flags, PyO
 
 /* ---- The type -------------------------------------------------------------------------------------------- */
 
-PyObject *engine_new_role_call(engine_object *engine)
+PyObject *engine_new_role_call(engine_object *owner)
 {
     role_call *self = (role_call *)role_call_type.tp_alloc(&role_call_type, 0);
 
     if (self == NULL)
         return NULL;
     self->vectorcall = call;
-    self->engine = (engine_object *)Py_NewRef((PyObject *)engine);
+    self->engine = (engine_object *)Py_NewRef((PyObject *)owner);
     return (PyObject *)self;
 }
 

@@ -38,7 +38,7 @@ SCAN_TARGET static const char *SCAN(tick)(const char *at, const char *end, bool 
 SCAN_TARGET BLOCK_INLINE const char *SCAN(close)(uint64_t further, unsigned i, const char *from, const char *block,
                                                  size_t width, const char *end, bool *wrapped)
 {
-    const uint64_t lines = SCAN_BLOCK(from, NULL, ENGINE_LINES) & (UINT64_MAX - 1) << i;
+    const uint64_t lines = SCAN_BLOCK(from, NULL, ENGINE_LINES) & UINT64_MAX << i;
 
     for (; further != 0; further &= further - 1) {
         const unsigned j = (unsigned)__builtin_ctzll(further);

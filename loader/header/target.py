@@ -1,7 +1,7 @@
 """What C's types are on this machine: sizes and signs. 64-bit only, as the base ABI is.
 
-Only `long` (4 bytes on Windows) and plain `char` (unsigned on most other CPUs than x86) differ from machine to
-machine.
+Only `long` (4 bytes on Windows) and plain `char` (unsigned on most other CPUs than x86) differ from machine
+to machine.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ def _unsigned(size: int) -> BuiltinType:
 #: Types that the known headers declare.
 BUILTIN: dict[str, BuiltinType] = {
     **{f"{least}{bits}_t": _signed(bits // 8) for least in ("int", "int_least") for bits in (8, 16, 32, 64)},
-    **{f"{least}{bits}_t": _unsigned(bits // 8) for least in ("uint", "uint_least") for bits in (8, 16, 32, 64)},
+    **{
+        f"{least}{bits}_t": _unsigned(bits // 8)
+        for least in ("uint", "uint_least")
+        for bits in (8, 16, 32, 64)
+    },
     **dict.fromkeys(("intptr_t", "intmax_t", "ptrdiff_t", "ssize_t"), _signed(8)),
     **dict.fromkeys(("uintptr_t", "uintmax_t", "size_t"), _unsigned(8)),
     "bool": _unsigned(1),

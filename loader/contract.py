@@ -1,0 +1,343 @@
+"""A C header → Contract: what plugins of one kind export, as frozen values.
+
+    greeter = Contract.from_header("greeter.h")
+    greeter.function("greet").parameters      # (Parameter(name='name', kind=Kind.TEXT, …),)
+
+The header is read by loader.header, without a compiler. Nothing here is slow to import; the parser is
+imported only for a header that was never read before.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loader.errors import ContractError
+from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["MAX_PARAMETERS", "Contract", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]
+
+_T = TypeVar("_T")
+
+
+class Kind(enum.Enum):
+    """What a parameter or a struct's member is."""
+
+    TEXT = "text"  #: loader_text: UTF-8; str in Python
+    BYTES = "bytes"  #: loader_bytes; bytes in Python
+    STRUCT = "struct"  #: a pointer to a struct; dataclass, mapping or Record in Python
+    INTEGER = "integer"  #: 1, 2, 4 or 8 bytes, by value
+    DOUBLE = "double"  #: only as a struct's member or a service's result
+    SELF = "self"  #: a service table's pointer to itself; in no contract, for those who call tables
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER or DOUBLE."""
+
+    name: str
+    kind: Kind
+    offset: int
+    size: int
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct's layout on 64-bit machines, by C's rules. `size` in bytes, padding at the end included.
+
+    sized: its first member is `size_t size`, which the host fills in; it is not in `fields`.
+    """
+
+    name: str
+    size: int
+    fields: tuple[Field, ...]
+    sized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. `size` and `signed` matter for integers; `struct` is set for structs only."""
+
+    name: str
+    kind: Kind
+    size: int = 8
+    signed: bool = False
+    struct: Struct | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a contract or of a service's table.
+
+    parameters: those after `call`; of a service, without the table and the result too. optional: a plugin may
+    lack it. gives: what it writes (TEXT or BYTES); of a service, the kind of its result, or None without one.
+    result: a service's result parameter. doc: the comment right before its declaration.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    optional: bool = False
+    gives: Kind | None = Kind.TEXT
+    result: Parameter | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a host may lend: its `id` ("app.db/1"), and its `table`, a struct of pointers to `functions`."""
+
+    id: str
+    table: str
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What plugins of one kind export. Immutable, hashable, and equal if it declares the same.
+
+    functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
+    compared), or None if it was not made of a header.
+    """
+
+    name: str
+    major: int
+    minor: int
+    functions: tuple[Function, ...]
+    services: tuple[Service, ...] = ()
+    digest: str | None = field(default=None, compare=False)
+
+    @classmethod
+    def from_header(
+        cls, path: str | os.PathLike[str], *, include: Sequence[str | os.PathLike[str]] = ()
+    ) -> Contract:
+        """Reads a contract's C header. See include/loader/plugin.h for how to write one.
+
+        A header that was read before is remembered by its digest in the user's cache folder, and then costs a
+        fraction of a millisecond; NATIVE_PLUGIN_LOADER_CACHE=off turns that off.
+
+        Args:
+            path: the header.
+            include: folders in which to look for what it includes. "loader/plugin.h" and the system's headers
+                need none: they are known and not read.
+
+        Raises:
+            ContractError: there is no such file, or it says something that is not supported; `found` has the
+                line and the reason, `path` the file.
+        """
+        from loader.header import cache, files  # noqa: PLC0415 - loader is imported for shipped contracts too
+
+        read = files.gather(path, include)
+        values = cache.recall(read.digest)
+        if values is not None:
+            try:
+                remembered = cls.from_dict(values)
+            except ContractError:
+                pass  # something else wrote it: made anew below
+            else:
+                if remembered.digest == read.digest:
+                    return remembered
+        from loader.header.rules import contract_values  # noqa: PLC0415 - imports pycparser
+
+        values = contract_values(read)
+        contract = cls.from_dict(values)
+        cache.keep(read.digest, values)
+        return contract
+
+    @property
+    def version(self) -> str:
+        """Major and minor: "1.0"."""
+        return f"{self.major}.{self.minor}"
+
+    @property
+    def marker(self) -> str:
+        """The symbol by which a plugin says that it implements this contract: "greeter_abi_1_0"."""
+        return f"{self.name}_abi_{self.major}_{self.minor}"
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the functions that every plugin must have."""
+        return tuple(function.name for function in self.functions if not function.optional)
+
+    @property
+    def structs(self) -> tuple[Struct, ...]:
+        """All structs that functions and services take, in order of first use."""
+        tables = [self.functions, *(service.functions for service in self.services)]
+        found = (each.struct for functions in tables for one in functions for each in one.parameters)
+        return tuple(dict.fromkeys(struct for struct in found if struct is not None))
+
+    def function(self, name: str) -> Function:
+        """The function of this name. Raises ContractError if there is none."""
+        return self._named("function", name, {each.name: each for each in self.functions})
+
+    def struct(self, name: str) -> Struct:
+        """The struct of this name, as its typedef has it. Raises ContractError if no function takes one."""
+        return self._named("struct", name, {each.name: each for each in self.structs})
+
+    def service(self, service_id: str) -> Service:
+        """The service of this id. Raises ContractError if the contract declares none."""
+        return self._named("service", service_id, {each.id: each for each in self.services})
+
+    def _named(self, what: str, name: str, known: dict[str, _T]) -> _T:
+        if name not in known:
+            raise ContractError(
+                f"contract {self} has no {what} {name!r}", expected=f"one of {', '.join(known) or '(none)'}"
+            )
+        return known[name]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    # ---- Plain values --------------------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as dicts, lists, strings and numbers; structs stand apart and are referred to by name."""
+        return {
+            "name": self.name,
+            "major": self.major,
+            "minor": self.minor,
+            "digest": self.digest,
+            "structs": [_plain(struct) for struct in self.structs],
+            "functions": [_plain(function) for function in self.functions],
+            "services": [_plain(service) for service in self.services],
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Contract:
+        """What :meth:`to_dict` gave, checked. Raises ContractError if it is something else."""
+        try:
+            structs = {struct.name: struct for struct in map(_struct, _get(values, "structs", list))}
+            return cls(
+                _get(values, "name", str),
+                _count(values, "major"),
+                _count(values, "minor"),
+                tuple(_function(each, structs, MAX_PARAMETERS) for each in _get(values, "functions", list)),
+                tuple(_service(each, structs) for each in _get(values, "services", list)),
+                None if values["digest"] is None else _get(values, "digest", str),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ContractError("these values are not a contract's", found=reason) from error
+
+    def to_json(self) -> str:
+        """:meth:`to_dict` as JSON."""
+        import json  # noqa: PLC0415
+
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Contract:
+        """What :meth:`to_json` gave. Raises ContractError if it is something else."""
+        import json  # noqa: PLC0415
+
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ContractError("this is not a contract's JSON", found=str(error)) from error
+        return cls.from_dict(values)
+
+
+# ---- Plain values and back ---------------------------------------------------------------------------------
+#
+# What comes back is checked down to offsets and sizes: C code reads and writes memory by them.
+
+_SIZES: dict[Kind, tuple[int, ...]] = {
+    Kind.TEXT: (16,),
+    Kind.BYTES: (16,),
+    Kind.INTEGER: (1, 2, 4, 8),
+    Kind.DOUBLE: (8,),
+}
+_PARAMETERS = (Kind.TEXT, Kind.BYTES, Kind.STRUCT, Kind.INTEGER)
+_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
+
+
+def _plain(value: object, *, outermost: bool = True) -> object:
+    if isinstance(value, Kind):
+        return value.value
+    if isinstance(value, tuple):
+        return [_plain(each, outermost=False) for each in value]
+    if isinstance(value, Struct) and not outermost:
+        return value.name
+    names = getattr(type(value), "__slots__", None)
+    return value if names is None else {name: _plain(getattr(value, name), outermost=False) for name in names}
+
+
+def _get(values: dict[str, Any], key: str, kind: type[_T]) -> _T:
+    found = values[key]
+    if type(found) is not kind:  # not isinstance: True is no number here
+        raise TypeError(f"{key} is {found!r}")
+    return found
+
+
+def _count(values: dict[str, Any], key: str) -> int:
+    found = _get(values, key, int)
+    if found < 0:
+        raise ValueError(f"{key} is {found}")
+    return found
+
+
+def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
+    found = Kind(values["kind"])
+    if found not in allowed:
+        raise ValueError(f"kind is {found.value}")
+    return found
+
+
+def _struct(values: dict[str, Any]) -> Struct:
+    name, size, sized = _get(values, "name", str), _get(values, "size", int), _get(values, "sized", bool)
+    end = 8 if sized else 0
+    fields = []
+    for each in _get(values, "fields", list):
+        kind = _kind(each, _SIZES)
+        made = Field(
+            _get(each, "name", str),
+            kind,
+            _count(each, "offset"),
+            _get(each, "size", int),
+            _get(each, "signed", bool),
+        )
+        if made.size not in _SIZES[kind] or made.offset < end or made.offset % min(made.size, 8):
+            raise ValueError(f"{name}.{made.name} is {made.size} bytes at offset {made.offset}")
+        end = made.offset + made.size
+        fields.append(made)
+    if not end or size < end or size > -(-end // 8) * 8:
+        raise ValueError(f"{name} is {size} bytes")
+    return Struct(name, size, tuple(fields), sized)
+
+
+def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iterable[Kind]) -> Parameter:
+    kind = _kind(values, allowed)
+    size = _get(values, "size", int)
+    if size not in (_SIZES[Kind.INTEGER] if kind is Kind.INTEGER else (8,)):
+        raise ValueError(f"size is {size}")
+    struct = structs[values["struct"]] if kind is Kind.STRUCT else None
+    return Parameter(_get(values, "name", str), kind, size, _get(values, "signed", bool), struct)
+
+
+def _function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> Function:
+    parameters = tuple(_parameter(each, structs, _PARAMETERS) for each in _get(values, "parameters", list))
+    if len(parameters) > most:
+        raise ValueError(f"{len(parameters)} parameters")
+    result = None if values["result"] is None else _parameter(values["result"], structs, _RESULTS)
+    return Function(
+        _get(values, "name", str),
+        parameters,
+        _get(values, "optional", bool),
+        None if values["gives"] is None else Kind(values["gives"]),
+        result,
+        _get(values, "doc", str),
+    )
+
+
+def _service(values: dict[str, Any], structs: dict[str, Struct]) -> Service:
+    functions = _get(values, "functions", list)
+    return Service(
+        _get(values, "id", str),
+        _get(values, "table", str),
+        tuple(_function(each, structs, MAX_SERVICE_PARAMETERS) for each in functions),
+    )

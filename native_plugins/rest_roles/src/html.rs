@@ -1,0 +1,109 @@
+//! HTML, written straight to the call: escaped text, elements, and the pieces of links.
+
+use native_plugin::{Call, Result};
+
+/// `text` with `& < > "` escaped, fit for contents and for attributes in double quotes.
+pub fn escaped(call: &mut Call<'_>, text: &str) -> Result {
+    let bytes = text.as_bytes();
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let entity: &[u8] = match byte {
+            b'&' => b"&amp;",
+            b'<' => b"&lt;",
+            b'>' => b"&gt;",
+            b'"' => b"&quot;",
+            _ => continue,
+        };
+        call.write(&bytes[start..at])?;
+        call.write(entity)?;
+        start = at + 1;
+    }
+    call.write(&bytes[start..])
+}
+
+/// `before`, the escaped text, `after`.
+pub fn wrapped(call: &mut Call<'_>, before: &str, text: &str, after: &str) -> Result {
+    call.write_str(before)?;
+    escaped(call, text)?;
+    call.write_str(after)
+}
+
+/// `<tag class="class">`, for tags and classes that need no escaping: role names do not.
+pub fn open(call: &mut Call<'_>, tag: &str, class: &str) -> Result {
+    call.write_str("<")?;
+    call.write_str(tag)?;
+    call.write_str(" class=\"")?;
+    call.write_str(class)?;
+    call.write_str("\">")
+}
+
+/// `</tag>`.
+pub fn close(call: &mut Call<'_>, tag: &str) -> Result {
+    call.write_str("</")?;
+    call.write_str(tag)?;
+    call.write_str(">")
+}
+
+/// An element with a class around escaped text.
+pub fn element(call: &mut Call<'_>, tag: &str, class: &str, text: &str) -> Result {
+    open(call, tag, class)?;
+    escaped(call, text)?;
+    close(call, tag)
+}
+
+/// `name` as the id of an element, as Sphinx makes them: letters, digits, `.` and `_` stay, what stands between
+/// becomes one `-`, and none at the ends. Letters beyond ASCII are percent-encoded, as this is for `href`.
+pub fn id(call: &mut Call<'_>, name: &str, lower_case: bool) -> Result {
+    let mut first = true;
+    for word in words(name) {
+        if !first {
+            call.write_str("-")?;
+        }
+        first = false;
+        if word.is_ascii() && !lower_case {
+            call.write_str(word)?;
+            continue;
+        }
+        for letter in word.chars() {
+            if lower_case {
+                letter.to_lowercase().try_for_each(|letter| encoded(call, letter))?;
+            } else {
+                encoded(call, letter)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether [`id`] would write anything.
+pub fn has_id(name: &str) -> bool {
+    words(name).next().is_some()
+}
+
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let of_word = |letter: char| letter.is_alphanumeric() || letter == '.' || letter == '_';
+    name.split(move |letter| !of_word(letter)).filter(|word| !word.is_empty())
+}
+
+/// `url` with everything percent-encoded that is neither unreserved nor in `kept`.
+pub fn url(call: &mut Call<'_>, url: &str, kept: &[char]) -> Result {
+    for letter in url.chars() {
+        if kept.contains(&letter) {
+            call.write(&[letter as u8])?; // all kept ones are ASCII
+        } else {
+            encoded(call, letter)?;
+        }
+    }
+    Ok(())
+}
+
+fn encoded(call: &mut Call<'_>, letter: char) -> Result {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    if letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_' | '~') {
+        return call.write(&[letter as u8]);
+    }
+    for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+        call.write(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])?;
+    }
+    Ok(())
+}
