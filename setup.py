@@ -82,12 +82,15 @@ class BuildNative(build_ext):
         if cmake is None:
             raise SystemExit("building the shipped plugins needs cmake >= 3.20: pip install cmake ninja")
         build = Path(self.build_temp).resolve() / "plugins"
+        if not self.inplace:  # an earlier build's cache may name a cmake, ninja or folder that is gone
+            shutil.rmtree(build, ignore_errors=True)
         configure = [
             cmake,
             "-S", str(ROOT),
             "-B", str(build),
             f"-DCMAKE_BUILD_TYPE={'Debug' if self.debug else 'Release'}",
             f"-DLOADER_SANITIZE={os.environ.get('LOADER_SANITIZE', '')}",
+            f"-DLOADER_WARNINGS_AS_ERRORS={'ON' if os.environ.get('LOADER_WERROR') else 'OFF'}",
             "-DLOADER_ONLY_SHIPPED=ON",
         ]  # fmt: skip
         if shutil.which("ninja") and not (build / "CMakeCache.txt").exists():

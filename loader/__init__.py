@@ -3,35 +3,77 @@
     greeter = loader.Contract.from_header("greeter.h")
     hello = loader.load("hello.so", contract=greeter)
     hello.greet("World")
+
+Names are imported when they are first used (PEP 562), so that a program that has plugins but does not load
+any pays nothing.
 """
 
-from loader._core._call import Record
-from loader.contract import Contract
-from loader.errors import (
-    CallCancelled,
-    ContractError,
-    DeadlineExceeded,
-    ForkError,
-    HandshakeError,
-    ImageError,
-    LibraryError,
-    LoaderError,
-    PluginError,
-    PluginNotFound,
-    RegistryError,
-    ServiceError,
-    TextError,
-    TrustError,
-)
-from loader.host import Host
-from loader.image import Image, read_image
-from loader.limits import CancelToken, deadline
-from loader.load import Found, discover, load
-from loader.plugin import Plugin
-from loader.registry import Registry
-from loader.trust import Policy
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loader._core._call import Record
+    from loader.contract import Contract
+    from loader.errors import (
+        CallCancelled,
+        ContractError,
+        DeadlineExceeded,
+        ForkError,
+        HandshakeError,
+        ImageError,
+        LibraryError,
+        LoaderError,
+        PluginError,
+        PluginNotFound,
+        RegistryError,
+        ServiceError,
+        TextError,
+        TrustError,
+    )
+    from loader.host import Host
+    from loader.image import Image, read_image
+    from loader.limits import CancelToken, deadline
+    from loader.load import Found, discover, load
+    from loader.plugin import Plugin
+    from loader.registry import Registry
+    from loader.sdk import include_dir
+    from loader.trust import Policy
 
 __version__ = "0.1.0"
+
+_WHERE = {
+    "loader._core._call": ("Record",),
+    "loader.contract": ("Contract",),
+    "loader.errors": (
+        "CallCancelled",
+        "ContractError",
+        "DeadlineExceeded",
+        "ForkError",
+        "HandshakeError",
+        "ImageError",
+        "LibraryError",
+        "LoaderError",
+        "PluginError",
+        "PluginNotFound",
+        "RegistryError",
+        "ServiceError",
+        "TextError",
+        "TrustError",
+    ),
+    "loader.host": ("Host",),
+    "loader.image": ("Image", "read_image"),
+    "loader.limits": ("CancelToken", "deadline"),
+    "loader.load": ("Found", "discover", "load"),
+    "loader.plugin": ("Plugin",),
+    "loader.registry": ("Registry",),
+    "loader.sdk": ("include_dir",),
+    "loader.trust": ("Policy",),
+}
+_MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
     "CallCancelled",
@@ -59,6 +101,33 @@ __all__ = [
     "TrustError",
     "deadline",
     "discover",
+    "include_dir",
     "load",
     "read_image",
 ]
+
+
+class _Package(ModuleType):
+    """Keeps ``loader.load`` and ``loader.discover`` the functions: importing the modules of these names, as
+    some of ours do, would set them as attributes of the package.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (isinstance(value, ModuleType) and name in _MODULE_OF):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'loader' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loader import load as road
+from loader.discover import find
 from loader.errors import LoaderError
+from loader.load import load
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import Policy
@@ -88,7 +89,7 @@ class Host:
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
         """
-        plugin = road.load(
+        plugin = load(
             path,
             contract=self.contract,
             policy=self.policy,
@@ -112,8 +113,7 @@ class Host:
         A file that fails is noted in :attr:`failures` and does not stop the others, unless the host is strict.
         """
         loaded = []
-        places = road.find(paths, entry_points=entry_points, environment=environment)
-        for place in places:
+        for place in find(paths, entry_points=entry_points, environment=environment):
             try:
                 if place.error is not None:
                     raise place.error

@@ -7,7 +7,6 @@ file; status codes become exceptions there and nowhere else.
 
 from __future__ import annotations
 
-import logging
 import os
 from functools import partial
 from types import MappingProxyType
@@ -199,6 +198,8 @@ def _call_failed(
 
 def _log(name: str, level: int, text: str) -> None:
     """One line of a plugin's log. Called by loader/_core/call.c."""
+    import logging  # noqa: PLC0415 - slow to import, and not every plugin logs
+
     logging.getLogger(f"loader.plugin.{name}").log(level, "%s", text)
 
 

@@ -6,7 +6,6 @@ is checked first, then all of it is entered at once.
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from loader.plugin import Plugin
 
 __all__ = ["Registry"]
-
-_logger = logging.getLogger("loader.registry")
-
 
 class Registry:
     """Plugins in load order, and for each claim the plugin that has it.
@@ -56,13 +52,21 @@ class Registry:
                 raise self._refusal(plugin, conflicts, same_name)
             self._plugins = (*self._plugins, plugin)
             self._claims = {**self._claims, **dict.fromkeys(wanted, plugin)}
+        if conflicts or same_name:
+            self._warn(plugin, conflicts, same_name)
+
+    @staticmethod
+    def _warn(plugin: Plugin, conflicts: list[tuple[str, Plugin]], same_name: list[Plugin]) -> None:
+        import logging  # noqa: PLC0415 - slow to import, and seldom wanted here
+
+        logger = logging.getLogger("loader.registry")
         for claim, other in conflicts:
-            _logger.warning(
+            logger.warning(
                 "%s: plugin %s (%s) takes the place of plugin %s (%s)",
                 claim, plugin.name, plugin.path, other.name, other.path,
             )  # fmt: skip
         for other in same_name:
-            _logger.warning("two plugins are named %s: %s and %s", plugin.name, other.path, plugin.path)
+            logger.warning("two plugins are named %s: %s and %s", plugin.name, other.path, plugin.path)
 
     def _refusal(
         self, plugin: Plugin, conflicts: list[tuple[str, Plugin]], same_name: list[Plugin]

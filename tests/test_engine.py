@@ -153,7 +153,7 @@ def outcome(engine: Engine, text: str, **options: bool) -> reference.Outcome:
 @example(text="a\n\n :tt:`b\n\n \n\n c\nd`", escape=True)
 @example(text="a:picky:`x:tt:`y`", escape=False)
 @example(text="a:unknown:`x:tt:`y`z`", escape=False)
-@example(text="@example(text="&:tt:`<`:tt:`<`'" * 30, escape=True)
+@example(text="&:tt:`<`:tt:`<`'" * 30, escape=True)
 @example(text=":tt:`" + "x" * 61 + "\n\n" + "y" * 62 + "\n`", escape=False)
 @settings(max_examples=400, deadline=None)
 def test_a_document_is_what_the_reference_says(hooks: Hooks, scan: str, text: str, escape: bool) -> None:

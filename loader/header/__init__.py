@@ -6,8 +6,11 @@ In order, one module a step:
     tokens        text → tokens and comments
     preprocess    directives and macros → one list of tokens
     declarations  tokens → declarations, with what the LOADER_ macros say of each
-    syntax        declarations → C types (the only module that imports pycparser)
+    parse         declarations → pycparser's tree (the only module that imports pycparser)
+    syntax        the tree → C types
     rules         C types → what a contract may hold; refuses the rest with line and reason
+Beside them: refusal, the one form of such an error; condition, for `#if`; target, the sizes of C's types;
+complaint, words for what is refused.
 """
 
 from __future__ import annotations

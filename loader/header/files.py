@@ -37,8 +37,8 @@ class Files(NamedTuple):
     """The header and everything it may include.
 
     header: path of the header. texts: path → text, every newline a line feed. includes: (path of the
-    including file, name as it is spelled with its quotes) → path, or None for a known header that is not read;
-    a name that was looked for and not found is missing. digest: SHA-256 over all bytes, hexadecimal.
+    including file, name as it is spelled with its quotes) → path, or None for a known header, which is not
+    read; a name that was looked for and not found is missing. digest: SHA-256 over all bytes, hexadecimal.
     """
 
     header: str

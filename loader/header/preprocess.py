@@ -273,10 +273,14 @@ class _Preprocessor:
         self.macros.pop(rest[0].text, None)
 
     def _error(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:
-        raise refusal(name.path, name.line, "#error " + " ".join(token.text for token in rest))
+        raise refusal(name.path, name.line, "#error" + _words(rest))
 
     def _pragma(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:
         if any(token.text in ("pack", "align", "options", "scalar_storage_order") for token in rest):
-            said = " ".join(token.text for token in rest)
+            said = _words(rest).strip()
             cure = "Let structs have their natural layout"
             raise refusal(name.path, name.line, f"#pragma {said} changes the layout of structs", cure=cure)
+
+
+def _words(tokens: list[Token]) -> str:
+    return "".join(token.text if token.glued else " " + token.text for token in tokens)

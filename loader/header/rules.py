@@ -10,6 +10,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
+from loader.header.complaint import cure_for, described, why_not
 from loader.header.declarations import Declaration, Service, Unit, split
 from loader.header.preprocess import preprocess
 from loader.header.refusal import refusal
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["contract_values"]
 
 _KINDS = "const loader_text *, const loader_bytes *, a const pointer to a struct of these, or an integer"
-_RESULTS = "loader_text *, loader_bytes *, int64_t * or double *"
 _FIELDS = "loader_text, loader_bytes, integers of 1 to 8 bytes, double"
 _SIZE = "size_t"
 
@@ -38,7 +38,7 @@ def contract_values(files: Files) -> dict[str, Any]:
     """
     try:
         unit = split(files.header, preprocess(files))
-        return _Rules(unit, read_types(files.header, unit)).values(files)
+        return _Rules(unit, read_types(unit)).values(files)
     except RecursionError as error:
         raise refusal(files.header, None, "parentheses, pointers or macros that nest too deeply") from error
 
@@ -108,7 +108,7 @@ class _Rules:
     def _checked(self, name: str, place: Token, made: Function) -> tuple[Named, ...]:
         """All parameters of a function of the one shape: int NAME(loader_call *call, …)."""
         if made.returns.what != "integer" or made.returns.spelled != "int":
-            reason = f"{name!r} returns {_described(made.returns)}"
+            reason = f"{name!r} returns {described(made.returns)}"
             raise self._refuse(
                 place, reason, expected="int", cure="Write the result with loader_write", function=name
             )
@@ -118,7 +118,7 @@ class _Rules:
         first = parameters[0].type if parameters else None
         if first is None or first.target is None or first.target.what != "call" or first.target.const:
             found = f"the first parameter of {name!r} is " + (
-                "missing" if first is None else _described(first)
+                "missing" if first is None else described(first)
             )
             raise self._refuse(place, found, expected="loader_call *", function=name)
         return parameters
@@ -161,8 +161,8 @@ class _Rules:
                 return {**values, "kind": target.what}
             if target.what == "struct":
                 return {**values, "kind": "struct", "struct": self._struct(target, named.place)}
-        reason = f"parameter {named.name!r} of {function!r} is {_complaint(made)}"
-        raise self._refuse(named.place, reason, expected=_KINDS, cure=_cure(made), function=function)
+        reason = f"parameter {named.name!r} of {function!r} is {why_not(made)}"
+        raise self._refuse(named.place, reason, expected=_KINDS, cure=cure_for(made), function=function)
 
     # ---- Structs -------------------------------------------------------------------------------------------
 
@@ -177,7 +177,7 @@ class _Rules:
             return name
         members = self.declared.structs.get(made.tag)
         if members is None or (made.tag.startswith("@") and name == made.tag):
-            lack = "is declared but not defined" if members is None else "has no name"
+            lack = "is declared but not defined" if members is None else "without a name"
             raise self._refuse(
                 place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef"
             )
@@ -207,7 +207,8 @@ class _Rules:
         elif member.aligned:
             complaint = "aligned by _Alignas"
         elif made.odd or made.what not in ("integer", "double", "text", "bytes"):
-            complaint = _complaint(made) if made.what != "struct" else f"a nested struct ({made.spelled})"
+            complaint = f"a nested {made.spelled}" if made.what == "struct" else why_not(made)
+            complaint = complaint.removesuffix(" by value")
         if complaint is not None or member.name is None:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint or 'not usable'}"
@@ -250,7 +251,7 @@ class _Rules:
     def _service_function(self, service: Service, table: Type, member: Named) -> dict[str, Any]:
         target = member.type.target
         if target is None or target.function is None or member.name is None:
-            reason = f"member {member.name!r} of the table {service.table!r} is {_described(member.type)}"
+            reason = f"member {member.name!r} of the table {service.table!r} is {described(member.type)}"
             raise self._refuse(member.place, reason, expected="a pointer to a function")
         name = f"{service.table}.{member.name}"
         parameters = self._checked(name, member.place, target.function)
@@ -280,50 +281,3 @@ def _result(named: Named) -> dict[str, Any] | None:
         return None
     signed = target.what == "integer"
     return {"name": named.name or "result", "kind": target.what, "size": 8, "signed": signed, "struct": None}
-
-
-# ---- Words -------------------------------------------------------------------------------------------------
-
-
-def _described(made: Type) -> str:
-    if made.what in ("array", "function") or made.spelled.startswith("a "):
-        return made.spelled
-    return f"{'an' if made.spelled[0] in 'aeio' else 'a'} {made.spelled}"
-
-
-def _complaint(made: Type) -> str:
-    """Why a parameter or member of this type is refused, to follow "is"."""
-    target = made.target
-    if made.odd:
-        return f"{_described(made)} that is volatile, _Atomic or _Alignas"
-    if made.what == "enum":
-        return f"{_described(made)} of which not every value is known to fit an int"
-    if target is None:
-        return _described(made) + ("" if made.what in ("array", "function", "union") else " by value")
-    if target.what == "pointer":
-        return f"a pointer to a pointer ({made.spelled})"
-    if target.what == "function":
-        return "a pointer to a function"
-    if target.what in ("text", "bytes", "struct") and not target.const:
-        return f"a non-const pointer ({made.spelled})"
-    return f"a pointer of another kind ({made.spelled})"
-
-
-def _cure(made: Type) -> str | None:
-    target = made.target
-    if made.what == "function" or (target is not None and target.what == "function"):
-        return "Lend functions as a service (LOADER_SERVICE)"
-    if target is None:
-        return {
-            "double": "Pass it in a struct",
-            "text": "Pass const loader_text *",
-            "bytes": "Pass const loader_bytes *",
-            "struct": "Pass a const pointer to it",
-        }.get(made.what)
-    if target.spelled == "char":
-        return "Pass const loader_text *"
-    if target.what in ("text", "bytes", "struct") and not target.const:
-        return (
-            f"Results of functions are written with loader_write; those of services are {_RESULTS}, and last"
-        )
-    return None

@@ -76,7 +76,7 @@ class Image:
     runpath: tuple[str, ...] = ()
     #: Symbol versions asked of a library: {"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34")}.
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False, repr=False)
-    #: "glibc", "musl", "bionic", "bsd", or None: no C library, or not of ELF.
+    #: The C library: "glibc", "musl", "bionic", "bsd", "ucrt", "msvcrt", or None: none, or not known.
     libc: str | None = None
     #: Least version of the system that the file asks for ("11.0" of macOS, "6.0" of Windows), or None.
     minimum_system: str | None = None

@@ -16,6 +16,7 @@ from loader.image import traces
 from loader.image.cursor import MAX_ENTRIES, Cursor, Names, decode
 from loader.image.image import File, Image, Machine, this_machine
 from loader.image.macho_trie import KIND, REEXPORT, THREAD_LOCAL, read_trie
+from loader.image.sniff import is_universal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,11 +86,6 @@ def read_macho(file: File) -> Image:
     return _MachO(file, cursor).image(tuple(piece.cpu for piece in slices))
 
 
-def is_universal(data: bytes) -> bool:
-    """Whether it is a universal file. Java's class files begin alike, with a version (45 and up) as count."""
-    return data[:4] in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf") and int.from_bytes(data[4:8], "big") < 45
-
-
 def _cpu(kind: int, subtype: int) -> str:
     if kind == CPU_ARM64 and subtype & 0xFF_FFFF == SUBTYPE_ARM64E:
         return "arm64e"
@@ -120,7 +116,9 @@ class _MachO:
         known = {b"\xfe\xed\xfa\xce": (">", 32), b"\xce\xfa\xed\xfe": ("<", 32)}
         known |= {b"\xfe\xed\xfa\xcf": (">", 64), b"\xcf\xfa\xed\xfe": ("<", 64)}
         if magic not in known:
-            raise cursor.damaged("is damaged", expected="a Mach-O header", found=f"the bytes {magic.hex(' ')}")
+            raise cursor.damaged(
+                "is damaged", expected="a Mach-O header", found=f"the bytes {magic.hex(' ')}"
+            )
         self.order, self.bits = known[magic]
         header = cursor.unpack(self.order + "6I", 4, "the Mach-O header")
         kind, subtype, self.type, self.count, self.commands_size, self.flags = header
@@ -131,7 +129,9 @@ class _MachO:
                 path=file.path,
                 expected="a Mach-O shared library",
                 found=UNLOADABLE.get(self.type, f"a Mach-O file of type {self.type}"),
-                cure="Link it: cc -shared" if self.type == MH_OBJECT else "Name the file that the linker made",
+                cure="Link it: cc -shared"
+                if self.type == MH_OBJECT
+                else "Name the file that the linker made",
             )
         self.needed: list[str] = []
         self.rpath: list[str] = []
@@ -187,7 +187,9 @@ class _MachO:
         for _ in range(self.count):
             command, size = commands.unpack(self.order + "II", at, "a load command")
             if size < 8:
-                raise commands.damaged("is damaged", expected="a load command of 8 bytes or more", found=f"{size}")
+                raise commands.damaged(
+                    "is damaged", expected="a load command of 8 bytes or more", found=f"{size}"
+                )
             yield command, commands.window(at, size, "load command")
             at += size
 
@@ -257,13 +259,17 @@ class _MachO:
                 continue
             if kind & N_TYPE in (N_SECT, N_ABS):
                 defined.append((name, not self._is_code(section)))
-            elif kind & N_TYPE == N_UNDF and value == 0:  # with a value it is a common symbol of an object file
+            elif (
+                kind & N_TYPE == N_UNDF and value == 0
+            ):  # with a value it is a common symbol of an object file
                 undefined.append(name)
         imports = names.all(undefined)
         if self.trie[1]:
             exports = self._trie()
         else:
-            exports = dict(zip(names.all(at for at, _ in defined), (data for _, data in defined), strict=True))
+            exports = dict(
+                zip(names.all(at for at, _ in defined), (data for _, data in defined), strict=True)
+            )
         found = {name[1:]: data for name, data in exports.items() if name.startswith("_")}
         return (
             frozenset(found),
@@ -274,7 +280,9 @@ class _MachO:
     def _trie(self) -> dict[str, bool]:
         """Exported names, and whether each is data."""
         offset, size = self.trie
-        places = sorted((section.address, section.address + section.size, section.code) for section in self.sections)
+        places = sorted(
+            (section.address, section.address + section.size, section.code) for section in self.sections
+        )
         starts = [begin for begin, _, _ in places]
         exports = {}
         for name, flags, address in read_trie(self.cursor.window(offset, size, "export trie")):

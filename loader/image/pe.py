@@ -66,7 +66,9 @@ class _Pe:
         optional = cursor.window(start + 24, size, "optional header")
         (magic,) = optional.unpack("<H", 0, "the optional header")
         if magic not in (0x10B, 0x20B):
-            raise cursor.damaged("is damaged", expected="an optional header of PE32 or PE32+", found=f"{magic:#x}")
+            raise cursor.damaged(
+                "is damaged", expected="an optional header of PE32 or PE32+", found=f"{magic:#x}"
+            )
         self.bits = 64 if magic == 0x20B else 32
         self.headers_size: int = optional.unpack("<I", 60, "the size of the headers")[0]
         self.version: tuple[int, ...] = optional.unpack("<HH", 48, "the least version")
@@ -130,13 +132,148 @@ class _Pe:
                 return decode(name)
         return decode(name)
 
-    def _at(self, rva: int, what: str) -> tuple[Cursor, Section]:
-        """The bytes from an RVA to the end of its section."""
+    def _place(self, rva: int, what: str) -> tuple[int, int, Section | None]:
+        """Where the byte at an RVA is in the file, where its section ends there, and the section."""
         for section in self.sections:
             skip = rva - section.address
             if 0 <= skip < section.size:
-                return self.cursor.window(section.offset + skip, section.size - skip, "section"), section
+                return section.offset + skip, section.offset + section.size, section
         if rva < self.headers_size:
-            headers = Section("headers", 0, min(self.headers_size, self.cursor.size), 0, 0)
-            return self.cursor.window(rva, headers.size - rva, "headers"), headers
+            return rva, min(self.headers_size, self.cursor.size), None
         raise self.cursor.damaged("is damaged", expected=f"{what} in a section", found=f"the RVA {rva:#x}")
+
+    def _at(self, rva: int, what: str) -> Cursor:
+        """The bytes from an RVA to the end of its section."""
+        offset, end, _ = self._place(rva, what)
+        return self.cursor.window(offset, end - offset, "section")
+
+    def _name(self, rva: int, what: str) -> str:
+        offset, end, _ = self._place(rva, what)
+        return self.cursor.name(offset, end, what)
+
+    def _directory(self, number: int) -> tuple[int, int]:
+        """RVA and size of a data directory; zeros if it is absent."""
+        if number >= len(self.directories):
+            return 0, 0
+        rva, size = self.directories[number]
+        return rva, size
+
+    # ---- exports and imports -------------------------------------------------------------------------
+
+    def _exports(self) -> tuple[str | None, frozenset[str], frozenset[str]]:
+        """The library's name for itself, its exports by name, and those that are data.
+
+        Exports by number only have no name that GetProcAddress could be asked for.
+        """
+        rva, size = self._directory(EXPORT)
+        if not rva:
+            return None, frozenset(), frozenset()
+        fields = self._at(rva, "the export table").unpack("<10I", 0, "the export table")
+        name, _, count, named, functions, names, ordinals = fields[3:]
+        soname = self._name(name, "the library's name") if name else None
+        if not named:
+            return soname, frozenset(), frozenset()
+        if max(count, named) > MAX_SYMBOLS:
+            raise self.cursor.too_many("exports", max(count, named))
+        addresses = [row[0] for row in self._at(functions, "exports").table("<I", 0, count, "exports")]
+        numbers = self._at(ordinals, "numbers of exports").table("<H", 0, named, "numbers of exports")
+        exports: set[str] = set()
+        data: set[str] = set()
+        for (at,), (number,) in zip(
+            self._at(names, "names").table("<I", 0, named, "names"), numbers, strict=True
+        ):
+            if number >= count or not addresses[number]:
+                continue
+            name = self._name(at, "an export's name")
+            exports.add(name)
+            # An address inside the export table is a text: the export is another library's.
+            if not rva <= addresses[number] < rva + size and not self._is_code(addresses[number]):
+                data.add(name)
+        return soname, frozenset(exports), frozenset(data)
+
+    def _is_code(self, rva: int) -> bool:
+        for section in self.sections:
+            if 0 <= rva - section.address < section.size:
+                return bool(section.flags & MAY_EXECUTE)
+        return False
+
+    def _imports(self) -> tuple[tuple[str, ...], frozenset[str]]:
+        """Libraries that are loaded with this one, in order, and the names looked up in them.
+
+        Delay-loaded libraries are left out: they are needed when they are first called, if ever.
+        """
+        rva, _ = self._directory(IMPORT)
+        if not rva:
+            return (), frozenset()
+        table = self._at(rva, "the import table")
+        needed: list[str] = []
+        imports: set[str] = set()
+        # Each name has an entry of its own in the file; tables that share entries are not made by linkers.
+        left = self.cursor.size // (self.bits // 8)
+        at = 0
+        while True:
+            lookup, _, _, name, addresses = table.unpack("<5I", at, "the import table")
+            if not name or not (lookup or addresses):
+                return tuple(needed), frozenset(imports)
+            needed.append(self._name(name, "a needed library"))
+            found = self._imported(lookup or addresses, left)
+            left -= len(found) + 1
+            imports.update(name for name in found if name)
+            at += 20
+
+    def _imported(self, rva: int, limit: int) -> list[str]:
+        """The names in one import lookup table; "" for imports by number."""
+        table = self._at(rva, "imported names")
+        width, layout = self.bits // 8, "<Q" if self.bits == 64 else "<I"
+        by_number = 1 << (self.bits - 1)
+        found: list[str] = []
+        while len(found) <= limit:
+            (entry,) = table.unpack(layout, len(found) * width, "an imported name")
+            if not entry:
+                return found
+            found.append(
+                "" if entry & by_number else self._name((entry & 0x7FFF_FFFF) + 2, "an imported name")
+            )
+        raise self.cursor.damaged(
+            "is damaged", expected="import tables that end", found="more names than fit"
+        )
+
+    # ---- traces --------------------------------------------------------------------------------------
+
+    def _build_id(self) -> str | None:
+        """GUID and age of the debug information (PDB), as symbol servers name it."""
+        rva, size = self._directory(DEBUG)
+        try:
+            rows = self._at(rva, "debug entries").table("<IIHHIIII", 0, min(size // 28, 16), "debug entries")
+            for _, _, _, _, kind, _, _, place in rows:
+                if kind == CODEVIEW and self.cursor.take(place, 4, "debug entry") == b"RSDS":
+                    first, second, third, rest, age = self.cursor.unpack("<IHH8sI", place + 4, "debug entry")
+                    return f"{first:08x}{second:04x}{third:04x}{rest.hex()}{age:x}"
+        except ImageError:  # not needed for loading
+            pass
+        return None
+
+    def _go_version(self) -> str | None:
+        """See traces.go_version. The build information stands in a section that may be written to."""
+        for section in self.sections:
+            if section.flags & MAY_WRITE and not section.flags & MAY_EXECUTE:
+                version = traces.go_version(self.cursor, section.offset, section.size)
+                if version is not None:
+                    return version
+        return None
+
+    def _compilers(self) -> tuple[str, ...]:
+        """Only rustc leaves a trace, the path of its library's sources in messages of panics."""
+        for section in self.sections:
+            if section.name == ".rdata":
+                name = traces.rustc(self.cursor, section.offset, section.size)
+                return (name,) if name else ()
+        return ()
+
+
+def _libc(needed: tuple[str, ...]) -> str | None:
+    """The C library: Windows has an old and a new one."""
+    names = [name.lower() for name in needed]
+    if any(name.startswith(("api-ms-win-crt-", "ucrtbase")) for name in names):
+        return "ucrt"
+    return "msvcrt" if "msvcrt.dll" in names else None

@@ -11,7 +11,7 @@ from typing import Final
 from loader.errors import ImageError, PluginNotFound
 from loader.image.elf import read_elf
 from loader.image.image import File, Image
-from loader.image.sniff import ELF_MAGIC, refusal
+from loader.image.sniff import MACHO_MAGICS, is_universal, refusal
 
 __all__ = ["MAX_SIZE", "read_bytes", "read_image"]
 
@@ -53,8 +53,18 @@ def read_bytes(data: bytes, *, path: str, stat: os.stat_result | None = None) ->
         ImageError: see read_image.
     """
     file = File(path=path, data=data, digest=hashlib.sha256(data).hexdigest(), stat=stat)
-    if data.startswith(ELF_MAGIC):
+    magic = data[:4]
+    if magic == b"\x7fELF":
         return read_elf(file)
+    # The other readers are imported when their files are met, which is never on most machines.
+    if magic in MACHO_MAGICS and (magic[:1] != b"\xca" or is_universal(data)):
+        from loader.image.macho import read_macho  # noqa: PLC0415
+
+        return read_macho(file)
+    if magic[:2] == b"MZ":
+        from loader.image.pe import read_pe  # noqa: PLC0415
+
+        return read_pe(file)
     raise refusal(path, data)
 
 

@@ -6,7 +6,10 @@ from typing import Final
 
 from loader.errors import ImageError
 
-ELF_MAGIC: Final = b"\x7fELF"
+#: Thin files of 32 and 64 bits in both byte orders, universal ones with places of 32 and 64 bits.
+MACHO_MAGICS: Final = frozenset(
+    bytes.fromhex(magic) for magic in ("feedface", "cefaedfe", "feedfacf", "cffaedfe", "cafebabe", "cafebabf")
+)
 EXPECTED: Final = "a shared library (ELF, Mach-O or PE)"
 
 #: First bytes, what such a file is, and what to do about it.
@@ -21,6 +24,7 @@ KINDS: Final[tuple[tuple[bytes, str, str | None], ...]] = (
     (b"<!DOCTYPE", "a web page", "The download went wrong: fetch the file itself"),
     (b"<html", "a web page", "The download went wrong: fetch the file itself"),
     (b"<?xml", "an XML file", None),
+    (b"\xca\xfe\xba\xbe", "a Java class", None),
     (b"\0asm", "a WebAssembly module", "Build it for this machine's CPU"),
     (b"BC\xc0\xde", "LLVM bitcode", "Compile it to a shared library"),
     (b"PK\x03\x04", "a zip archive (or a wheel)", "Unpack it first"),
@@ -37,6 +41,14 @@ KINDS: Final[tuple[tuple[bytes, str, str | None], ...]] = (
 )
 #: Longest piece of a text file that a message shows, in characters.
 SHOWN: Final = 40
+
+
+def is_universal(data: bytes) -> bool:
+    """Whether it is a universal Mach-O file.
+
+    Java's class files begin alike, with their version (45 and up) where the number of slices stands.
+    """
+    return data[:4] in (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf") and int.from_bytes(data[4:8], "big") < 45
 
 
 def refusal(path: str, data: bytes) -> ImageError:

@@ -12,7 +12,8 @@ import (
 //
 // The rule, exactly. Hyphens are replaced where a run of exactly two or three of them has white space (or the
 // text's edge) on both sides, or on neither: "1990--2000" and "yes -- no", but not "--help", nor a rule of
-// ten. Kept as they are: roles, literals in double backticks, and tags. As one regular expression, alternatives from the left:
+// ten. Roles, literals in double backticks, and tags stay as they are. As one regular expression,
+// alternatives from the left:
 //
 //	:[0-9A-Za-z_]+:`[^`]*`  |  ``[^`]*``  |  <[A-Za-z/!][^<>`]*>  |  -+
 //

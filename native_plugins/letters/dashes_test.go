@@ -92,7 +92,9 @@ func reference(text string) string {
 
 // random is text out of pieces that make and break markup.
 func random(source *rand.Rand) string {
-	pieces := []string{"-", "--", "---", "`", "``", ":", ":a:`", ":a_1:", "<", "<b", ">", "!", "/", " ", "\n", "x", "é", "9"}
+	pieces := []string{
+		"-", "--", "---", "`", "``", ":", ":a:`", ":a_1:", "<", "<b", ">", "!", "/", " ", "\n", "x", "é", "9",
+	}
 	var text strings.Builder
 	for n := source.Intn(24); n > 0; n-- {
 		text.WriteString(pieces[source.Intn(len(pieces))])

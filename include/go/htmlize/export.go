@@ -35,6 +35,7 @@ func process_role(call *C.loader_call, role, text *C.const_text, post *C.const_p
 //export process_contents
 func process_contents(call *C.loader_call, contents *C.const_text, post *C.const_post) C.int {
 	return C.int(plugin.Guard(unsafe.Pointer(call), func(call *plugin.Call) error {
-		return registered.processContents(call, plugin.TextAt(unsafe.Pointer(contents)), (*Post)(unsafe.Pointer(post)))
+		return registered.processContents(call, plugin.TextAt(unsafe.Pointer(contents)),
+			(*Post)(unsafe.Pointer(post)))
 	}))
 }

@@ -14,7 +14,8 @@ type roles []string
 func (r roles) Roles() []string { return r }
 
 func (r roles) ProcessRole(call *plugin.Call, role string, text plugin.Text, post *Post) error {
-	return call.Printf("%s %s %d %s %s %s", role, text, post.ID(), post.Author(), post.Title(), post.Contents())
+	return call.Printf("%s %s %d %s %s %s", role, text, post.ID(), post.Author(), post.Title(),
+		post.Contents())
 }
 
 type contents struct{}
@@ -38,15 +39,19 @@ func enter(f func(call *plugin.Call) error) (string, plugin.Status, string) {
 
 // Hooks claim what is registered, in order, and nothing else.
 func TestHooks(t *testing.T) {
+	hundred := strings.Repeat("x", 100)
 	cases := []struct {
 		register func(r *registry)
 		want     string
 	}{
 		{func(r *registry) {}, ""},
 		{func(r *registry) { r.addContents(contents{}) }, "contents\n"},
-		{func(r *registry) { r.addRoles(roles{"b", "a"}); r.addRoles(roles{"c_1"}) }, "role:b\nrole:a\nrole:c_1\n"},
+		{
+			func(r *registry) { r.addRoles(roles{"b", "a"}); r.addRoles(roles{"c_1"}) },
+			"role:b\nrole:a\nrole:c_1\n",
+		},
 		{func(r *registry) { r.addRoles(roles{"a"}); r.addContents(contents{}) }, "role:a\ncontents\n"},
-		{func(r *registry) { r.addRoles(roles{strings.Repeat("x", 100)}) }, "role:" + strings.Repeat("x", 100) + "\n"},
+		{func(r *registry) { r.addRoles(roles{hundred}) }, "role:" + hundred + "\n"},
 	}
 	for _, c := range cases {
 		var r registry
@@ -72,12 +77,16 @@ func TestWrongRegistrations(t *testing.T) {
 		{func(r *registry) { r.addRoles(roles{"a\nrole:b"}) }, `role "a\nrole:b" is not`},
 		{func(r *registry) { r.addRoles(roles{strings.Repeat("x", 101)}) }, "is not 1 to 100"},
 		{func(r *registry) { r.addRoles(roles{"a", "a"}) }, `role "a" is registered twice`},
-		{func(r *registry) { r.addContents(contents{}); r.addContents(contents{}) }, "contents are registered twice"},
+		{
+			func(r *registry) { r.addContents(contents{}); r.addContents(contents{}) },
+			"contents are registered twice, by htmlize.contents and htmlize.contents",
+		},
 	}
 	for _, c := range cases {
 		var r registry
 		c.register(&r)
-		if got, status, text := enter(r.writeHooks); status != plugin.Invalid || !strings.Contains(text, c.want) || got != "" {
+		got, status, text := enter(r.writeHooks)
+		if status != plugin.Invalid || !strings.Contains(text, c.want) || got != "" {
 			t.Errorf("got %q, %d, %q; want %q", got, status, text, c.want)
 		}
 	}
@@ -90,7 +99,8 @@ func TestProcessRole(t *testing.T) {
 	post := (*Post)(testhost.Post(-7, "Joe", "Pie", "I like pie"))
 	call := func(role string) (string, plugin.Status, string) {
 		return enter(func(call *plugin.Call) error {
-			return r.processRole(call, plugin.TextAt(testhost.Text(role)), plugin.TextAt(testhost.Text("text")), post)
+			name, text := plugin.TextAt(testhost.Text(role)), plugin.TextAt(testhost.Text("text"))
+			return r.processRole(call, name, text, post)
 		})
 	}
 	if got, _, text := call("b"); got != "b text -7 Joe Pie I like pie" {

@@ -64,8 +64,8 @@ func Fail(status Status, format string, arguments ...any) error {
 	return &Error{Status: status, Err: fmt.Errorf(format, arguments...)}
 }
 
-// StatusOf is the status that an exported function returns for err: OK for nil, else that of the first Error in
-// its chain, else the first Status in it, else Failed. Any goroutine.
+// StatusOf is the status that an exported function returns for err: OK for nil, else that of the first Error
+// in its chain, else the first Status in it, else Failed. Any goroutine.
 func StatusOf(err error) Status {
 	if err == nil {
 		return OK

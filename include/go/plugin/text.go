@@ -35,8 +35,8 @@ func (t Text) String() string { return string(unsafe.Slice(t.data, t.size)) }
 
 // Borrow is the text as a string WITHOUT a copy, for long texts that are read once. The string, and every
 // part of it (slices, fields, map keys, substrings that strings functions return), dies when the exported
-// function returns. Keep none of it; strings.Clone what must stay. If unsure, use String: for a few dozen bytes the copy
-// cannot be measured beside the call itself; for 4 KB it costs about a microsecond.
+// function returns. Keep none of it; strings.Clone what must stay. If unsure, use String: for a few dozen
+// bytes the copy cannot be measured beside the call itself; for 4 KB it costs about a microsecond.
 func (t Text) Borrow() string { return unsafe.String(t.data, t.size) }
 
 // Bytes are raw bytes that the host lends. As for [Text]: a view, valid until the exported function returns.

@@ -13,9 +13,7 @@ impl Htmlize for Tt {
     }
 
     fn process_role(&self, call: &mut Call<'_>, _role: &str, text: &str, _post: Post<'_>) -> Result {
-        call.write_str("<tt>")?;
-        call.write_str(text)?;
-        call.write_str("</tt>")
+        call.write_parts(["<tt>", text, "</tt>"])
     }
 }
 

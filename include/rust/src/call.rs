@@ -66,10 +66,9 @@ impl<'a> Call<'a> {
         unsafe { &*(*self.raw.as_ptr()).host }
     }
 
-    /// Room for `size` bytes of output, owned by the host and lost at the next use of this call. Say with
-    /// [`commit`](Self::commit) how many were used. Error: [`Status::NO_MEMORY`].
+    /// The address of room for `size` bytes; null perhaps if `size` is 0.
     #[inline]
-    pub fn reserve(&mut self, size: usize) -> Result<&mut [MaybeUninit<u8>]> {
+    fn room(&mut self, size: usize) -> Result<*mut u8> {
         let call = self.raw.as_ptr();
         // SAFETY: the header: [next, limit) is room of the host's, and ours until the next call of the host. The
         // subtraction is of addresses, as both may be null before the first growth.
@@ -77,9 +76,20 @@ impl<'a> Call<'a> {
             if ((*call).limit as usize).wrapping_sub((*call).next as usize) < size {
                 self.grow(size)?;
             }
-            let room: NonNull<c_void> = NonNull::new((*call).next.cast()).unwrap_or(NonNull::dangling());
-            Ok(slice::from_raw_parts_mut(room.as_ptr().cast(), size))
+            Ok((*call).next.cast())
         }
+    }
+
+    /// Room for `size` bytes of output, owned by the host and lost at the next use of this call. Say with
+    /// [`commit`](Self::commit) how many were used. Error: [`Status::NO_MEMORY`].
+    #[inline]
+    pub fn reserve(&mut self, size: usize) -> Result<&mut [MaybeUninit<u8>]> {
+        let room = self.room(size)?;
+        if room.is_null() {
+            return Ok(&mut []);
+        }
+        // SAFETY: room gave as many bytes, which stay ours as long as the call is borrowed.
+        Ok(unsafe { slice::from_raw_parts_mut(room.cast(), size) })
     }
 
     /// The first `size` bytes of what [`reserve`](Self::reserve) gave are output now.
@@ -102,10 +112,10 @@ impl<'a> Call<'a> {
         if bytes.is_empty() {
             return Ok(()); // there may be no room yet, and a copy to null is undefined even of nothing
         }
-        let room = self.reserve(bytes.len())?;
-        // SAFETY: reserve gave room for as many bytes, and the plugin cannot hold a reference into it.
+        let room = self.room(bytes.len())?;
+        // SAFETY: room gave as many bytes, and the plugin cannot hold a reference into them.
         unsafe {
-            room.as_mut_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            room.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
             self.commit(bytes.len());
         }
         Ok(())
@@ -115,6 +125,30 @@ impl<'a> Call<'a> {
     #[inline]
     pub fn write_str(&mut self, text: &str) -> Result {
         self.write(text.as_bytes())
+    }
+
+    /// Appends several texts with one look at the room: the fast way for short answers made of pieces,
+    /// `call.write_parts(["<tt>", text, "</tt>"])`. Error: [`Status::NO_MEMORY`], and then none is written.
+    #[inline]
+    pub fn write_parts<const N: usize>(&mut self, parts: [&str; N]) -> Result {
+        let mut size = 0usize;
+        for part in parts {
+            // A sum beyond all memory is room that no host has; parts may be the same text many times.
+            size = size.saturating_add(part.len());
+        }
+        let mut room = self.room(size)?;
+        for part in parts {
+            // SAFETY: room gave as many bytes as all parts have; nothing is copied to null.
+            unsafe {
+                if !part.is_empty() {
+                    room.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                }
+                room = room.add(part.len());
+            }
+        }
+        // SAFETY: just written.
+        unsafe { self.commit(size) };
+        Ok(())
     }
 
     /// What `write!(call, …)` calls: formats straight into the host's room, without a string between.

@@ -22,9 +22,7 @@
 //!         call.write_str("role:tt\n")
 //!     }
 //!     fn process_role(&self, call: &mut Call, _role: &str, text: &str, _post: Post) -> Result {
-//!         call.write_str("<tt>")?;
-//!         call.write_str(text)?;
-//!         call.write_str("</tt>")
+//!         call.write_parts(["<tt>", text, "</tt>"])
 //!     }
 //! }
 //!

@@ -1,7 +1,7 @@
 //! `Call` against a host of real `extern "C"` functions.
 
 use native_plugin::testing::Host;
-use native_plugin::{Error, Level, Status};
+use native_plugin::{Call, Error, Level, Status};
 
 /// What is written arrives whole and in order, however often the host has to grow and move its room.
 #[test]
@@ -40,6 +40,22 @@ fn formatting_goes_straight_to_the_output() {
         Ok(pie(call)?)
     });
     assert_eq!(outcome.text(), "1-   é-plain pie π");
+}
+
+/// Parts arrive in order as one text, empty ones among them, and are all or nothing.
+#[test]
+fn parts_are_written_as_one() {
+    let mut host = Host::new();
+    assert_eq!(host.call(|call| call.write_parts([])).text(), "");
+    assert_eq!(host.call(|call| call.write_parts(["", ""])).text(), "");
+    let parts = |call: &mut Call<'_>| {
+        call.write_parts(["<tt>", "", "pie", "</tt>"])?;
+        call.write_parts([&"é".repeat(3000), "!"])
+    };
+    assert_eq!(host.call(parts).text(), format!("<tt>pie</tt>{}!", "é".repeat(3000)));
+    host.max_output(10);
+    let outcome = host.call(|call| call.write_parts(["<tt>", "pie", "</tt>"]));
+    assert_eq!((outcome.status, outcome.output), (Status::NO_MEMORY, Vec::new()));
 }
 
 /// Only what is committed of a reservation becomes output.

@@ -30,18 +30,12 @@ pub fn wrapped(call: &mut Call<'_>, before: &str, text: &str, after: &str) -> Re
 
 /// `<tag class="class">`, for tags and classes that need no escaping: role names do not.
 pub fn open(call: &mut Call<'_>, tag: &str, class: &str) -> Result {
-    call.write_str("<")?;
-    call.write_str(tag)?;
-    call.write_str(" class=\"")?;
-    call.write_str(class)?;
-    call.write_str("\">")
+    call.write_parts(["<", tag, " class=\"", class, "\">"])
 }
 
 /// `</tag>`.
 pub fn close(call: &mut Call<'_>, tag: &str) -> Result {
-    call.write_str("</")?;
-    call.write_str(tag)?;
-    call.write_str(">")
+    call.write_parts(["</", tag, ">"])
 }
 
 /// An element with a class around escaped text.

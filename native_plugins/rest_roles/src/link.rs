@@ -38,8 +38,7 @@ fn open(call: &mut Call<'_>, prefix: &str, target: &str, lower_case: bool) -> Re
     }
     call.write_str("<a class=\"reference\" href=\"#")?;
     if !prefix.is_empty() {
-        call.write_str(prefix)?;
-        call.write_str("-")?;
+        call.write_parts([prefix, "-"])?;
     }
     html::id(call, target, lower_case)?;
     call.write_str("\">")?;
@@ -77,8 +76,7 @@ pub fn code(call: &mut Call<'_>, role: &str, text: &str, before: &str, after: &s
     html::open(call, "code", role)?;
     call.write_str(before)?;
     html::escaped(call, shown)?;
-    call.write_str(after)?;
-    call.write_str("</code>")?;
+    call.write_parts([after, "</code>"])?;
     close(call, opened)
 }
 
@@ -163,8 +161,7 @@ pub fn numbered(call: &mut Call<'_>, text: &str, series: &Series) -> Result {
     let Some(number) = number.parse::<u32>().ok().filter(|_| digits) else {
         return in_series(call, series.name, &reference);
     };
-    call.write_str("<a class=\"reference external\" href=\"")?;
-    call.write_str(series.address.0)?;
+    call.write_parts(["<a class=\"reference external\" href=\"", series.address.0])?;
     write!(call, "{number:0width$}", width = series.digits)?;
     call.write_str(series.address.1)?;
     if !anchor.is_empty() {
@@ -194,9 +191,8 @@ pub fn cve(call: &mut Call<'_>, text: &str) -> Result {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
     let valid = number.split_once('-').is_some_and(|(year, rest)| is_number(year) && is_number(rest));
     if valid {
-        call.write_str("<a class=\"reference external\" href=\"https://www.cve.org/CVERecord?id=CVE-")?;
-        call.write_str(number)?;
-        call.write_str("\">")?;
+        let address = "https://www.cve.org/CVERecord?id=CVE-";
+        call.write_parts(["<a class=\"reference external\" href=\"", address, number, "\">"])?;
     }
     in_series(call, "CVE-", &reference)?;
     close(call, valid)

@@ -22,7 +22,7 @@ fn hooks_names_the_roles() {
     assert_eq!(named, ROLES);
     assert!(ROLES.windows(2).all(|pair| pair[0] < pair[1]), "sorted, so nothing is there twice");
     let allowed = |role: &&str| role.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    assert!(ROLES.iter().all(|role| allowed(role)));
+    assert!(ROLES.iter().all(allowed));
 }
 
 /// A role that hooks does not name is an error, not a guess.

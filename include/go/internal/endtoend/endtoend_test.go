@@ -34,8 +34,9 @@ func buildAndRun(m *testing.M) int {
 	if compiler == "" {
 		compiler = "cc"
 	}
-	runTool(compiler, "-std=c11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-I../..", "-I../../..",
-		"-I../testhost", "testdata/driver.c", "-o", filepath.Join(folder, "driver"), "-ldl", "-lpthread")
+	runTool(compiler, "-std=c11", "-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror",
+		"-I../../..", "-I../testhost", "testdata/driver.c", "-o", filepath.Join(folder, "driver"),
+		"-ldl", "-lpthread")
 	exports, err := filepath.Abs("../../exports.map")
 	if err != nil {
 		panic(err)
@@ -85,9 +86,10 @@ func drive(t *testing.T, library string, threads, rounds int, calls string) []an
 
 func check(t *testing.T, got answer, status int, errorBegin, output string) {
 	t.Helper()
-	if got.status != status || !strings.HasPrefix(got.error, errorBegin) || (errorBegin == "") != (got.error == "") ||
-		got.output != output {
-		t.Errorf("got %d %.200q %.200q, want %d %q %.200q", got.status, got.error, got.output, status, errorBegin, output)
+	sameError := strings.HasPrefix(got.error, errorBegin) && (errorBegin == "") == (got.error == "")
+	if got.status != status || !sameError || got.output != output {
+		t.Errorf("got %d %.200q %.200q, want %d %q %.200q", got.status, got.error, got.output, status,
+			errorBegin, output)
 	}
 }
 
@@ -130,7 +132,8 @@ func TestGreeter(t *testing.T) {
 // Hooks claim the roles that are registered, and no contents; texts go in and come out whole.
 func TestCalls(t *testing.T) {
 	answers := drive(t, "faulty.so", 0, 0, "hooks , process_role echo pie , process_role echo @1000000 , "+
-		"process_role echo @0 , process_role title @42 , process_role title @7 , process_contents pie , process_role x y")
+		"process_role echo @0 , process_role title @42 , process_role title @7 , process_contents pie , "+
+		"process_role x y")
 	check(t, answers[0], 0, "", "role:echo\nrole:title\nrole:collect\nrole:error\nrole:panic\nrole:nilmap\n"+
 		"role:index\nrole:nilpointer\n")
 	check(t, answers[1], 0, "", "pie|Joe")
@@ -142,8 +145,8 @@ func TestCalls(t *testing.T) {
 	check(t, answers[7], 3, `this plugin does not answer the role "x"`, "")
 }
 
-const wrong = "process_role panic pie , process_role nilmap x , process_role index pie , process_role nilpointer x , " +
-	"process_role error pie , process_role echo alive"
+const wrong = "process_role panic pie , process_role nilmap x , process_role index pie , " +
+	"process_role nilpointer x , process_role error pie , process_role echo alive"
 
 func checkWrong(t *testing.T, answers []answer) {
 	t.Helper()

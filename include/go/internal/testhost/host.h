@@ -1,5 +1,6 @@
-/* host.h: a small host for tests of the Go kit: output on the heap that moves at every growth, the last error,
- * the log, a stop status, the service htmlize.posts/1. Used by package testhost and by endtoend's driver.c.
+/* host.h: a small host for tests of the Go kit: output on the heap that moves at every growth, the last
+ * error, the log, a stop status, the service htmlize.posts/1. Used by package testhost and by
+ * endtoend's driver.c.
  */
 #ifndef TESTHOST_HOST_H
 #define TESTHOST_HOST_H

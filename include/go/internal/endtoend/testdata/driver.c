@@ -2,8 +2,8 @@
  *
  *     driver FILE THREADS ROUNDS FUNCTION TEXT... [, FUNCTION TEXT...]...
  *
- * A TEXT "@N" is N bytes 'a'. Functions called process_... get a post behind their texts. Each thread makes all
- * calls ROUNDS times and every answer must equal the first. Prints, for each call, "STATUS ERROR_SIZE
+ * A TEXT "@N" is N bytes 'a'. Functions called process_... get a post behind their texts. Each thread makes
+ * all calls ROUNDS times and every answer must equal the first. Prints, for each call, "STATUS ERROR_SIZE
  * OUTPUT_SIZE\n", error text, output, "\n".
  */
 #include "host.h"

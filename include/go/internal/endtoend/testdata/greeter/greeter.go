@@ -1,5 +1,5 @@
-// Command greeter is a plugin for a contract of an application's own: what the documentation of package plugin
-// shows.
+// Command greeter is a plugin for a contract of an application's own: the example of package plugin's
+// documentation.
 package main
 
 /*

@@ -1,0 +1,76 @@
+"""Command lines: what the commands ask of argparse, and the error for what cannot be meant."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from loader.errors import LoaderError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Parser", "UsageError", "number_of", "seconds", "unicode_text", "wants_json"]
+
+EXIT_CODES = """\
+exit codes:
+  0  good                       4  incompatible, damaged or not loadable
+  1  findings, or a write failed   5  not trusted
+  2  wrong usage or text        6  a plugin failed or crashed
+  3  not found                130  interrupted (Ctrl-C)
+"""
+
+
+class UsageError(LoaderError):
+    """The command line cannot be meant as it is written."""
+
+    exit_code = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with its errors as UsageError, so that they are shown like all others, also as JSON."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("allow_abbrev", False)  # an option that is added later must not change scripts
+        super().__init__(**options)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, cure=f"See {self.prog} --help")
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether --json is given: known before the rest is understood, as errors of usage are shown by it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return "--json" in arguments[:end]
+
+
+def unicode_text(value: str) -> str:
+    """Type of an option that reaches plugins as text: what is not UTF-8 on the command line is refused."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("it is not valid UTF-8") from None
+    return value
+
+
+def number_of(bits: int, least: int | None = None) -> Any:
+    """Type of an option that is a signed integer of so many bits, decimal or 0x..., and not below `least`."""
+    lowest = -(1 << (bits - 1)) if least is None else least
+    highest = (1 << (bits - 1)) - 1
+
+    def number(value: str) -> int:
+        found = int(value, 0)
+        if not lowest <= found <= highest:
+            raise argparse.ArgumentTypeError(f"{value} is not between {lowest} and {highest}")
+        return found
+
+    return number
+
+
+def seconds(value: str) -> float:
+    """Type of an option that is a time in seconds, more than 0."""
+    found = float(value)
+    if not found > 0:  # NaN is refused too
+        raise argparse.ArgumentTypeError(f"{value} is not a time in seconds above 0")
+    return found
