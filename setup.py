@@ -49,9 +49,7 @@ def extensions() -> list[Extension]:
         "loader._core._call": sources("loader/_core", without=("library.c", "_ffi.c")),
         "loader.htmlize._engine": sources("loader/htmlize/_engine"),
     }
-    return [
-        Extension(name, files) for name, files in wanted.items() if files
-    ]
+    return [Extension(name, files) for name, files in wanted.items() if files]
 
 
 class BuildNative(build_ext):
@@ -120,14 +118,15 @@ class BuildPython(build_py):
         super().run()
         if not self.editable_mode:
             for source, target in self._include_files():
-                self.mkpath(os.path.dirname(target))
+                self.mkpath(str(Path(target).parent))
                 self.copy_file(source, target)
 
     def _include_files(self) -> list[tuple[str, str]]:
         return [
             (str(path), str(Path(self.build_lib) / "loader" / path.relative_to(ROOT)))
             for path in sorted((ROOT / "include").rglob("*"))
-            if path.is_file() and not NOT_SHIPPED.intersection(path.relative_to(ROOT).parts)
+            if path.is_file()
+            and not NOT_SHIPPED.intersection(path.relative_to(ROOT).parts)
             and not path.name.endswith("_test.go")
         ]
 

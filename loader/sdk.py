@@ -31,7 +31,8 @@ def include_dir() -> Path:
     for folder in (_PACKAGE / "include", _PACKAGE.parent / "include"):
         if (folder / "loader" / "plugin.h").is_file():
             return folder
-    raise FileNotFoundError(f"loader/plugin.h is not in {_PACKAGE / 'include'}: install native-plugin-loader anew")
+    missing = _PACKAGE / "include" / "loader" / "plugin.h"
+    raise FileNotFoundError(f"{missing} does not exist: install native-plugin-loader anew")
 
 
 def rust_dir() -> Path:

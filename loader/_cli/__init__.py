@@ -1,1 +1,1 @@
-"""What the commands share: command lines, standard streams, exit codes, the child process that plugins run in."""
+"""What the commands share: command lines, standard streams, exit codes, a child process for plugins."""

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from loader.errors import LoaderError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["Parser", "UsageError", "number_of", "seconds", "unicode_text", "wants_json"]
 
 EXIT_CODES = """\
 exit codes:
-  0  good                       4  incompatible, damaged or not loadable
-  1  findings, or a write failed   5  not trusted
-  2  wrong usage or text        6  a plugin failed or crashed
-  3  not found                130  interrupted (Ctrl-C)
+  0  good                           4  incompatible, damaged or not loadable
+  1  findings, or a write failed    5  not trusted
+  2  wrong usage, or no UTF-8       6  a plugin failed or crashed
+  3  not found                    130  interrupted (Ctrl-C)
 """
 
 
@@ -54,7 +54,7 @@ def unicode_text(value: str) -> str:
     return value
 
 
-def number_of(bits: int, least: int | None = None) -> Any:
+def number_of(bits: int, least: int | None = None) -> Callable[[str], int]:
     """Type of an option that is a signed integer of so many bits, decimal or 0x..., and not below `least`."""
     lowest = -(1 << (bits - 1)) if least is None else least
     highest = (1 << (bits - 1)) - 1

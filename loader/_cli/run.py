@@ -17,11 +17,11 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
-class SystemFailure(LoaderError):
+class OsError(LoaderError):
     """The operating system refused something that no part of the command expects to fail."""
 
 
-class NotFound(SystemFailure):
+class NotFoundError(OsError):
     """The same, because a file is not there."""
 
     exit_code = 3
@@ -68,7 +68,7 @@ def _outcome(program: str, command: Callable[[], int], json: bool) -> int:
     except OSError as error:
         failure = _of_system(error)
     except MemoryError:
-        failure = SystemFailure("there is not enough memory")
+        failure = OsError("there is not enough memory")
     if json:
         streams.write_json(failure.to_dict())
     else:
@@ -77,7 +77,7 @@ def _outcome(program: str, command: Callable[[], int], json: bool) -> int:
     return failure.exit_code
 
 
-def _of_system(error: OSError) -> SystemFailure:
-    kind = NotFound if isinstance(error, FileNotFoundError) else SystemFailure
+def _of_system(error: OSError) -> OsError:
+    kind = NotFoundError if isinstance(error, FileNotFoundError) else OsError
     path = None if error.filename is None else str(error.filename)
     return kind(error.strerror or str(error), path=path)

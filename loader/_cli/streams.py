@@ -8,7 +8,6 @@ title, or make one line look like another.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import sys
@@ -43,11 +42,11 @@ def printable(text: str, *, keep: str = "") -> str:
 
     Besides control characters that is what turns the direction of writing and what is invisible.
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in keep else each.encode("unicode_escape").decode() for each in text
-    )
+
+    def shown(each: str) -> str:
+        return each if each.isprintable() or each in keep else each.encode("unicode_escape").decode()
+
+    return text if text.isprintable() else "".join(map(shown, text))
 
 
 def message(program: str, level: str, text: str) -> None:
@@ -77,6 +76,8 @@ def write(data: str | bytes) -> None:
 
 def write_json(value: object) -> None:
     """Appends a value as JSON, in ASCII: no terminal or encoding can be troubled by it."""
+    import json  # noqa: PLC0415 - not for --help
+
     write(json.dumps(value, indent=2) + "\n")
 
 

@@ -1,8 +1,8 @@
-"""Plugins run in a child process of the command, which can crash, hang or exit without taking the answer along.
+"""Plugins run in a child process of the command: they can crash, hang or exit without taking the command along.
 
 In a library that would cost what native plugins are for. A command starts one child for all its work, and
-gains: a crash is an error that names the plugin, with exit code 6; Ctrl-C ends a plugin that never returns; and
-temporary files are swept up in each of these cases.
+gains: a crash is an error with exit code 6, Ctrl-C ends a plugin that never returns, and temporary files are
+swept up in each of these cases.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from loader.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 __all__ = ["supervise"]
 
 _STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _PATIENCE = 3  # signals to stop that a plugin may ignore before the child is killed
-_CURE = "Run the same command with --in-process under a debugger to see where"
 
 
 def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = None, **subject: str) -> int:
@@ -33,7 +33,7 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
     Args:
         work: loads and calls plugins; nothing of that may have happened before.
         sweep: called in the parent when the child did not get to its end.
-        subject: fields of PluginError (`plugin`, `path`, `function`) for messages, as far as they are known.
+        subject: fields of PluginError (`plugin`, `path`, `function`), as far as they are known.
 
     Raises:
         PluginError: the child died of a signal, or a plugin ended the process.
@@ -41,73 +41,91 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
     if not hasattr(os, "fork"):
         return work()
     reader, writer = os.pipe()
-    child = 0
-    stopped: list[int] = []
-
-    def stop(number: int, _frame: object) -> None:
-        stopped.append(number)
-        if child > 0:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, number if len(stopped) < _PATIENCE else signal.SIGKILL)
-
-    # Handlers are set before the fork: no signal finds the parent without them. A signal that the process was
-    # started to ignore (nohup) stays ignored.
-    before = {number: signal.getsignal(number) for number in _STOPS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, stop)
-    child = os.fork()
+    relay = _Relay()
+    with relay:  # before the fork: no signal finds the parent without it
+        child = os.fork()
+        if child != 0:
+            os.close(writer)
+            relay.to(child)
+            _, status = os.waitpid(child, 0)
     if child == 0:
         os.close(reader)
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
-                # Not Python's handler: it would wait for native code to return.
-                signal.signal(number, signal.SIG_DFL)
-        if stopped:
-            os.kill(os.getpid(), stopped[0])
-        try:
-            return work()
-        finally:
-            os.write(writer, b".")  # "reached the end": tells our exit codes from a plugin's exit()
-    os.close(writer)
-    try:
-        for number in stopped:
-            os.kill(child, number)
-        _, status = os.waitpid(child, 0)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    os.set_blocking(reader, False)  # a process that a plugin left behind may hold the other end
-    try:
-        finished = os.read(reader, 1) == b"."
-    except BlockingIOError:
-        finished = False
-    os.close(reader)
-    return _verdict(status, finished, stopped, sweep, subject)
-
-
-def _verdict(
-    status: int, finished: bool, stopped: list[int], sweep: Callable[[], None] | None, subject: dict[str, Any]
-) -> int:
+        return _in_child(work, writer, relay)
+    finished = _finished(reader)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0 and finished:
         return code
     if sweep is not None:
         sweep()
-    where = f"plugin {subject['plugin']}" if "plugin" in subject else "a plugin"
-    during = " after its work was done" if finished else ""
+    if code < 0 and relay.stopped:
+        return 128 + relay.stopped[0]
+    if -code in (*_STOPS, signal.SIGPIPE):
+        return 128 - code
+    raise _crash(code, finished, subject)
+
+
+class _Relay:
+    """Hands signals to stop on to the child. One that this process was started to ignore stays ignored."""
+
+    def __init__(self) -> None:
+        self.stopped: list[int] = []
+        self.before = {number: signal.getsignal(number) for number in _STOPS}
+        self._child = 0
+
+    def __enter__(self) -> None:
+        for number, handler in self.before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self._stop)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def to(self, child: int) -> None:
+        self._child = child
+        for number in self.stopped:  # came before there was a child
+            os.kill(child, number)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        self.stopped.append(number)
+        if self._child:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child, number if len(self.stopped) < _PATIENCE else signal.SIGKILL)
+
+
+def _in_child(work: Callable[[], int], writer: int, relay: _Relay) -> int:
+    for number, handler in relay.before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)  # Python's would wait for native code to return
+    if relay.stopped:
+        os.kill(os.getpid(), relay.stopped[0])
+    try:
+        return work()
+    finally:
+        os.write(writer, b".")  # tells an exit code of ours from a plugin's exit()
+
+
+def _finished(reader: int) -> bool:
+    os.set_blocking(reader, False)  # a process that a plugin left behind may hold the other end
+    try:
+        return os.read(reader, 1) == b"."
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(reader)
+
+
+def _crash(code: int, finished: bool, subject: dict[str, Any]) -> PluginError:
+    who = f"plugin {subject['plugin']}" if "plugin" in subject else "a plugin"
     if code >= 0:
-        raise PluginError(
-            f"{where} ended the process with exit status {code}", cure="Plugins return a status instead", **subject
-        )
-    number = -code
-    if number in (*_STOPS, getattr(signal, "SIGPIPE", 0)) or (stopped and number == signal.SIGKILL):
-        return 128 + (stopped[0] if stopped else number)
-    name = f"{signal.Signals(number).name}, {signal.strsignal(number)}" if number in signal.valid_signals() else number
-    if number == signal.SIGKILL:
-        raise PluginError(
-            f"the process of {where} was killed{during} ({name})",
-            cure="Look at the system's log: it may have run out of memory",
-            **subject,
-        )
-    raise PluginError(f"{where} crashed{during} ({name})", cure=_CURE, **subject)
+        what = f"{who} ended the process with exit status {code}"
+        cure = "A plugin reports errors by what its functions return"
+    else:
+        known = -code in {each.value for each in signal.Signals}
+        name = f"{signal.Signals(-code).name}, {signal.strsignal(-code)}" if known else f"signal {-code}"
+        what = f"{who} crashed ({name})" + (" when all its work was done" if finished else "")
+        cure = "Run the command with --in-process under a debugger to see where"
+    if -code == signal.SIGKILL:
+        what = f"the process of {who} was killed ({name})"
+        cure = "Look whether memory ran out"
+    return PluginError(what, cure=cure, **subject)

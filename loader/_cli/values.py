@@ -5,7 +5,7 @@
     bytes     hex:00ff…, @FILE, or the word's UTF-8
     struct    a JSON object as one word, or any number of words FIELD=VALUE
 
-`@-` as a text or as bytes stands for standard input, once.
+`@-` as a text or as bytes stands for standard input, once; text in JSON is always as it stands.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class _Reader:
             if kind is Kind.DOUBLE:
                 return float(word)
         except ValueError:
-            raise self._wrong(f"{name} is {'a number' if kind is Kind.DOUBLE else 'an integer'}, not {word!r}") from None
+            wanted = "a number" if kind is Kind.DOUBLE else "an integer"
+            raise self._wrong(f"{name} is {wanted}, not {word!r}") from None
         data = self._bytes(name, word, literal=kind is Kind.TEXT)
         if kind is Kind.BYTES:
             return data
@@ -99,7 +100,13 @@ class _Reader:
                 return bytes.fromhex(word[4:])
             except ValueError:
                 raise self._wrong(f"{name}: what follows hex: is not pairs of hexadecimal digits") from None
-        return word.encode("utf-8", "surrogateescape")  # the bytes that stood on the command line
+        return self._encoded(name, word)
+
+    def _encoded(self, name: str, word: str) -> bytes:
+        try:
+            return word.encode("utf-8", "surrogateescape")  # the bytes that stood on the command line
+        except UnicodeEncodeError as error:  # "\\ud800" in JSON
+            raise self._wrong(f"{name} has a lone surrogate at character {error.start}") from None
 
     def _pairs(self, fields: dict[str, Field]) -> dict[str, object]:
         values: dict[str, object] = {}
@@ -126,8 +133,11 @@ class _Reader:
         return values
 
     def _member(self, name: str, kind: Kind, value: object) -> object:
-        if kind in (Kind.TEXT, Kind.BYTES) and isinstance(value, str):
-            return self._value(name, kind, value)
+        if kind is Kind.TEXT and isinstance(value, str):
+            self._encoded(name, value)
+            return value
+        if kind is Kind.BYTES and isinstance(value, str):
+            return self._bytes(name, value, literal=False)
         if kind is Kind.INTEGER and isinstance(value, int) and not isinstance(value, bool):
             return value
         if kind is Kind.DOUBLE and isinstance(value, (int, float)) and not isinstance(value, bool):

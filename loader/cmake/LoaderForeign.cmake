@@ -89,7 +89,8 @@ function(build_with_go)
     endif()
     set(flags "-s -w")
     if(EXPORTS)
-        string(APPEND flags " '-extldflags=-Wl,--version-script=${EXPORTS}'")
+        # Both quotes: go takes one pair away, its linker the other, and the path may hold blanks.
+        string(APPEND flags " '-extldflags=\"-Wl,--version-script=${EXPORTS}\"'")
     endif()
     get_filename_component(file "${OUTPUT}" NAME)
     # -buildvcs=false: a checkout that git does not trust, or none at all, must not fail the build.

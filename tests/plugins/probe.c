@@ -92,9 +92,9 @@ int show(loader_call *call, const probe_item *item)
                          item->offset);
 }
 
-int between(loader_call *call, const loader_text *label, const probe_point *from, const probe_point *to)
+int between(loader_call *call, const loader_text *label, const probe_point *start, const probe_point *end)
 {
-    return loader_printf(call, "%.*s %g,%g %g,%g", LOADER_PRINT(label), from->x, from->y, to->x, to->y);
+    return loader_printf(call, "%.*s %g,%g %g,%g", LOADER_PRINT(label), start->x, start->y, end->x, end->y);
 }
 
 /* ---- Output ------------------------------------------------------------------------------------------ */
@@ -161,10 +161,10 @@ int fail_again(loader_call *call, const loader_text *message)
     return loader_fail(call, "[%.*s]", LOADER_PRINT(&call->error));
 }
 
-int fail_with_own(loader_call *call, const loader_text *message, uint64_t from)
+int fail_with_own(loader_call *call, const loader_text *message, uint64_t start)
 {
     (void)loader_fail_with(call, LOADER_FAILED, message->data, message->size);
-    return loader_fail_with(call, LOADER_INVALID, call->error.data + from, call->error.size - from);
+    return loader_fail_with(call, LOADER_INVALID, call->error.data + start, call->error.size - start);
 }
 
 int say(loader_call *call, int level, const loader_bytes *line)

@@ -62,8 +62,8 @@ LOADER_GIVES_BYTES LOADER_EXPORT int encode(loader_call *call, const loader_text
 LOADER_EXPORT int show(loader_call *call, const probe_item *item);
 
 /* Writes a text and two structs. */
-LOADER_EXPORT int between(loader_call *call, const loader_text *label, const probe_point *from,
-                          const probe_point *to);
+LOADER_EXPORT int between(loader_call *call, const loader_text *label, const probe_point *start,
+                          const probe_point *end);
 
 /* Writes `text`, then `count` letters x, `step` at a time. */
 LOADER_EXPORT int pad(loader_call *call, const loader_text *text, uint64_t count, uint64_t step);
@@ -82,7 +82,7 @@ LOADER_EXPORT int fail(loader_call *call, int status, const loader_bytes *messag
 LOADER_EXPORT int fail_again(loader_call *call, const loader_text *message);
 
 /* Fails with a part of its own call's error text. */
-LOADER_EXPORT int fail_with_own(loader_call *call, const loader_text *message, uint64_t from);
+LOADER_EXPORT int fail_with_own(loader_call *call, const loader_text *message, uint64_t start);
 
 /* Logs `line` and writes "logged". */
 LOADER_EXPORT int say(loader_call *call, int level, const loader_bytes *line);

@@ -155,8 +155,8 @@ func TestErrors(t *testing.T) {
 		!errors.Is(err, errors.ErrUnsupported) || errors.Is(err, plugin.Failed) {
 		t.Error("errors.Is does not see the status and the cause of Fail")
 	}
-	if plugin.StatusOf(nil) != plugin.OK {
-		t.Error("nil is not OK")
+	if plugin.StatusOf(nil) != plugin.OK || plugin.StatusOf(plugin.OK) != plugin.Failed {
+		t.Error("nil alone is a success")
 	}
 }
 

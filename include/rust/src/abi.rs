@@ -35,9 +35,9 @@ pub struct loader_bytes {
     pub size: usize,
 }
 
-/// One call's context. Made by the host, borrowed by the plugin until the function returns, used on the thread
-/// that the function was entered on only. A plugin moves `next` (through [`Call`](crate::Call)) and leaves
-/// every other field alone.
+/// One call's context. Made by the host, borrowed by the plugin until the function returns, used on the
+/// thread that the function was entered on only. A plugin moves `next` (through [`Call`](crate::Call)) and
+/// leaves every other field alone.
 #[repr(C)]
 #[derive(Debug)]
 pub struct loader_call {
@@ -95,8 +95,8 @@ const _: () = {
     assert!(size_of::<loader_host>() == 48);
 };
 
-/// `Some(value)` of one field of a struct that begins with its own `size: usize`, or `None` if the other side's
-/// struct is older and ends before it: `LOADER_HAS` of the header, and the read.
+/// `Some(value)` of one field of a struct that begins with its own `size: usize`, or `None` if the other
+/// side's struct is older and ends before it: `LOADER_HAS` of the header, and the read.
 ///
 /// `$pointer` is a `*const $type`. The value is copied out. Needs `unsafe`: the pointer must be valid for as
 /// many bytes as the struct's `size` says.
@@ -123,7 +123,8 @@ macro_rules! sized_field {
     }};
 }
 
-/// The size of what a pointer of this type points to; it is not read. For [`sized_field!`](crate::sized_field).
+/// The size of what a pointer of this type points to; it is not read. For
+/// [`sized_field!`](crate::sized_field).
 #[doc(hidden)]
 pub const fn pointee_size<T>(_: *const T) -> usize {
     size_of::<T>()

@@ -5,8 +5,9 @@ use core::str;
 
 use crate::abi::{loader_bytes, loader_text};
 
-/// One parameter of a contract function: how it crosses the ABI and what the plugin sees. `&str` and `&[u8]` are
-/// borrowed from the host until the exported function returns, which their lifetime says; integers are values.
+/// One parameter of a contract function: how it crosses the ABI and what the plugin sees. `&str` and `&[u8]`
+/// are borrowed from the host until the exported function returns, which their lifetime says; integers are
+/// values.
 ///
 /// # Safety
 /// `Raw` is of pointer or integer class, exactly as the contract's header declares the parameter.
@@ -22,8 +23,8 @@ pub unsafe trait Argument: Sized {
     unsafe fn from_raw(raw: Self::Raw) -> Self;
 }
 
-/// A text that the host lent. It is taken for UTF-8 without a look, as the ABI has the host promise it: a look
-/// would read every text twice. Debug builds do look.
+/// A text that the host lent. It is taken for UTF-8 without a look, as the ABI has the host promise it: a
+/// look would read every text twice. Debug builds do look.
 ///
 /// # Safety
 /// `text` is valid during `'a`, and so is what it points to, which is UTF-8.

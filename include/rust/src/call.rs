@@ -32,12 +32,13 @@ impl Level {
 
 /// One call's context, made by the host and lent to one function.
 ///
-/// Owner: the host. Lifetime: `'a`, which ends when the exported function returns; what the host lends through
-/// the call (service tables, their results) ends with it. Thread: the one that entered the function, so `Call`
-/// is neither `Send` nor `Sync`. Return rule: methods that can fail return [`Result`]; hand their error on with
-/// `?`.
+/// Owner: the host. Lifetime: `'a`, which ends when the exported function returns; what the host lends
+/// through the call (service tables, their results) ends with it. Thread: the one that entered the function,
+/// so `Call` is neither `Send` nor `Sync`. Return rule: methods that can fail return [`Result`]; hand their
+/// error on with `?`.
 pub struct Call<'a> {
-    // A pointer, not a reference: the host writes to the struct, and to what it keeps behind it, while we hold it.
+    // A pointer, not a reference: the host writes to the struct, and to what it keeps behind it, while we
+    // hold it.
     raw: NonNull<loader_call>,
     lent: PhantomData<&'a mut loader_call>,
 }
@@ -70,8 +71,8 @@ impl<'a> Call<'a> {
     #[inline]
     fn room(&mut self, size: usize) -> Result<*mut u8> {
         let call = self.raw.as_ptr();
-        // SAFETY: the header: [next, limit) is room of the host's, and ours until the next call of the host. The
-        // subtraction is of addresses, as both may be null before the first growth.
+        // SAFETY: the header: [next, limit) is room of the host's, and ours until the next call of the host.
+        // The subtraction is of addresses, as both may be null before the first growth.
         unsafe {
             if ((*call).limit as usize).wrapping_sub((*call).next as usize) < size {
                 self.grow(size)?;
@@ -199,8 +200,8 @@ impl<'a> Call<'a> {
     /// The text of the last failure on this call, of the plugin's own or of a service of the host; empty if
     /// there was none. Owned by the host, and replaced by the next failure: so it borrows the call.
     pub fn error_text(&self) -> &str {
-        // SAFETY: the header: a loader_text in a valid call, changed by the host's functions only, and all that
-        // call them borrow `self` as mutable.
+        // SAFETY: the header: a loader_text in a valid call, changed by the host's functions only, and all
+        // that call them borrow `self` as mutable.
         unsafe { text_of(&(*self.raw.as_ptr()).error) }
     }
 
@@ -210,8 +211,9 @@ impl<'a> Call<'a> {
         unsafe { (self.host().log)(self.raw.as_ptr(), level.0, text.as_ptr().cast(), text.len()) }
     }
 
-    /// `Ok` to go on; otherwise the error to return with ([`Status::CANCELLED`] or [`Status::DEADLINE`]), so that
-    /// long work says `call.cancelled()?` every few thousand steps. Costs about as much as reading a clock.
+    /// `Ok` to go on; otherwise the error to return with ([`Status::CANCELLED`] or [`Status::DEADLINE`]), so
+    /// that long work says `call.cancelled()?` every few thousand steps. Costs about as much as reading a
+    /// clock.
     pub fn cancelled(&mut self) -> Result {
         // SAFETY: as in grow.
         Status(unsafe { (self.host().cancelled)(self.raw.as_ptr()) }).ok()
@@ -243,8 +245,8 @@ impl<'a> Call<'a> {
     }
 }
 
-/// So that a call can be passed to whatever writes to [`fmt::Write`]. Its error says only that the host had no
-/// room left.
+/// So that a call can be passed to whatever writes to [`fmt::Write`]. Its error says only that the host had
+/// no room left.
 impl fmt::Write for Call<'_> {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -256,8 +258,8 @@ impl fmt::Write for Call<'_> {
 /// got from. [`htmlize::Posts`](crate::htmlize::Posts) is one.
 ///
 /// # Safety
-/// `from_table` reads the table as the header of the service `ID` declares it, and its functions only as far as
-/// the table's own `size` says (see [`sized_field!`](crate::sized_field)).
+/// `from_table` reads the table as the header of the service `ID` declares it, and its functions only as far
+/// as the table's own `size` says (see [`sized_field!`](crate::sized_field)).
 pub unsafe trait Service<'a>: Sized {
     /// The id with its version, as in `LOADER_SERVICE`: `"app.db/1"`.
     const ID: &'static str;

@@ -1,11 +1,12 @@
 //! [`guard`]: the edge of a plugin, which no panic passes.
 //!
-//! A panic ends as status [`Status::PANIC`] with the panic's own text and place as the error text of the call.
+//! A panic ends as status [`Status::PANIC`] with the panic's own text and place as the error text of the
+//! call.
 //!
-//! Rust prints each panic to standard error before it unwinds. In a plugin that output is the application's, and
-//! the host has the same text in its error: so, inside a guard, nothing is printed, unless RUST_BACKTRACE is
-//! set. A panic on a thread that the plugin started itself is printed as usual, as no guard will see it. That
-//! difference costs a thread-local counter, about a nanosecond a call.
+//! Rust prints each panic to standard error before it unwinds. In a plugin that output is the application's,
+//! and the host has the same text in its error: so, inside a guard, nothing is printed, unless RUST_BACKTRACE
+//! is set. A panic on a thread that the plugin started itself is printed as usual, as no guard will see it.
+//! That difference costs a thread-local counter, about a nanosecond a call.
 //!
 //! Nothing catches a panic inside a destructor that runs because of a panic, a stack overflow, a failed
 //! allocation of Rust's own, or `panic = "abort"`: those end the process.
@@ -47,8 +48,8 @@ where
         install_hook();
     }
     DEPTH.set(DEPTH.get() + 1);
-    // Whatever state the body leaves half changed is its own to guard (a Mutex does, by poisoning); the host's
-    // part, the output, is thrown away by the host after an error.
+    // Whatever state the body leaves half changed is its own to guard (a Mutex does, by poisoning); the
+    // host's part, the output, is thrown away by the host after an error.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let mut call = Call::from_raw(call);
         match body(&mut call) {

@@ -63,8 +63,8 @@ impl fmt::Debug for Status {
     }
 }
 
-/// Why a function did not work. Owned by the plugin; its text is copied by the host when the exported function
-/// returns. `Send` and `Sync`: it may come from a thread of the plugin's own.
+/// Why a function did not work. Owned by the plugin; its text is copied by the host when the exported
+/// function returns. `Send` and `Sync`: it may come from a thread of the plugin's own.
 ///
 /// Made of a text (`Err("no such post".into())`, status [`Status::FAILED`]), of a status with
 /// [`Error::new`], or by [`Call::fail`](crate::Call::fail), which allocates nothing.

@@ -1,8 +1,8 @@
 //! The macros that export: marker symbols, and a contract's functions with a guard around each.
 
-/// Exports the two marker symbols of the handshake: `loader_abi_1` and the contract's own, which is given whole,
-/// `<contract>_abi_<major>_<minor>`. The host reads these names from the file before any of its code runs;
-/// their value is never read. Once in a plugin; [`export!`](crate::export) and
+/// Exports the two marker symbols of the handshake: `loader_abi_1` and the contract's own, which is given
+/// whole, `<contract>_abi_<major>_<minor>`. The host reads these names from the file before any of its code
+/// runs; their value is never read. Once in a plugin; [`export!`](crate::export) and
 /// [`export_htmlize!`](crate::export_htmlize) do it already.
 ///
 /// ```
@@ -53,13 +53,16 @@ macro_rules! export {
     };
 }
 
-/// Exports one function under a name: guarded, it calls `$inner` with the [`Call`](crate::Call) and the parameters.
-/// No markers: for contracts that bring a macro of their own, as [`export_htmlize!`](crate::export_htmlize) is.
-/// The rules of [`export!`](crate::export) hold. `$inner` is a path, or a closure that says its types.
+/// Exports one function under a name: guarded, it calls `$inner` with the [`Call`](crate::Call) and the
+/// parameters. No markers: for contracts that bring a macro of their own, as
+/// [`export_htmlize!`](crate::export_htmlize) is. The rules of [`export!`](crate::export) hold. `$inner` is a
+/// path, or a closure that says its types.
 ///
 /// ```
 /// use native_plugin::{export_function, Call};
-/// export_function!(fn double(number: i64) => |call: &mut Call<'_>, number: i64| write!(call, "{}", 2 * number));
+/// export_function!(fn double(number: i64) => |call: &mut Call<'_>, number: i64| {
+///     write!(call, "{}", 2 * number)
+/// });
 /// ```
 #[macro_export]
 macro_rules! export_function {

@@ -1,7 +1,8 @@
-//! Contract htmlize 1.0 (`htmlize/htmlize.h`): plugins that take part in turning lightly marked text into HTML.
+//! Contract htmlize 1.0 (`htmlize/htmlize.h`): plugins that take part in turning lightly marked text into
+//! HTML.
 //!
-//! Implement [`Htmlize`] and export it with [`export_htmlize!`](crate::export_htmlize). This module stands on the
-//! generic rest of the crate, which does not know it.
+//! Implement [`Htmlize`] and export it with [`export_htmlize!`](crate::export_htmlize). This module stands on
+//! the generic rest of the crate, which does not know it.
 
 use core::ffi::{c_int, c_void};
 use core::fmt;
@@ -61,8 +62,8 @@ const _: () = {
 /// The post whose text is turned into HTML.
 ///
 /// Owned by the host and borrowed, with all its texts, for `'a`: until the exported function returns. Never
-/// written to meanwhile, so other threads may read it too. A field that an older host does not know reads as 0
-/// or as the empty text.
+/// written to meanwhile, so other threads may read it too. A field that an older host does not know reads as
+/// 0 or as the empty text.
 #[derive(Clone, Copy)]
 pub struct Post<'a> {
     raw: NonNull<htmlize_post>,
@@ -127,8 +128,8 @@ unsafe impl Argument for Post<'_> {
     }
 }
 
-/// Service "htmlize.posts/1": the application's posts. `call.service::<Posts>()`; `None` where the application
-/// has none.
+/// Service "htmlize.posts/1": the application's posts. `call.service::<Posts>()`; `None` where the
+/// application has none.
 ///
 /// Owned by the host; table and results are valid during `'a`, until the exported function returns. Calling
 /// thread only.
@@ -152,8 +153,8 @@ impl<'a> Posts<'a> {
     /// post; the text is in the call already, so `?` hands it on.
     pub fn title(&self, call: &mut Call<'a>, id: i64) -> Result<&'a str> {
         let table = self.table.as_ptr();
-        // SAFETY: the table is valid during 'a for as many bytes as its size says; its functions are called with
-        // the call that lent it, on the same thread; the result is the host's, valid during 'a.
+        // SAFETY: the table is valid during 'a for as many bytes as its size says; its functions are called
+        // with the call that lent it, on the same thread; the result is the host's, valid during 'a.
         unsafe {
             let title = sized_field!(table, htmlize_posts, title).flatten();
             let title = title.ok_or("the application's posts have no title function")?;
@@ -164,19 +165,20 @@ impl<'a> Posts<'a> {
     }
 }
 
-/// A plugin of the contract htmlize. One value of it is shared by all threads, several of which may be inside at
-/// once: hence `Sync`, and `&self`. It lives as long as the process.
+/// A plugin of the contract htmlize. One value of it is shared by all threads, several of which may be inside
+/// at once: hence `Sync`, and `&self`. It lives as long as the process.
 ///
-/// All that a function receives is owned by the host and borrowed until it returns. What it writes to `call` is
-/// its result. An `Err` (or a panic) fails the document or, if the application asked for that, leaves the text
-/// as it stood.
+/// All that a function receives is owned by the host and borrowed until it returns. What it writes to `call`
+/// is its result. An `Err` (or a panic) fails the document or, if the application asked for that, leaves the
+/// text as it stood.
 pub trait Htmlize: Sync {
-    /// Writes what the plugin takes part in, a line each: `role:NAME\n` (NAME: 1 to 100 of `[0-9A-Za-z_]`) and
-    /// `contents\n`. Called once, after loading, on the thread that loads. An error refuses the plugin.
+    /// Writes what the plugin takes part in, a line each: `role:NAME\n` (NAME: 1 to 100 of `[0-9A-Za-z_]`)
+    /// and `contents\n`. Called once, after loading, on the thread that loads. An error refuses the plugin.
     fn hooks(&self, call: &mut Call<'_>) -> Result;
 
-    /// Writes the HTML that replaces one `` :role:`text` ``. `role` is a name that `hooks` wrote; `text` stands
-    /// between the backticks and is not escaped. The result is not scanned for roles again. Any thread.
+    /// Writes the HTML that replaces one `` :role:`text` ``. `role` is a name that `hooks` wrote; `text`
+    /// stands between the backticks and is not escaped. The result is not scanned for roles again. Any
+    /// thread.
     ///
     /// Without an implementation: an error.
     fn process_role(&self, call: &mut Call<'_>, role: &str, text: &str, post: Post<'_>) -> Result {
@@ -197,9 +199,9 @@ pub trait Htmlize: Sync {
 /// Exports a plugin of the contract htmlize: `hooks`, the functions that are named after the plugin, and both
 /// marker symbols. Once in a `cdylib` crate.
 ///
-/// The plugin is a constant expression (`Tt`, `Tt { strict: true }`) or the name of a `static`, of a type that
-/// implements [`Htmlize`](crate::htmlize::Htmlize). After it stands what it takes part in, so that nothing is
-/// exported that it does not do: `roles`, `contents`, or `roles, contents`.
+/// The plugin is a constant expression (`Tt`, `Tt { strict: true }`) or the name of a `static`, of a type
+/// that implements [`Htmlize`](crate::htmlize::Htmlize). After it stands what it takes part in, so that
+/// nothing is exported that it does not do: `roles`, `contents`, or `roles, contents`.
 ///
 /// Every exported function is guarded: a panic is an error of that call, with the panic's text.
 ///

@@ -1,8 +1,8 @@
 //! The Rust kit for native plugins: what `loader/plugin.h` is to C.
 //!
-//! A plugin is a `cdylib` that exports the functions of a contract by their plain names, and two marker symbols
-//! that say which contract it was built against. Contracts are C headers; this crate brings the generic part and
-//! the contract [`htmlize`].
+//! A plugin is a `cdylib` that exports the functions of a contract by their plain names, and two marker
+//! symbols that say which contract it was built against. Contracts are C headers; this crate brings the
+//! generic part and the contract [`htmlize`].
 //!
 //! | for | see |
 //! |---|---|
@@ -45,7 +45,8 @@
 //!
 //! They are the header's, and hold for every function unless its own text says otherwise.
 //!
-//! - **Owner.** Whoever allocates frees. All that a function receives, and all that it reaches through it, is the
+//! - **Owner.** Whoever allocates frees. All that a function receives, and all that it reaches through it, is
+//!   the
 //!   host's. What it writes is copied.
 //! - **Lifetime.** It is borrowed until the exported function returns. The lifetimes of this crate say so.
 //! - **Thread.** A [`Call`] stays on the thread that the function was entered on. The host may enter a plugin

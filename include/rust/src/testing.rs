@@ -53,8 +53,8 @@ struct State {
     max_output: usize,
 }
 
-/// A host for tests. Each call of a plugin's function starts with an empty output and no error. Belongs to the
-/// thread that made it; make one for each thread.
+/// A host for tests. Each call of a plugin's function starts with an empty output and no error. Belongs to
+/// the thread that made it; make one for each thread.
 pub struct Host {
     // From Box::into_raw: plugins and the functions below reach it through the call's pointer.
     state: *mut State,

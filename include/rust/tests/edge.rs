@@ -95,8 +95,8 @@ fn panics_of_several_threads_do_not_mix() {
     });
 }
 
-/// Standard error stays the application's: a guarded panic prints nothing, unless RUST_BACKTRACE asks; a panic
-/// outside of guards, on a thread of the plugin's own, prints as usual.
+/// Standard error stays the application's: a guarded panic prints nothing, unless RUST_BACKTRACE asks; a
+/// panic outside of guards, on a thread of the plugin's own, prints as usual.
 #[test]
 fn only_unguarded_panics_print() {
     if std::env::var_os("EDGE_CHILD").is_some() {

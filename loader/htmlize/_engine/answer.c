@@ -93,9 +93,7 @@ ROLE_INLINE void enter(engine_run *run, struct core_owner *owner, size_t max_out
     *run->max_output = max_output < SIZE_MAX - offset ? offset + max_output : SIZE_MAX;
 }
 
-/* What a plugin wrote from `offset` on, where it did not end in order: returns its status, or LOADER_OK if all
- * is well after all. On failure the output is back at `offset`. */
-static int settle(engine_run *run, size_t offset, size_t max_output, int status)
+int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
 {
     loader_call *const call = run->call;
     char *const begin = *run->begin + offset;
@@ -138,7 +136,7 @@ ROLE_INLINE int leave(engine_run *run, size_t offset, size_t max_output, int sta
     if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
                       call->error.size == 0 && engine_is_ascii(begin, size)))
         return LOADER_OK;
-    return settle(run, offset, max_output, status);
+    return engine_settle(run, offset, max_output, status);
 }
 
 ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_text *text)
@@ -147,11 +145,6 @@ ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_te
 
     enter(run, role->owner, role->max_output, offset);
     return leave(run, offset, role->max_output, role->process(run->call, &role->name, text, run->post));
-}
-
-int engine_answer(engine_run *run, const engine_role *role, const loader_text *text)
-{
-    return answer(run, role, text);
 }
 
 /* ---- Roles of a document ------------------------------------------------------------------------------- */

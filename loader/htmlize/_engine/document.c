@@ -128,27 +128,21 @@ static PyObject *fail(const engine_object *self, struct document *d, int status)
 
 static int begin(engine_object *self, core_call *c)
 {
-    for (size_t i = 0; i < self->wary_count; i++) {
-        if (engine_api->begin(c, self->wary[i]) < 0) /* raises ForkError in a forked child */
+    for (size_t i = 0; self->wary && i < self->owner_count; i++) {
+        if (engine_api->begin(c, self->owners[i]) < 0) /* raises ForkError in a forked child */
             return -1;
         engine_api->end(c);
     }
     return engine_api->begin(c, self->owner);
 }
 
-static bool wants_release(const engine_object *self, const core_call *c, size_t size)
+static bool wants_away(const engine_object *self, const core_call *c, size_t size)
 {
-    if (size >= LONG_TEXT || c->limit != NULL)
-        return true;
-    for (size_t i = 0; i < self->engine.role_count; i++) {
-        if (self->engine.roles[i].owner->talks)
-            return true;
-    }
-    for (size_t i = 0; i < self->engine.contents_count; i++) {
-        if (self->engine.contents[i].owner->talks)
-            return true;
-    }
-    return false;
+    bool away = engine_wants_away(c, &self->pace, size);
+
+    for (size_t i = 0; !away && i < self->owner_count; i++)
+        away = self->owners[i]->talks;
+    return away;
 }
 
 static PyObject *render(engine_object *self, struct document *d, const loader_text *text, bool bytes)
@@ -156,6 +150,7 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
     core_call *c = &d->call;
     engine_run *run = &d->run;
     PyObject *html = NULL;
+    int64_t began = 0;
     int status;
 
     if (begin(self, c) < 0)
@@ -163,11 +158,13 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
     if (text->size <= (size_t)PY_SSIZE_T_MAX / 2 &&
         engine_api->use_result(c, text->size == 0 ? 0 : text->size + text->size / 8 + 256, bytes) == 0) {
         run->limited = c->limit != NULL;
-        if (wants_release(self, c, text->size))
-            engine_api->release(c);
+        if (wants_away(self, c, text->size))
+            began = engine_leave_python(c, &self->pace, text->size);
+        self->pace.calls++;
         status = engine_render(run, text);
         engine_finish(run);
-        engine_api->acquire(c);
+        if (c->thread != NULL)
+            engine_enter_python(c, &self->pace, began);
         if (status != LOADER_OK)
             fail(self, d, status);
         else

@@ -131,9 +131,11 @@ const char *engine_path_name(size_t index);
 int engine_render(engine_run *run, const loader_text *text);
 void engine_finish(engine_run *run);
 
-/* Calls one role's plugin outside a document: appends its answer, checked, to the output. Returns its status;
- * run->ascii tells whether the answer is ASCII. */
-int engine_answer(engine_run *run, const engine_role *role, const loader_text *text);
+/* Judges a call of a plugin that may write `max_output` bytes, returned `status`, and whose output begins `offset`
+ * bytes behind that of the document: all checks that there are. Returns LOADER_OK (then run->ascii tells about
+ * the answer), or the failure's status with call->error set and the output back at `offset`. Needs of `run` only
+ * call, begin, utf8_valid and forget. */
+int engine_settle(engine_run *run, size_t offset, size_t max_output, int status);
 
 /* Whether all bytes are below 128. */
 bool engine_is_ascii(const char *data, size_t size);

@@ -1,6 +1,8 @@
 /* module.c: the module loader.htmlize._engine and its type Engine. */
 #include "module.h"
 
+#include <time.h>
+
 const core_api *engine_api;
 
 /* ---- Arguments ----------------------------------------------------------------------------------------- */
@@ -48,19 +50,14 @@ static int bad_str(void)
     return bad_text(what, offset, "Read the text with errors=\"replace\"");
 }
 
-int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes)
+int engine_borrow_other(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes)
 {
     Py_ssize_t size;
     size_t good;
     char message[96];
 
     if (PyUnicode_Check(object)) {
-        *ascii = PyUnicode_IS_COMPACT_ASCII(object);
-        if (*ascii) {
-            text->data = (const char *)PyUnicode_DATA(object);
-            text->size = (size_t)PyUnicode_GET_LENGTH(object);
-            return 0;
-        }
+        *ascii = false;
         text->data = PyUnicode_AsUTF8AndSize(object, &size);
         text->size = (size_t)size;
         return text->data == NULL ? bad_str() : 0;
@@ -98,17 +95,46 @@ void engine_forget(loader_call *call)
     engine_api->forget((core_call *)call);
 }
 
+/* ---- The GIL --------------------------------------------------------------------------------------------- */
+
+static int64_t nanoseconds(void)
+{
+    struct timespec now;
+#ifdef CLOCK_MONOTONIC
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+#else
+    (void)timespec_get(&now, TIME_UTC);
+#endif
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size)
+{
+    const bool timed = size < LONG_TEXT && pace->calls % TIMED_EVERY == 0;
+
+    engine_api->release(c);
+    return timed ? nanoseconds() : 0;
+}
+
+void engine_enter_python(core_call *c, engine_pace *pace, int64_t began)
+{
+    const int64_t spent = began == 0 ? 0 : nanoseconds() - began; /* without the wait for the GIL */
+
+    engine_api->acquire(c);
+    if (began != 0)
+        pace->slow = spent > SLOW;
+}
+
 /* ---- Engine: made, read, dropped ------------------------------------------------------------------------ */
 
-/* Adds `owner` to those that are asked before each document whether a fork came between. */
-static void be_wary(engine_object *self, core_owner *owner)
+static void note_owner(engine_object *self, core_owner *owner)
 {
-    for (size_t i = 0; i < self->wary_count; i++) {
-        if (self->wary[i] == owner)
+    for (size_t i = self->owner_count; i > 0; i--) { /* mostly the one before */
+        if (self->owners[i - 1] == owner)
             return;
     }
-    if (!owner->fork_safe)
-        self->wary[self->wary_count++] = owner;
+    self->owners[self->owner_count++] = owner;
+    self->wary = self->wary || !owner->fork_safe;
 }
 
 static void *address_of(PyObject *number)
@@ -140,7 +166,7 @@ static int read_roles(engine_object *self, engine_role *roles)
         memcpy(&roles[i].process, &address, sizeof address); /* ISO C has no cast from object to function */
         roles[i].owner = (core_owner *)owner;
         roles[i].max_output = roles[i].owner->max_output;
-        be_wary(self, roles[i].owner);
+        note_owner(self, roles[i].owner);
     }
     return 0;
 }
@@ -162,7 +188,7 @@ static int read_contents(engine_object *self, engine_contents *contents)
         memcpy(&contents[i].process, &address, sizeof address);
         contents[i].owner = (core_owner *)owner;
         contents[i].max_output = contents[i].owner->max_output;
-        be_wary(self, contents[i].owner);
+        note_owner(self, contents[i].owner);
     }
     return 0;
 }
@@ -175,8 +201,9 @@ static int fill(engine_object *self, const char *scan)
     engine_contents *contents = PyMem_Calloc(contents_count + 1, sizeof *contents);
     int status = -1;
 
-    self->wary = PyMem_Calloc(role_count + contents_count + 1, sizeof(core_owner *));
-    if (roles == NULL || contents == NULL || self->wary == NULL) {
+    self->owners = PyMem_Calloc(role_count + contents_count + 1, sizeof(core_owner *));
+    self->paces = PyMem_Calloc(role_count + 1, sizeof *self->paces);
+    if (roles == NULL || contents == NULL || self->owners == NULL || self->paces == NULL) {
         PyErr_NoMemory();
     } else if (read_roles(self, roles) == 0 && read_contents(self, contents) == 0) {
         status = engine_set(&self->engine, roles, role_count, contents, contents_count, scan);
@@ -219,7 +246,8 @@ static void drop_engine(PyObject *object)
     engine_object *self = (engine_object *)object;
 
     engine_clear(&self->engine);
-    PyMem_Free(self->wary);
+    PyMem_Free(self->owners);
+    PyMem_Free(self->paces);
     Py_XDECREF(self->roles);
     Py_XDECREF(self->contents);
     Py_XDECREF(self->layout);

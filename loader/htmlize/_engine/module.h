@@ -6,8 +6,17 @@
 
 #include "engine.h"
 
-/* Text from this size on lets the GIL go: then its rendering takes several times as long as that does. */
-enum { LONG_TEXT = 8 * 1024 };
+/* When the GIL is released: for text from LONG_TEXT bytes on; under a deadline or cancel flag; where a plugin has
+ * called into Python; and where the last timed call took longer than SLOW nanoseconds. Every TIMED_EVERY-th
+ * call is timed, the first one included. Letting the GIL go and taking it again costs about 50 ns, and far
+ * more if another thread takes it meanwhile; 16 KiB of text take about 5 microseconds. */
+enum { LONG_TEXT = 16 * 1024, SLOW = 10000, TIMED_EVERY = 64 };
+
+/* How fast one kind of call has been. Written under the GIL. */
+typedef struct engine_pace {
+    uint8_t calls;
+    bool slow;
+} engine_pace;
 
 /* Type Engine. Never changes once it is made, so any number of threads may use one. */
 typedef struct engine_object {
@@ -17,8 +26,11 @@ typedef struct engine_object {
     PyObject *contents; /* tuple of (owner, address) */
     PyObject *layout;   /* Layout of the post */
     core_owner *owner;  /* whose call a document is while no plugin runs: named "htmlize" */
-    core_owner **wary;  /* borrowed: owners that do not survive a fork */
-    size_t wary_count;
+    core_owner **owners; /* borrowed: each plugin's once */
+    size_t owner_count;
+    bool wary;           /* some of them do not survive a fork */
+    engine_pace pace;    /* of documents */
+    engine_pace *paces;  /* of single calls, by role */
 } engine_object;
 
 extern const core_api *engine_api;
@@ -26,11 +38,31 @@ extern PyTypeObject engine_type, role_call_type;
 
 /* Borrows the text of a str (or, if `bytes` is not NULL, of a bytes object; *bytes tells). Returns 0, or -1 with
  * TypeError or TextError. *ascii tells whether it is ASCII. */
-int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes);
+int engine_borrow_other(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes);
+
+static inline int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes)
+{
+    if (!PyUnicode_Check(object) || !PyUnicode_IS_COMPACT_ASCII(object))
+        return engine_borrow_other(object, what, text, ascii, bytes);
+    text->data = (const char *)PyUnicode_DATA(object);
+    text->size = (size_t)PyUnicode_GET_LENGTH(object);
+    *ascii = true;
+    return 0;
+}
 
 /* The native post of `value` (a Post, a mapping or None), with *keep to be dropped after the call. NULL with an
  * exception. */
 const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep);
+
+/* Whether the GIL is to be released around this call, apart from what its owners say. */
+static inline bool engine_wants_away(const core_call *c, const engine_pace *pace, size_t size)
+{
+    return size >= LONG_TEXT || pace->slow || c->limit != NULL || pace->calls % TIMED_EVERY == 0;
+}
+
+/* Releases the GIL, takes it again, and times what comes between where that is due. */
+int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size);
+void engine_enter_python(core_call *c, engine_pace *pace, int64_t began);
 
 /* engine_run's callback of the same name. */
 void engine_forget(loader_call *call);

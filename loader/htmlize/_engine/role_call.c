@@ -105,45 +105,73 @@ static PyObject *fail(core_call *c, const engine_role *role, int status)
     return engine_api->raise(c, "process_role", status, where);
 }
 
-static inline PyObject *answer(const engine_object *self, const engine_role *role, const loader_text *text,
-                               const htmlize_post *post)
+/* Where the output goes: short answers onto the stack, long ones into the str itself. */
+static inline int use_room(core_call *c, size_t size, char *room)
 {
-    core_call c;
-    char room[STACK_ROOM];
-    PyObject *html = NULL;
-    int status;
+    if (size <= SHORT_TEXT) { /* c->room is CORE_BORROWED since begin */
+        c->begin = c->call.next = room;
+        c->call.limit = room + STACK_ROOM;
+        return 0;
+    }
+    if (size <= (size_t)PY_SSIZE_T_MAX / 2)
+        return engine_api->use_result(c, size + size / 8 + 64, false);
+    PyErr_NoMemory();
+    return -1;
+}
+
+/* The answer of a call that did not go the usual way: longer, not ASCII, failed. */
+static PyObject *settle(core_call *c, const engine_role *role, int status)
+{
     engine_run run = {
-        .engine = &self->engine,
-        .call = &c.call,
-        .begin = &c.begin,
-        .owner = &c.owner,
-        .max_output = &c.max_output,
-        .post = post,
+        .call = &c->call,
+        .begin = &c->begin,
         .utf8_valid = engine_api->utf8_valid,
         .forget = engine_forget,
         .ascii = true,
     };
 
+    status = engine_settle(&run, 0, role->max_output, status);
+    if (status == LOADER_OK)
+        return engine_api->text(c, "process_role", run.ascii);
+    return fail(c, role, status);
+}
+
+static inline PyObject *answer(const engine_object *self, const engine_role *role, const loader_text *text,
+                               const htmlize_post *post)
+{
+    engine_pace *const pace = &self->paces[role - self->engine.roles];
+    core_call c;
+    char room[STACK_ROOM];
+    PyObject *html = NULL;
+    int64_t began = 0;
+    size_t size;
+    bool away;
+    int status;
+
     if (engine_api->begin(&c, role->owner) < 0)
         return NULL;
-    if (text->size <= SHORT_TEXT) {
-        engine_api->use_room(&c, room, sizeof room);
-    } else if (text->size > (size_t)PY_SSIZE_T_MAX / 2 ||
-               engine_api->use_result(&c, text->size + text->size / 8 + 64, false) < 0) {
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
+    if (use_room(&c, text->size, room) < 0) {
         engine_api->end(&c);
         return NULL;
     }
-    if (text->size >= LONG_TEXT || c.limit != NULL || role->owner->talks)
-        engine_api->release(&c);
-    status = engine_answer(&run, role, text);
-    engine_api->acquire(&c);
-    if (LOADER_LIKELY(status == LOADER_OK))
-        html = engine_api->text(&c, "process_role", run.ascii);
-    else
-        fail(&c, role, status);
-    engine_api->end(&c);
+    away = engine_wants_away(&c, pace, text->size) || role->owner->talks;
+    if (away)
+        began = engine_leave_python(&c, pace, text->size);
+    pace->calls++;
+    status = role->process(&c.call, &role->name, text, post);
+    if (away)
+        engine_enter_python(&c, pace, began);
+    size = (size_t)(c.call.next - c.begin);
+    if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 &&
+                      size <= STACK_ROOM && size <= role->max_output && engine_is_ascii(room, size))) {
+        html = PyUnicode_New((Py_ssize_t)size, 127);
+        if (html != NULL && size != 0) /* the empty str is shared and not to be written to */
+            memcpy(PyUnicode_DATA(html), room, size);
+    } else {
+        html = settle(&c, role, status);
+    }
+    if (c.room != CORE_BORROWED || c.error != NULL || c.cause != NULL || c.kept != NULL || c.limit != NULL)
+        engine_api->end(&c);
     return html;
 }
 

@@ -4,21 +4,28 @@ use native_plugin::{Call, Result};
 
 /// `text` with `& < > "` escaped, fit for contents and for attributes in double quotes.
 pub fn escaped(call: &mut Call<'_>, text: &str) -> Result {
-    let bytes = text.as_bytes();
-    let mut start = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let entity: &[u8] = match byte {
+    let mut rest = text.as_bytes();
+    while let Some(at) = first_special(rest) {
+        let entity: &[u8] = match rest[at] {
             b'&' => b"&amp;",
             b'<' => b"&lt;",
             b'>' => b"&gt;",
-            b'"' => b"&quot;",
-            _ => continue,
+            _ => b"&quot;",
         };
-        call.write(&bytes[start..at])?;
+        call.write(&rest[..at])?;
         call.write(entity)?;
-        start = at + 1;
+        rest = &rest[at + 1..];
     }
-    call.write(&bytes[start..])
+    call.write(rest)
+}
+
+fn first_special(text: &[u8]) -> Option<usize> {
+    let is_special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>' | b'"');
+    // Most text has none. Without an early end inside a chunk, the compiler looks at its 16 bytes at once.
+    let chunks = text.chunks_exact(16);
+    let clean = chunks.take_while(|chunk| !chunk.iter().fold(false, |found, byte| found | is_special(byte)));
+    let start = 16 * clean.count();
+    text[start..].iter().position(is_special).map(|at| start + at)
 }
 
 /// `before`, the escaped text, `after`.
@@ -45,25 +52,29 @@ pub fn element(call: &mut Call<'_>, tag: &str, class: &str, text: &str) -> Resul
     close(call, tag)
 }
 
-/// `name` as the id of an element, as Sphinx makes them: letters, digits, `.` and `_` stay, what stands between
-/// becomes one `-`, and none at the ends. Letters beyond ASCII are percent-encoded, as this is for `href`.
+/// `name` as the id of an element, as Sphinx makes them: letters, digits, `.` and `_` stay, what stands
+/// between becomes one `-`, and none at the ends. Letters beyond ASCII are percent-encoded, as this is for
+/// `href`.
 pub fn id(call: &mut Call<'_>, name: &str, lower_case: bool) -> Result {
-    let mut first = true;
-    for word in words(name) {
-        if !first {
+    for (at, word) in words(name).enumerate() {
+        if at > 0 {
             call.write_str("-")?;
         }
-        first = false;
-        if word.is_ascii() && !lower_case {
-            call.write_str(word)?;
-            continue;
-        }
-        for letter in word.chars() {
-            if lower_case {
-                letter.to_lowercase().try_for_each(|letter| encoded(call, letter))?;
-            } else {
-                encoded(call, letter)?;
+        if !word.is_ascii() {
+            let mut letters = word.chars();
+            letters.try_for_each(|letter| match lower_case {
+                true => letter.to_lowercase().try_for_each(|letter| encoded(call, letter)),
+                false => encoded(call, letter),
+            })?;
+        } else if lower_case {
+            for part in word.as_bytes().chunks(64) {
+                let mut lower = [0; 64];
+                lower[..part.len()].copy_from_slice(part);
+                lower.make_ascii_lowercase();
+                call.write(&lower[..part.len()])?;
             }
+        } else {
+            call.write_str(word)?;
         }
     }
     Ok(())

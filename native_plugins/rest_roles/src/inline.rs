@@ -4,8 +4,8 @@ use native_plugin::{Call, Result};
 
 use crate::html;
 
-/// Code in which `{name}` stands for something variable: `/etc/{name}`. A brace after a backslash, an empty pair
-/// and one without its partner are themselves.
+/// Code in which `{name}` stands for something variable: `/etc/{name}`. A brace after a backslash, an empty
+/// pair and one without its partner are themselves.
 pub fn with_variables(call: &mut Call<'_>, role: &str, text: &str) -> Result {
     html::open(call, "code", role)?;
     let mut rest = text;
@@ -62,8 +62,8 @@ pub fn keys(call: &mut Call<'_>, text: &str) -> Result {
     call.write_str("</kbd>")
 }
 
-/// The sizes of the key that `text` begins with and of what parts it from the next one. The first letter is of
-/// the key, whatever it is (`+` is a key too), and so is a separator after which nothing follows.
+/// The sizes of the key that `text` begins with and of what parts it from the next one. The first letter is
+/// of the key, whatever it is (`+` is a key too), and so is a separator after which nothing follows.
 fn first_key(text: &str) -> (usize, usize) {
     let first = text.chars().next().map_or(0, char::len_utf8);
     let mut key = word_end(text, first);

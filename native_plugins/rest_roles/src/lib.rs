@@ -1,29 +1,40 @@
 //! Plugin of the contract htmlize: the common roles of reStructuredText and Sphinx.
 //!
-//! Everything shown is escaped. What a link points to is a guess that needs no index: the id that Sphinx would
-//! give to the thing, on the same page. So the result depends on nothing but role and text.
+//! Everything shown is escaped. What a link points to is a guess that needs no index: the id that Sphinx
+//! would give to the thing, on the same page. So the result depends on nothing but role and text.
+//!
+//! | role | text | links to | shows |
+//! |---|---|---|---|
+//! | `func` `meth` | `json.dumps` | `#json.dumps` | `<code class="func">json.dumps()</code>` |
+//! | `class` `exc` `attr` `data` `const` `mod` | `~os.Path` | `#os.Path` | `<code class="class">Path</code>` |
+//! | `obj` `type` `any` | `Path` | `#Path` | `<code class="obj">Path</code>` |
+//! | `macro` `member` `var` | `Py_None` | `#Py_None` | `<code class="macro">Py_None</code>` |
+//! | `struct` `union` `enum` `enumerator` | `~std::pair` | `#std-pair` | `<code class="struct">pair</code>` |
+//! | `deco` | `cache` | `#cache` | `<code class="deco">@cache</code>` |
+//! | `option` | `pip -r` | `#cmdoption-pip-r` | `<code class="option">pip -r</code>` |
+//! | `envvar` `confval` `keyword` | `PATH` | `#envvar-PATH` | `<code class="envvar">PATH</code>` |
+//! | `token` | `expr` | `#grammar-token-expr` | `<code class="token">expr</code>` |
+//! | `term` | `host` | `#term-host` | `<em class="term">host</em>` |
+//! | `ref` | `The title <Some label>` | `#some-label` | `The title` |
+//! | `doc` | `/usage/faq` | `/usage/faq.html` | `/usage/faq` |
+//! | `download` | `a.zip` | `a.zip`, or an http address | `a.zip` |
+//! | `pep` `rfc` `cwe` `cve` | `8#names` | `https://peps.python.org/pep-0008/#names` | `PEP 8#names` |
+//!
+//! A link is `<a class="reference" href="…">`, to other sites `<a class="reference external" href="…">`.
 //!
 //! | role | text | HTML |
 //! |---|---|---|
-//! | `func` `meth` | `json.dumps` | `<a class="reference" href="#json.dumps"><code class="func">json.dumps()</code></a>` |
-//! | `class` `exc` `attr` `data` `const` `mod` `obj` `type` `any` | `~os.PathLike` | `<a class="reference" href="#os.PathLike"><code class="class">PathLike</code></a>` |
-//! | `member` `macro` `struct` `union` `enum` `enumerator` `var` | `Py_None` | the same |
-//! | `deco` | `cache` | the same, shown as `@cache` |
-//! | `option` `envvar` `confval` `token` `keyword` | `-m` | `<a class="reference" href="#cmdoption-m"><code class="option">-m</code></a>` |
-//! | `ref` | `The title <Some label>` | `<a class="reference" href="#some-label">The title</a>` |
-//! | `term` | `host` | `<a class="reference" href="#term-host"><em class="term">host</em></a>` |
-//! | `doc` `download` | `/usage/faq` | `<a class="reference" href="/usage/faq.html">/usage/faq</a>` |
-//! | `pep` `rfc` `cwe` `cve` | `8#names` | `<a class="reference external" href="https://peps.python.org/pep-0008/#names">PEP 8#names</a>` |
 //! | `file` `samp` | `/etc/{name}` | `<code class="file">/etc/<em>name</em></code>` |
 //! | `kbd` | `Ctrl+X` | `<kbd><kbd>Ctrl</kbd>+<kbd>X</kbd></kbd>` |
-//! | `menuselection` `guilabel` | `&File --> Open` | `<span class="menuselection"><span class="accelerator">F</span>ile ‣ Open</span>` |
+//! | `guilabel` | `&Open` | `<span class="guilabel"><span class="accelerator">O</span>pen</span>` |
+//! | `menuselection` | `File --> Open` | `<span class="menuselection">File ‣ Open</span>` |
 //! | `abbr` | `ABI (binary interface)` | `<abbr title="binary interface">ABI</abbr>` |
 //! | `command` `program` `makevar` | `rm` | `<strong class="command">rm</strong>` |
 //! | `mailheader` `manpage` `mimetype` `newsgroup` | `ls(1)` | `<em class="manpage">ls(1)</em>` |
 //! | `code` `regexp` | `x < y` | `<code class="code">x &lt; y</code>` |
 //! | `math` | `a^2` | `<span class="math">\(a^2\)</span>` |
-//! | `emphasis` `strong` `literal` `title_reference` `dfn` | `pie` | `<em>` `<strong>` `<code>` `<cite>` `<dfn>` |
-//! | `sub` `subscript` `sup` `superscript` | `2` | `<sub>2</sub>` |
+//! | `emphasis` `strong` `literal` `title_reference` | `pie` | `<em>` `<strong>` `<code>` `<cite>` |
+//! | `dfn` `sub` `subscript` `sup` `superscript` | `2` | `<dfn>` `<sub>` `<sub>` `<sup>` `<sup>` |
 //!
 //! In all roles that link, `title <target>` shows one thing and points to another, and a leading `!` shows
 //! without linking. In those for code, a leading `~` shows the last part of a dotted name only.

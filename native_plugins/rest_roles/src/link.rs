@@ -82,8 +82,9 @@ pub fn code(call: &mut Call<'_>, role: &str, text: &str, before: &str, after: &s
 
 /// What follows the last `.` or `::` before any parenthesis.
 fn last_part(name: &str) -> &str {
-    let end = name.find('(').unwrap_or(name.len());
-    let start = name[..end].rfind(['.', ':']).map_or(0, |at| at + 1);
+    let bytes = name.as_bytes(); // what is looked for is ASCII, so each place found is one to cut at
+    let end = bytes.iter().position(|byte| *byte == b'(').unwrap_or(bytes.len());
+    let start = bytes[..end].iter().rposition(|byte| matches!(byte, b'.' | b':')).map_or(0, |at| at + 1);
     &name[start..]
 }
 
@@ -111,8 +112,8 @@ pub fn term(call: &mut Call<'_>, text: &str) -> Result {
     close(call, opened)
 }
 
-/// A document or file of the same site, or an absolute http address. In a path `:` and a second leading `/` are
-/// not kept, so that no text makes a link to another scheme (`javascript:`) or host.
+/// A document or file of the same site, or an absolute http address. In a path `:` and a second leading `/`
+/// are not kept, so that no text makes a link to another scheme (`javascript:`) or host.
 pub fn path(call: &mut Call<'_>, text: &str, suffix: &str) -> Result {
     let reference = Reference::of(text);
     let target = reference.target;

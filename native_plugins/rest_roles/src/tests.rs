@@ -74,11 +74,8 @@ fn exclamation_marks_do_not_link() {
 #[test]
 fn named_things_link() {
     check("option", "-m", r##"<a class="reference" href="#cmdoption-m"><code class="option">-m</code></a>"##);
-    check(
-        "option",
-        "sphinx-build --builder",
-        r##"<a class="reference" href="#cmdoption-sphinx-build-builder"><code class="option">sphinx-build --builder</code></a>"##,
-    );
+    let link = r##"<a class="reference" href="#cmdoption-pip-r"><code class="option">pip  --r</code></a>"##;
+    check("option", "pip  --r", link);
     check(
         "envvar",
         "PATH",
@@ -96,6 +93,8 @@ fn named_things_link() {
 fn labels_link() {
     check("ref", "Some Label", r##"<a class="reference" href="#some-label">Some Label</a>"##);
     check("ref", "A & B <ab>", r##"<a class="reference" href="#ab">A &amp; B</a>"##);
+    let (upper, lower) = ("A_b.C9".repeat(40), "a_b.c9".repeat(40));
+    check("ref", &upper, &format!(r##"<a class="reference" href="#{lower}">{upper}</a>"##));
     check("ref", "Überblick", r##"<a class="reference" href="#%C3%BCberblick">Überblick</a>"##);
     check("ref", "--", "--");
     check("ref", "title <>", "title");
@@ -206,6 +205,21 @@ fn plain_roles_escape() {
     }
     check("abbr", "A&B (a \"b\" (c))", r#"<abbr title="a &quot;b&quot; (c)">A&amp;B</abbr>"#);
     check("abbr", "(all)", "<abbr>(all)</abbr>");
+}
+
+/// A special character is found wherever it stands in a long text.
+#[test]
+fn escaping_reaches_every_place() {
+    for size in 1..70 {
+        for at in 0..size {
+            let (before, after) = ("a".repeat(at), "é".repeat(size - at - 1));
+            check(
+                "strong",
+                &format!("{before}<{after}&"),
+                &format!("<strong>{before}&lt;{after}&amp;</strong>"),
+            );
+        }
+    }
 }
 
 /// Whatever the text, every role answers with balanced tags, and nothing of the text becomes a tag, an

@@ -1,0 +1,296 @@
+"""The command `loader`: what plugin files are, and calls to them.
+
+Each command is a function below that takes its options and returns an exit code or raises. Imports that only
+one of them needs stand in it, so that `loader --help` is quick.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import loader
+from loader._cli import streams
+from loader._cli.parser import EXIT_CODES, Parser, UsageError, seconds, wants_json
+from loader._cli.run import run
+from loader.contract import Contract
+from loader.errors import HandshakeError
+from loader.handshake import Candidate, shake_hands
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Sequence
+
+    from loader.contract import Function
+
+__all__ = ["main"]
+
+_CALL_HELP = """\
+Arguments stand in the order of the function's parameters:
+  text      as it stands
+  integer   decimal or 0x...
+  bytes     hex:00ff..., @FILE, or text
+  struct    FIELD=VALUE words, or one JSON object; fields that are left out are 0 or empty
+@- as a text or bytes is standard input. What begins with - comes after --.
+
+The result goes to standard output, bytes as they are; what the plugin logs goes to standard error.
+"""
+
+_EXAMPLES = """\
+examples:
+  loader list plugins/ --contract app.h
+  loader inspect plugins/hello.so --json
+  loader call hello.so greet World --contract greeter.h
+  cc -shared -fPIC -I"$(loader include-dir)" -o hello.so hello.c
+  cmake -B build -Dloader_DIR="$(loader cmake-dir)"
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code.
+
+    `arguments`: those after the command's name; None: those of the process, which is then taken to exist for
+    the command alone: its streams are set up, and plugins are called in a child process. With a list all
+    happens in this process.
+    """
+    own_process = arguments is None
+    given = sys.argv[1:] if arguments is None else list(arguments)
+
+    def command() -> int:
+        options = _parse(given)
+        options.own_process = own_process
+        code: int = options.command(options)
+        return code
+
+    return run("loader", command, json=wants_json(given), own_process=own_process)
+
+
+# ---- The command line --------------------------------------------------------------------------------------
+
+
+def _parse(arguments: Sequence[str]) -> Namespace:
+    parser = Parser(
+        prog="loader",
+        description="Plugins compiled to native code: find them, look into them, call them.",
+        epilog=_EXAMPLES + "\n" + EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"loader {loader.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+
+    add = commands.add_parser("list", help="plugin files in folders", description=_list.__doc__)
+    add.add_argument("paths", nargs="*", metavar="PATH", help="folder or file (default: the current folder)")
+    add.add_argument("--entry-points", metavar="GROUP", help="entry points of installed packages as well")
+    add.add_argument("--environment", metavar="VAR", help="paths in this variable as well, as in PATH")
+    add.add_argument("--strict", action="store_true", help="stop at the first failure, with its exit code")
+    _finish(add, _list, rest="paths")
+
+    add = commands.add_parser("inspect", help="what one file is", description=_inspect.__doc__)
+    add.add_argument("file", metavar="FILE", help="any ELF shared library; no code of it is run")
+    _finish(add, _inspect)
+
+    epilog = _CALL_HELP + "\n" + EXIT_CODES
+    add = commands.add_parser("call", help="call one function", description=_call.__doc__, epilog=epilog)
+    add.add_argument("file", metavar="FILE", help="the plugin")
+    add.add_argument("function", metavar="FUNCTION", help="a function of the contract")
+    add.add_argument("words", nargs="*", metavar="ARG", help="its arguments; see below")
+    add.add_argument("--deadline", metavar="SECONDS", type=seconds, help="when to ask the plugin to stop")
+    add.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
+    _finish(add, _call, rest="words", contract_required=True)
+
+    for name, what in (
+        ("include-dir", "the C and C++ headers, for a compiler's -I"),
+        ("cmake-dir", "the CMake package, for -Dloader_DIR="),
+        ("rust-dir", "the Rust crate, for a path dependency"),
+        ("go-dir", "the Go module, for a replace directive"),
+    ):
+        add = commands.add_parser(name, help=f"folder of {what}", description=f"Prints the folder of {what}.")
+        add.add_argument("--json", action="store_true", help="as a JSON object")
+        add.set_defaults(command=_folder, folder=name, rest=None)
+
+    # argparse gives `call FILE FUNCTION --option x ARG` no ARG: all words must stand together for it.
+    options, extra = parser.parse_known_args(arguments)
+    wrong = extra if options.rest is None else [word for word in extra if word.startswith("-")]
+    if wrong:
+        parser.error(f"unrecognized arguments: {' '.join(wrong)}")
+    if extra:
+        getattr(options, options.rest).extend(extra)
+    return options
+
+
+def _finish(
+    parser: ArgumentParser,
+    command: Callable[[Namespace], int],
+    *,
+    rest: str | None = None,
+    contract_required: bool = False,
+) -> None:
+    """What list, inspect and call have in common. `rest`: the option that holds all further words."""
+    parser.add_argument(
+        "--contract",
+        metavar="HEADER",
+        required=contract_required,
+        help="the contract's C header, or the name of one in the folder that `loader include-dir` prints",
+    )
+    includes = "folder of headers that it includes; may be repeated"
+    parser.add_argument("-I", "--include", metavar="DIR", action="append", default=[], help=includes)
+    parser.add_argument("--json", action="store_true", help="as a JSON object, errors too")
+    parser.set_defaults(command=command, rest=rest)
+
+
+def _contract(options: Namespace) -> Contract | None:
+    """The contract that --contract names: a header, or NAME for NAME/NAME.h among the shipped headers."""
+    if options.contract is None:
+        return None
+    from pathlib import Path  # noqa: PLC0415
+
+    from loader.sdk import include_dir  # noqa: PLC0415
+
+    shipped = include_dir()
+    header = Path(options.contract)
+    if not header.exists() and options.contract.isidentifier():
+        header = shipped / options.contract / f"{options.contract}.h"
+        if not header.is_file():
+            known = sorted(path.stem for path in shipped.glob("*/*.h") if path.stem == path.parent.name)
+            raise UsageError(
+                f"there is no contract {options.contract}",
+                expected=f"the path of a C header, or one of: {', '.join(known)}",
+            )
+    return Contract.from_header(header, include=[*options.include, shipped])
+
+
+# ---- The commands ------------------------------------------------------------------------------------------
+
+
+def _list(options: Namespace) -> int:
+    """Shows the plugin files that are there, without running any: a row each, with why it would not load."""
+    from loader._cli import report  # noqa: PLC0415
+
+    several = loader.discover(
+        options.paths or ([] if options.entry_points or options.environment else ["."]),
+        entry_points=options.entry_points,
+        environment=options.environment,
+        contract=_contract(options),
+        strict=options.strict,
+    )
+    failures = [failure for failure in map(report.failure_of, several) if failure is not None]
+    if options.strict and failures:
+        raise failures[0]
+    if options.json:
+        plugins = [report.found_values(found) for found in several]
+        streams.write_json({"plugins": plugins, "failed": len(failures)})
+    elif several:
+        streams.write("\n".join([*report.found_lines(several), ""]))
+    else:
+        streams.message("loader", "info", "no plugin files there")
+    return 1 if failures else 0
+
+
+def _inspect(options: Namespace) -> int:
+    """Shows what a shared library is, from its bytes: format, CPU, exports, contracts, needs, runtime."""
+    from loader._cli import report  # noqa: PLC0415
+
+    contract = _contract(options)
+    image = loader.read_image(options.file)
+    outcome: Candidate | HandshakeError | None = None
+    if contract is not None:
+        try:
+            outcome = shake_hands(image, contract)
+        except HandshakeError as error:
+            outcome = error
+    if options.json:
+        values = report.image_values(image)
+        if outcome is not None:
+            values["handshake"] = report.handshake_values(contract, outcome)
+        if isinstance(outcome, HandshakeError):
+            values |= outcome.to_dict()
+        streams.write_json(values)
+    else:
+        streams.write("\n".join([*report.image_lines(image), ""]))
+        if isinstance(outcome, Candidate):
+            version = "{}.{}".format(*outcome.version)
+            missing = f", without {', '.join(sorted(outcome.missing))}" if outcome.missing else ""
+            streams.write(f"\nThe handshake with {contract} holds: version {version}{missing}.\n")
+        elif outcome is not None:
+            raise outcome
+    return 0 if outcome is None or isinstance(outcome, Candidate) else outcome.exit_code
+
+
+def _call(options: Namespace) -> int:
+    """Loads a plugin and calls one function of it."""
+    from loader._cli.supervise import supervise  # noqa: PLC0415
+    from loader._cli.values import arguments_of  # noqa: PLC0415
+    from loader.plugin import plugin_name  # noqa: PLC0415
+
+    contract = _contract(options)
+    if contract is None:  # cannot be: argparse asks for it
+        raise UsageError("there is no --contract")
+    function = next((each for each in contract.functions if each.name == options.function), None)
+    if function is None:
+        known = ", ".join(each.name for each in contract.functions)
+        raise UsageError(f"{contract} has no function {options.function}", expected=f"one of: {known}")
+    arguments = arguments_of(function, options.words, streams.read_input)
+
+    def work() -> int:
+        return _call_it(options, contract, function, arguments)
+
+    if not options.own_process or options.in_process:
+        return work()
+    return supervise(work, plugin=plugin_name(options.file), path=options.file, function=function.name)
+
+
+def _call_it(options: Namespace, contract: Contract, function: Function, arguments: list[Any]) -> int:
+    with streams.log_to_stderr("loader", logging.DEBUG):
+        plugin = loader.load(options.file, contract=contract)
+        if function.name not in plugin.functions:
+            raise HandshakeError(
+                f"does not have the optional function {function.name} of {contract}", path=plugin.path
+            )
+        with nullcontext() if options.deadline is None else loader.deadline(options.deadline):
+            try:
+                result = plugin.functions[function.name](*arguments)
+            except (TypeError, OverflowError) as error:  # an integer that is too large for its parameter
+                raise UsageError(str(error)) from None
+    if options.json:
+        streams.write_json(_call_values(plugin, function, result))
+    elif isinstance(result, str) and streams.to_terminal():
+        streams.write(streams.printable(result, keep="\n\t") + ("" if result.endswith("\n") else "\n"))
+    else:
+        streams.write(result if isinstance(result, bytes) else result.encode())
+    return 0
+
+
+def _call_values(plugin: loader.Plugin, function: Function, result: str | bytes) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "plugin": plugin.name,
+        "path": plugin.path,
+        "contract": plugin.contract.name,
+        "version": ".".join(map(str, plugin.version)),
+        "function": function.name,
+    }
+    if isinstance(result, bytes):
+        from base64 import b64encode  # noqa: PLC0415
+
+        return values | {"base64": b64encode(result).decode()}
+    return values | {"result": result}
+
+
+def _folder(options: Namespace) -> int:
+    from loader import sdk  # noqa: PLC0415
+
+    folder = {
+        "include-dir": sdk.include_dir,
+        "cmake-dir": sdk.cmake_dir,
+        "rust-dir": sdk.rust_dir,
+        "go-dir": sdk.go_dir,
+    }[options.folder]()
+    if options.json:
+        streams.write_json({"path": str(folder)})
+    else:
+        streams.write(f"{folder}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
