@@ -80,11 +80,12 @@ class LoaderError(Exception):
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for ``--json``: kind, message and whatever is known."""
         fields = {name: value for name, value in self.__dict__.items() if value is not None}
-        return {"error": type(self).__name__, "message": str(self), **fields}
+        return {**fields, "error": type(self).__name__, "message": str(self)}
 
 
 def _rebuild(kind: type[LoaderError], fields: dict[str, Any]) -> LoaderError:
     error = kind.__new__(kind, fields["what"])
+    error.args = (fields["what"],)  # where OSError is a base, its __new__ leaves this to __init__
     error.__dict__.update(fields)
     return error
 
@@ -164,6 +165,10 @@ class PluginError(LoaderError):
         super().__init__(what, **fields)
         self.status = status
         self.message = message
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values; the plugin's own text is `plugin_message`."""
+        return {**super().to_dict(), "plugin_message": self.message}
 
 
 class CallCancelled(PluginError):

@@ -1,4 +1,4 @@
-"""Plugins run in a child process of the command: they can crash, hang or exit without taking the command along.
+"""Plugins run in a child process of the command: a crash, a hang or an exit does not take the command along.
 
 In a library that would cost what native plugins are for. A command starts one child for all its work, and
 gains: a crash is an error with exit code 6, Ctrl-C ends a plugin that never returns, and temporary files are

@@ -52,6 +52,7 @@ void core_forget(core_call *c)
     c->error = NULL;
     c->call.error.data = NULL;
     c->call.error.size = 0;
+    c->output_lost = false;
     if (c->cause != NULL) {
         PyThreadState *thread = c->thread;
         core_acquire(c);
@@ -166,6 +167,12 @@ static int grow_memory(core_call *c, size_t used, size_t capacity)
     return 0;
 }
 
+static int refuse_room(core_call *c)
+{
+    c->output_lost = true;
+    return LOADER_NO_MEMORY;
+}
+
 static int host_grow(loader_call *call, size_t more)
 {
     core_call *c = (core_call *)call;
@@ -178,7 +185,7 @@ static int host_grow(loader_call *call, size_t more)
     if (used > most || more > most - used) {
         static const char text[] = "its output is longer than the host allows";
         core_set_error(c, text, sizeof text - 1);
-        return LOADER_NO_MEMORY;
+        return refuse_room(c);
     }
     /* Doubling while small; by half when large, where realloc moves pages and not bytes. */
     capacity += capacity < (size_t)1 << 20 ? capacity : capacity / 2;
@@ -189,7 +196,7 @@ static int host_grow(loader_call *call, size_t more)
     if (capacity > most)
         capacity = most;
     if (c->room == CORE_RESULT ? grow_result(c, used, capacity) : grow_memory(c, used, capacity))
-        return LOADER_NO_MEMORY;
+        return refuse_room(c);
     return LOADER_OK;
 }
 
@@ -220,6 +227,8 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     PyObject *text;
     size_t valid;
 
+    if (c->output_lost) /* a plugin that does not look at what loader_write returns must not pass for whole */
+        return core_raise(c, function, LOADER_NO_MEMORY, NULL);
     if (ascii || core_is_ascii(data, used)) {
         if (c->room == CORE_RESULT && !c->bytes_result)
             return take_result(c, used);
@@ -240,10 +249,12 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     return core_raise(c, function, LOADER_FAILED, NULL);
 }
 
-PyObject *core_bytes(core_call *c)
+PyObject *core_bytes(core_call *c, const char *function)
 {
     size_t used = (size_t)(c->call.next - c->begin);
 
+    if (c->output_lost)
+        return core_raise(c, function, LOADER_NO_MEMORY, NULL);
     if (c->room == CORE_RESULT && c->bytes_result)
         return take_result(c, used);
     return PyBytes_FromStringAndSize(c->begin, (Py_ssize_t)used);

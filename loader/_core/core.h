@@ -62,6 +62,7 @@ typedef struct core_call {
     size_t max_output;   /* bytes this call may write */
     enum core_room room;
     bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */
+    bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
 } core_call;
 
 /* The address of a contract function. Cast to its real, non-variadic type before it is called: Apple's arm64
@@ -88,7 +89,7 @@ typedef struct core_api {
     /* The output as a new str or bytes. `ascii`: the caller knows that it is all ASCII. Checks UTF-8 otherwise:
      * NULL with PluginError if a plugin wrote something else (`function` names it). GIL held. */
     PyObject *(*text)(core_call *c, const char *function, bool ascii);
-    PyObject *(*bytes)(core_call *c);
+    PyObject *(*bytes)(core_call *c, const char *function);
 
     /* Turns a status that is not LOADER_OK into an exception, with c->call.error as its text and c->cause as
      * its cause. `where` is appended to the message ("role tt at byte 17"), or NULL. Always returns NULL. GIL held. */

@@ -182,7 +182,7 @@ static int enter_timed(function *f, core_call *c, const uintptr_t *values)
 static PyObject *finish(function *f, core_call *c, int status)
 {
     if (status == LOADER_OK)
-        return f->gives_bytes ? core_bytes(c) : core_text(c, PyUnicode_AsUTF8(f->name), false);
+        return f->gives_bytes ? core_bytes(c, PyUnicode_AsUTF8(f->name)) : core_text(c, PyUnicode_AsUTF8(f->name), false);
     return core_raise(c, PyUnicode_AsUTF8(f->name), status, NULL);
 }
 

@@ -28,7 +28,7 @@ int core_use_result(core_call *c, size_t size, bool bytes);
 void core_release(core_call *c);
 void core_acquire(core_call *c);
 PyObject *core_text(core_call *c, const char *function, bool ascii);
-PyObject *core_bytes(core_call *c);
+PyObject *core_bytes(core_call *c, const char *function);
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
 void core_forget(core_call *c);
 void core_end_slow(core_call *c);
@@ -86,6 +86,7 @@ static inline int core_begin(core_call *c, core_owner *owner)
     c->error = NULL;
     c->max_output = owner->max_output;
     c->room = CORE_BORROWED;
+    c->output_lost = false;
     c->begin = c->call.next = c->call.limit = core_nothing;
     if (core_limits_active == 0 && (owner->fork_safe || owner->generation == core_generation))
         return 0;

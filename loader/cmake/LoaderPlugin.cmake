@@ -50,8 +50,7 @@ function(_loader_include_folder result)
     message(FATAL_ERROR "loader/plugin.h is not beside ${here}: install native-plugin-loader anew")
 endfunction()
 
-# Reads a contract's headers. Sets contract_HEADER, contract_MARKERS (the two symbols of the handshake) and
-# contract_FUNCTIONS.
+# Reads a contract's headers. Sets contract_HEADER and contract_MARKERS, the two symbols of the handshake.
 function(_loader_read_contract contract header)
     _loader_include_folder(include)
     if(NOT header)
@@ -77,11 +76,6 @@ function(_loader_read_contract contract header)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}" "${include}/loader/plugin.h")
     set(contract_MARKERS "loader_abi_${abi}" "${marker}" PARENT_SCOPE)
     set(contract_HEADER "${header}" PARENT_SCOPE)
-    file(READ "${header}" text)
-    string(REGEX MATCHALL "LOADER_(EXPORT|OPTIONAL)[ \t\r\n]+int[ \t\r\n]+[A-Za-z_][A-Za-z_0-9]*"
-           functions "${text}")
-    list(TRANSFORM functions REPLACE "^.*[ \t\r\n]" "")
-    set(contract_FUNCTIONS "${functions}" PARENT_SCOPE)
 endfunction()
 
 function(loader_add_plugin name)
@@ -135,7 +129,9 @@ function(_loader_add_native name folder suffix sources link)
     _loader_compile_strictly(${name})
     if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         # --exclude-libs: what a static library defines is not exported either.
-        target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL)
+        set(exports "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/exports.map")
+        target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL "-Wl,--version-script=${exports}")
+        set_target_properties(${name} PROPERTIES LINK_DEPENDS "${exports}")
         if(NOT LOADER_SANITIZE) # a sanitizer's runtime may be in the program only
             target_link_options(${name} PRIVATE -Wl,--no-undefined)
         endif()
@@ -177,14 +173,8 @@ function(_loader_add_foreign name tool folder file)
     set(headers "${include}/loader/plugin.h" "${contract_HEADER}")
     set(work "${CMAKE_CURRENT_BINARY_DIR}/${name}.${tool}")
     set(exports "")
-    if(tool STREQUAL "go" AND contract_FUNCTIONS AND NOT APPLE AND NOT WIN32 AND NOT CYGWIN)
-        # go exports all of its C runtime. rustc hides what is not #[no_mangle] by itself.
-        set(exports "${work}.map")
-        # [h]ooks: lld refuses a plain name that is not defined, and functions may be optional.
-        list(TRANSFORM contract_FUNCTIONS REPLACE "^(.)(.*)$" "[\\1]\\2" OUTPUT_VARIABLE patterns)
-        list(JOIN patterns "; " patterns)
-        list(JOIN contract_MARKERS "; " marks)
-        file(CONFIGURE OUTPUT "${exports}" CONTENT "{ global: ${marks}; ${patterns}; local: *; };\n" @ONLY)
+    if(tool STREQUAL "go" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        set(exports "${include}/go/exports.map") # go exports all of its C runtime; rustc hides by itself
     endif()
     set(script "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/LoaderForeign.cmake")
     add_custom_command(

@@ -1,8 +1,8 @@
 """Mach-O: macOS and its kin; 32 and 64 bits, both byte orders, thin and universal ("fat") files.
 
-Structures and numbers are those of Apple's <mach-o/loader.h>, <mach-o/fat.h> and <mach-o/nlist.h>. dlsym(NAME)
-looks for the symbol _NAME, so exports and imports are given without that underscore, and symbols without one
-are left out.
+Structures and numbers are those of Apple's <mach-o/loader.h>, <mach-o/fat.h> and <mach-o/nlist.h>. The symbol
+of a C name begins with an underscore, which dlsym adds: exports and imports are given without it, and symbols
+that have none are left out, since dlsym cannot find them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The export trie of a Mach-O file: a prefix tree of names, as dyld walks it.
 
-A node is: size of what follows about the name that ends here (uleb128; 0 if none does), that (flags, then an
-address or what is re-exported), the number of children (a byte), and for each the further characters, ended by
-NUL, and the child's offset in the trie (uleb128).
+A node is: the size of what is said of the name that ends here (uleb128; 0 if none does); what is said (flags,
+then an address or what is re-exported); the number of children (a byte); and for each child its further
+characters, ended by NUL, and its offset in the trie (uleb128).
 """
 
 from __future__ import annotations

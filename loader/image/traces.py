@@ -43,7 +43,7 @@ def go_version(cursor: Cursor, offset: int, size: int) -> str | None:
 
 
 def rustc(cursor: Cursor, offset: int, size: int) -> str | None:
-    """ "rustc", if a range holds a path of Rust's standard library as panic messages have it."""
+    """The compiler's name, if a range holds a path of Rust's own sources, as panic messages have it."""
     return "rustc" if cursor.find(b"/rustc/", offset, size) >= 0 else None
 
 

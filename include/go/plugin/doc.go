@@ -35,6 +35,9 @@
 //
 //	go build -buildmode=c-shared -trimpath -ldflags="-s -w" -o hello.so .
 //
+// The C half of the Go runtime exports names of its own beside yours; with exports.map, which lies beside
+// go.mod and says how to use it, it does not.
+//
 // # Rules
 //
 //   - Borrowed. A [*Call], a [Text], a [Bytes] and all that is reached through them belong to the host and

@@ -1,5 +1,6 @@
-//! A plugin of a contract that the kit does not know: `int greet(loader_call *call, const loader_text
-//! *name);` of greeter 1.0.
+//! A plugin of a contract that the kit does not know: greeter 1.0, whose header declares
+//!
+//!     int greet(loader_call *call, const loader_text *name);
 //!
 //!     cargo build --release --example greeter      →  target/release/examples/libgreeter.so
 

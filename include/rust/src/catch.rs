@@ -1,7 +1,7 @@
 //! [`guard`]: the edge of a plugin, which no panic passes.
 //!
-//! A panic ends as status [`Status::PANIC`] with the panic's own text and place as the error text of the
-//! call.
+//! A panic ends as status [`Status::PANIC`] with the panic's own text and place as the error text of
+//! the call.
 //!
 //! Rust prints each panic to standard error before it unwinds. In a plugin that output is the application's,
 //! and the host has the same text in its error: so, inside a guard, nothing is printed, unless RUST_BACKTRACE
@@ -35,7 +35,7 @@ static HOOK: Once = Once::new();
 
 /// Runs the body of an exported function: makes the [`Call`], turns an [`Error`] into status and text, and a
 /// panic into [`Status::PANIC`] and its text. Returns what the exported function must return. The macros
-/// [`export!`](crate::export) and [`export_htmlize!`](crate::export_htmlize) put it around everything.
+/// [`export!`](crate::export!) and [`export_htmlize!`](crate::export_htmlize) put it around everything.
 ///
 /// # Safety
 /// `call` is the pointer that the host passed to the exported function that runs now, on this thread.
@@ -57,11 +57,12 @@ where
             Err(error) => call.tell(error),
         }
     }));
-    DEPTH.set(DEPTH.get() - 1);
-    match outcome {
+    let status = match outcome {
         Ok(status) => status,
         Err(payload) => panicked(Call::from_raw(call), payload),
-    }
+    };
+    DEPTH.set(DEPTH.get() - 1);
+    status
 }
 
 /// Only this plugin's: each has a standard library, and so a hook, of its own.
@@ -108,9 +109,12 @@ fn panicked(mut call: Call<'_>, payload: Box<dyn Any + Send>) -> c_int {
     let text = text_of_payload(&*payload);
     // The report is another panic's if this one was carried here by resume_unwind, past the hook.
     let status = call.tell(Error::new(Status::PANIC, if report.starts_with(text) { &*report } else { text }));
-    // A payload is a value like any other, and its destructor can panic too. Then it is left alone.
+    // A payload is a value like any other, and its destructor can panic too, with a payload of its own. That
+    // one is dropped only if it cannot go on like this.
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        core::mem::forget(second);
+        if !second.is::<&'static str>() && !second.is::<String>() {
+            core::mem::forget(second);
+        }
     }
     status
 }

@@ -2,7 +2,7 @@
 
 /// Exports the two marker symbols of the handshake: `loader_abi_1` and the contract's own, which is given
 /// whole, `<contract>_abi_<major>_<minor>`. The host reads these names from the file before any of its code
-/// runs; their value is never read. Once in a plugin; [`export!`](crate::export) and
+/// runs; their value is never read. Once in a plugin; [`export!`](crate::export!) and
 /// [`export_htmlize!`](crate::export_htmlize) do it already.
 ///
 /// ```
@@ -55,8 +55,8 @@ macro_rules! export {
 
 /// Exports one function under a name: guarded, it calls `$inner` with the [`Call`](crate::Call) and the
 /// parameters. No markers: for contracts that bring a macro of their own, as
-/// [`export_htmlize!`](crate::export_htmlize) is. The rules of [`export!`](crate::export) hold. `$inner` is a
-/// path, or a closure that says its types.
+/// [`export_htmlize!`](crate::export_htmlize) is. The rules of [`export!`](crate::export!) hold. `$inner` is
+/// a path, or a closure that says its types.
 ///
 /// ```
 /// use native_plugin::{export_function, Call};

@@ -200,7 +200,7 @@ pub trait Htmlize: Sync {
 /// marker symbols. Once in a `cdylib` crate.
 ///
 /// The plugin is a constant expression (`Tt`, `Tt { strict: true }`) or the name of a `static`, of a type
-/// that implements [`Htmlize`](crate::htmlize::Htmlize). After it stands what it takes part in, so that
+/// that implements [`Htmlize`]. After it stands what it takes part in, so that
 /// nothing is exported that it does not do: `roles`, `contents`, or `roles, contents`.
 ///
 /// Every exported function is guarded: a panic is an error of that call, with the panic's text.

@@ -45,9 +45,8 @@
 //!
 //! They are the header's, and hold for every function unless its own text says otherwise.
 //!
-//! - **Owner.** Whoever allocates frees. All that a function receives, and all that it reaches through it, is
-//!   the
-//!   host's. What it writes is copied.
+//! - **Owner.** Whoever allocates frees. All that a function receives, and all that it reaches through it,
+//!   is the host's. What it writes is copied.
 //! - **Lifetime.** It is borrowed until the exported function returns. The lifetimes of this crate say so.
 //! - **Thread.** A [`Call`] stays on the thread that the function was entered on. The host may enter a plugin
 //!   from several threads at once, each with a call of its own.

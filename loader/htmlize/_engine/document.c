@@ -160,7 +160,8 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
         run->limited = c->limit != NULL;
         if (wants_away(self, c, text->size))
             began = engine_leave_python(c, &self->pace, text->size);
-        self->pace.calls++;
+        else
+            self->pace.calls++;
         status = engine_render(run, text);
         engine_finish(run);
         if (c->thread != NULL)
@@ -168,7 +169,7 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
         if (status != LOADER_OK)
             fail(self, d, status);
         else
-            html = bytes ? engine_api->bytes(c) : engine_api->text(c, "htmlize", run->ascii);
+            html = bytes ? engine_api->bytes(c, "htmlize") : engine_api->text(c, "htmlize", run->ascii);
     } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
     }

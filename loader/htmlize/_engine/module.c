@@ -112,6 +112,7 @@ int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size)
 {
     const bool timed = size < LONG_TEXT && pace->calls % TIMED_EVERY == 0;
 
+    pace->calls++; /* while the GIL is held */
     engine_api->release(c);
     return timed ? nanoseconds() : 0;
 }

@@ -60,7 +60,8 @@ static inline bool engine_wants_away(const core_call *c, const engine_pace *pace
     return size >= LONG_TEXT || pace->slow || c->limit != NULL || pace->calls % TIMED_EVERY == 0;
 }
 
-/* Releases the GIL, takes it again, and times what comes between where that is due. */
+/* Releases the GIL, takes it again, and times what comes between where that is due. The first counts the call;
+ * who does not call it counts by hand. */
 int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size);
 void engine_enter_python(core_call *c, engine_pace *pace, int64_t began);
 

@@ -157,7 +157,8 @@ static inline PyObject *answer(const engine_object *self, const engine_role *rol
     away = engine_wants_away(&c, pace, text->size) || role->owner->talks;
     if (away)
         began = engine_leave_python(&c, pace, text->size);
-    pace->calls++;
+    else
+        pace->calls++;
     status = role->process(&c.call, &role->name, text, post);
     if (away)
         engine_enter_python(&c, pace, began);

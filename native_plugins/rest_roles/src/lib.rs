@@ -6,7 +6,7 @@
 //! | role | text | links to | shows |
 //! |---|---|---|---|
 //! | `func` `meth` | `json.dumps` | `#json.dumps` | `<code class="func">json.dumps()</code>` |
-//! | `class` `exc` `attr` `data` `const` `mod` | `~os.Path` | `#os.Path` | `<code class="class">Path</code>` |
+//! | `class` `exc` `attr` `data` `const` `mod` | `~a.Pie` | `#a.Pie` | `<code class="class">Pie</code>` |
 //! | `obj` `type` `any` | `Path` | `#Path` | `<code class="obj">Path</code>` |
 //! | `macro` `member` `var` | `Py_None` | `#Py_None` | `<code class="macro">Py_None</code>` |
 //! | `struct` `union` `enum` `enumerator` | `~std::pair` | `#std-pair` | `<code class="struct">pair</code>` |

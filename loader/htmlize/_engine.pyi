@@ -1,0 +1,48 @@
+"""Types of the document engine. Private: people use loader.htmlize.Htmlizer."""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, final, overload
+
+from loader._core._call import Layout, Owner
+
+#: The ways to scan text that work on this machine, best first; "portable" is always the last.
+SCANS: tuple[str, ...]
+
+#: What `keep` reports: plugin, role (None: a contents hook), byte offset, status, the plugin's text, cause.
+Problem: TypeAlias = tuple[str, str | None, int, int, str, BaseException | None]
+
+@final
+class RoleCall:
+    def __call__(self, role: str, text: str, post: object = None) -> str: ...
+
+class Engine:
+    def __new__(
+        cls,
+        roles: Iterable[tuple[str, Owner, int]],
+        contents: Iterable[tuple[Owner, int]],
+        post_layout: Layout,
+        *,
+        scan: str | None = None,
+    ) -> Engine: ...
+    @property
+    def roles(self) -> tuple[tuple[str, Owner, int], ...]: ...
+    @property
+    def contents(self) -> tuple[tuple[Owner, int], ...]: ...
+    @property
+    def process_role(self) -> RoleCall: ...
+    @overload
+    def render(
+        self, text: str, post: object = None, /, *, escape: bool = False, keep: Literal[False] = False
+    ) -> str: ...
+    @overload
+    def render(
+        self, text: bytes, post: object = None, /, *, escape: bool = False, keep: Literal[False] = False
+    ) -> bytes: ...
+    @overload
+    def render(
+        self, text: str, post: object = None, /, *, escape: bool = False, keep: Literal[True]
+    ) -> tuple[str, list[Problem]]: ...
+    @overload
+    def render(
+        self, text: bytes, post: object = None, /, *, escape: bool = False, keep: Literal[True]
+    ) -> tuple[bytes, list[Problem]]: ...

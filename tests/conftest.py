@@ -1,0 +1,232 @@
+"""Fixtures of all tests: plugins compiled on the spot, their contracts, Python in a process of its own.
+
+A toolchain that is missing skips the tests that need it, with the reason; where CI is set, it fails them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+import loader
+from loader.sdk import include_dir
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+SOURCES = TESTS / "plugins"
+GREETER = ROOT / "native_plugins" / "greeter"
+INCLUDE = include_dir()
+
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+
+
+def _missing(tool: str) -> NoReturn:
+    reason = f"{tool} is not installed"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _run(command: list[str], folder: Path, **variables: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment | variables, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[..., str]:
+    """The path of the first of several programs that is there; skips the test if none is."""
+
+    def find(*names: str) -> str:
+        for name in names:
+            found = shutil.which(name)
+            if found is not None:
+                return found
+        _missing(" or ".join(names))
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Callable[..., Path]:
+    """Compiles one source to a plugin, once a session for each variant, and returns its path.
+
+    build("hostile.c", "GREET=writes_nothing", name="quiet", flags=["-lm"]) gives …/quiet.so. `source` is a file
+    of tests/plugins or a path, `defines` are the compiler's -D, `language` is taken from the file's name.
+    """
+    top = tmp_path_factory.mktemp("plugins")
+    # tests/sanitize.sh instruments the plugins as it does the extensions.
+    sanitize = os.environ.get("LOADER_SANITIZE")
+    extra = [f"-fsanitize={sanitize}", "-g"] if sanitize else []
+
+    def compile_(
+        source: str | Path,
+        *defines: str,
+        name: str | None = None,
+        flags: list[str] | None = None,
+        language: str | None = None,
+    ) -> Path:
+        path = SOURCES / source
+        language = language or {".c": "c", ".cpp": "c++"}[path.suffix]
+        compiler = tool("c++", "g++", "clang++") if language == "c++" else tool("cc", "gcc", "clang")
+        variant = [language, path.read_text(), *defines, "\0", *(flags or [])]
+        folder = top / hashlib.sha256("\0".join(variant).encode()).hexdigest()[:16]
+        target = folder / f"{name or path.stem}.so"
+        if not target.exists():
+            folder.mkdir(exist_ok=True)
+            command = [compiler, "-x", language, str(path), "-x", "none"]
+            command += ["-std=c++17" if language == "c++" else "-std=c11", "-O1", *WARNINGS, *extra]
+            command += ["-fPIC", "-shared", "-fvisibility=hidden", "-pthread"]
+            command += [f"-I{INCLUDE}", f"-I{SOURCES}", f"-I{GREETER}", *(f"-D{each}" for each in defines)]
+            _run([*command, "-o", str(target), *(flags or [])], folder)
+        return target
+
+    return compile_
+
+
+@pytest.fixture(scope="session")
+def rust_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Path:
+    """tests/plugins/panic_rust, built by cargo."""
+    target = tmp_path_factory.mktemp("rust")
+    command = [tool("cargo"), "build", "--release", "--offline", "--locked", "--target-dir", str(target)]
+    _run(command, SOURCES / "panic_rust")
+    return target / "release" / "libpanic_rust.so"
+
+
+@pytest.fixture(scope="session")
+def go_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Path:
+    """tests/plugins/panic_go, built by go. To be loaded in a process of its own: its runtime stays for good."""
+    target = tmp_path_factory.mktemp("go") / "panic_go.so"
+    command = [tool("go"), "build", "-buildmode=c-shared", "-buildvcs=false", "-o", str(target), "."]
+    _run(command, SOURCES / "panic_go", CGO_ENABLED="1")
+    return target
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Contracts are remembered in a folder of this session, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def greeter() -> loader.Contract:
+    """The contract of the Greeter, 1.0."""
+    return loader.Contract.from_header(GREETER / "greeter.h")
+
+
+@pytest.fixture(scope="session")
+def hello(build: Callable[..., Path]) -> Path:
+    """The Greeter's plugin, a file."""
+    return build(GREETER / "hello.c")
+
+
+@pytest.fixture(scope="session")
+def probe_contract() -> loader.Contract:
+    """The contract of tests/plugins/probe.h."""
+    return loader.Contract.from_header(SOURCES / "probe.h")
+
+
+@pytest.fixture(scope="session")
+def probe_path(build: Callable[..., Path]) -> Path:
+    """The plugin probe, a file."""
+    return build("probe.c")
+
+
+@pytest.fixture
+def probe(probe_path: Path, probe_contract: loader.Contract) -> loader.Plugin:
+    """The plugin probe, bound anew: nothing is known yet about how long its functions take."""
+    return loader.load(probe_path, contract=probe_contract)
+
+
+@pytest.fixture(scope="session")
+def lend_contract() -> loader.Contract:
+    """The contract of tests/plugins/lend.h."""
+    return loader.Contract.from_header(SOURCES / "lend.h")
+
+
+@pytest.fixture(scope="session")
+def lend_path(build: Callable[..., Path]) -> Path:
+    """The plugin lend, a file."""
+    return build("lend.c")
+
+
+@pytest.fixture
+def contract_of(tmp_path: Path) -> Callable[..., loader.Contract]:
+    """Makes a contract: contract_of("greeter", 2, 0, "LOADER_EXPORT int greet(loader_call *call);")."""
+
+    def make(name: str, major: int, minor: int, *declarations: str) -> loader.Contract:
+        header = tmp_path / f"{name}_{major}_{minor}.h"
+        lines = ['#include "loader/plugin.h"', f"LOADER_CONTRACT({name}, {major}, {minor});", *declarations]
+        header.write_text("\n".join(lines) + "\n")
+        return loader.Contract.from_header(header)
+
+    return make
+
+
+@pytest.fixture
+def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file in which constructors of hostile.c leave a line."""
+    path = tmp_path / "sentinel"
+    monkeypatch.setenv("LOADER_TEST_SENTINEL", str(path))
+    return path
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a program in a Python of its own, in which `loader` is the one under test, and asserts that it ends well.
+
+    The program is a file, so that multiprocessing can import it. run_python(code, *arguments, flags=["-W", "error"])
+    """
+
+    def run(
+        code: str, *arguments: str | Path, flags: tuple[str, ...] = (), **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        script = tmp_path / "program.py"
+        script.write_text(code)
+        path = os.pathsep.join([str(Path(loader.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+        done = subprocess.run(
+            [sys.executable, *flags, str(script), *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), **variables},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder that everybody may enter, and for the length of the test a user who may not do everything."""
+    folder = Path(tempfile.mkdtemp(prefix="loader-test-"))
+    folder.chmod(0o755)
+    root = os.geteuid() == 0
+    try:
+        with contextlib.ExitStack() as stack:
+            if root:
+                os.chown(folder, 65534, 65534)
+                os.seteuid(65534)
+                stack.callback(os.seteuid, 0)
+            yield folder
+    finally:
+        for path in folder.rglob("*"):
+            path.chmod(0o700)
+        shutil.rmtree(folder)

@@ -1,0 +1,47 @@
+"""What tests of contracts share: where headers are, how one is read from text, a C compiler to ask."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from loader.contract import Contract
+
+__all__ = ["HEAD", "HTMLIZE", "ROOT", "compile_header", "read_header"]
+
+ROOT = Path(__file__).resolve().parent.parent
+HTMLIZE = ROOT / "include" / "htmlize" / "htmlize.h"
+
+# Lines 1 and 2 of every small header; line 3 is a function, and the case itself begins in line 4.
+HEAD = '#include "loader/plugin.h"\nLOADER_CONTRACT(test, 1, 0);\nint fine(loader_call *call);\n'
+
+# Tests do not fill the cache of whoever runs them.
+os.environ["NATIVE_PLUGIN_LOADER_CACHE"] = "off"
+
+
+def read_header(
+    folder: Path, text: str, *, files: dict[str, str] | None = None, head: str = HEAD
+) -> Contract:
+    """Reads a header given as text, as test.h in `folder`; `files` are put beside it."""
+    for name, content in (files or {}).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "test.h").write_text(head + text, encoding="utf-8")
+    return Contract.from_header(folder / "test.h")
+
+
+def compile_header(header: str, folder: Path) -> None:
+    """Fails with the compiler's words if `header` is not what a C11 compiler takes without a warning."""
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        pytest.skip("no C compiler")
+    source = folder / "compiled.c"
+    source.write_text(header, encoding="utf-8")
+    flags = ["-std=c11", "-Wall", "-Wextra", "-Wno-type-limits", "-Werror", "-fsyntax-only", "-DLOADER_HOST"]
+    command = [compiler, *flags, f"-I{ROOT / 'include'}", str(source)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr + header
