@@ -65,8 +65,9 @@ def shake_hands(image: Image, contract: Contract) -> Candidate:
 
     foreign = image.mismatch()
     if foreign is not None:
-        cure = f"Build it for {this_machine().machine} {this_machine().system}"
-        refuse("cannot run here", expected=str(this_machine()), found=foreign, cure=cure)
+        here = this_machine()
+        cure = f"Build it for {here.machine} {here.system}" if image.machine != here else "Link it with -shared only"
+        refuse("cannot run here", expected=str(here), found=foreign, cure=cure)
 
     abis = sorted(int(match[1]) for match in map(_LOADER_MARKER.match, image.exports) if match)
     expected = f"an exported symbol loader_abi_{LOADER_ABI}"

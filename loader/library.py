@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from loader._core._ffi import ffi, lib
-from loader.errors import LibraryError
+from loader.errors import ForkError, LibraryError
 
 if TYPE_CHECKING:
     from loader.image import Image
@@ -27,6 +27,12 @@ __all__ = ["Library", "open_library"]
 
 _lock = threading.Lock()
 _opened: dict[str, Library] = {}
+if hasattr(os, "register_at_fork"):  # a child must not inherit the lock held by a thread that it does not have
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+
+#: Descriptors that dlopen was given as /proc/self/fd/N. It knows a library by that path as well: should the
+#: application close them all, as daemons do, a new file under an old number would be taken for the old library.
+_numbers: set[int] = set()
 
 _ERROR_SIZE = 1024
 _MFD_EXEC = 0x10  # Linux 6.3: without it, vm.memfd_noexec may make the file one that cannot be mapped to run
@@ -36,11 +42,13 @@ _MFD_EXEC = 0x10  # Linux 6.3: without it, vm.memfd_noexec may make the file one
 class Library:
     """An opened shared library. Valid as long as the process.
 
-    `image` is what was checked; `handle` is the system's (a cffi ``void *``).
+    `image` is what was checked; `handle` is the system's (a cffi ``void *``); `process` is the id of the one that
+    opened it, which may be this one's parent.
     """
 
     image: Image
     handle: Any = field(repr=False, compare=False)
+    process: int = field(default_factory=os.getpid, repr=False, compare=False)
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
@@ -49,22 +57,40 @@ class Library:
 
 
 def open_library(trusted: TrustedImage) -> Library:
-    """Maps a trusted file's bytes and runs its constructors. Raises LibraryError."""
+    """Maps a trusted file's bytes and runs its constructors.
+
+    Raises:
+        LibraryError: the system could not load it; the message says what is missing.
+        ForkError: it has a Go runtime, which was started before this process was forked.
+    """
     image = trusted.candidate.image
     with _lock:  # constructors run inside: two threads must not start the same library twice
         known = _opened.get(image.digest)
         if known is None:
             known = _opened[image.digest] = Library(image, _open(image))
+        elif image.go and known.process != os.getpid():
+            raise ForkError(
+                "has a runtime of its own, which was started before this process was forked",
+                path=image.path,
+                cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork only",
+            )
         return known
 
 
 def _open(image: Image) -> Any:
     for neighbour in _neighbours(image):
         _dlopen(neighbour, image)
-    sealed = _sealed_copy(image) if hasattr(os, "memfd_create") else None
-    # The descriptor stays open for life: dlopen knows a library by device and inode, and a new file under
-    # the number of a closed one would be taken for it.
-    return _dlopen(image.path if sealed is None else f"/proc/self/fd/{sealed}", image)
+    if not hasattr(os, "memfd_create"):
+        return _dlopen(image.path, image)
+    sealed = _sealed_copy(image)
+    try:
+        handle = _dlopen(f"/proc/self/fd/{sealed}", image)
+    except LibraryError:
+        os.close(sealed)
+        raise
+    # The descriptor stays open for life: dlopen also knows a library by device and inode.
+    _numbers.add(sealed)
+    return handle
 
 
 def _dlopen(path: str, image: Image) -> Any:
@@ -78,7 +104,7 @@ def _dlopen(path: str, image: Image) -> Any:
 def _sealed_copy(image: Image) -> int | None:
     import fcntl  # noqa: PLC0415 - not there on Windows
 
-    name = os.path.basename(image.path)[:200]
+    name = os.fsencode(os.path.basename(image.path))[:200]  # the system takes 249 bytes
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
         try:
@@ -98,6 +124,9 @@ def _sealed_copy(image: Image) -> int | None:
             rest = rest[os.write(descriptor, rest) :]
         seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        if descriptor in _numbers:
+            used, descriptor = descriptor, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(_numbers) + 1)
+            os.close(used)
     except OSError as error:
         os.close(descriptor)
         raise LibraryError("its checked copy could not be sealed", path=image.path, found=str(error)) from error

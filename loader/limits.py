@@ -46,7 +46,7 @@ class CancelToken:
 
     def __init__(self) -> None:
         self._flag = Limit()
-        self._entered: list[tuple[Limit, Token[Limit]]] = []
+        self._entered: dict[Limit, Token[Limit]] = {}
 
     def cancel(self) -> None:
         """Asks every call under this token to stop, those that run now included."""
@@ -59,17 +59,14 @@ class CancelToken:
 
     def __enter__(self) -> CancelToken:
         limit = Limit(None, Limit.current(), self._flag)
-        self._entered.append((limit, limit.enter()))
+        self._entered[limit] = limit.enter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # Several threads may be inside: end the scope that is in force in this context, not the newest.
-        current = Limit.current()
-        for place in range(len(self._entered) - 1, -1, -1):
-            limit, token = self._entered[place]
-            if limit is current:
-                del self._entered[place]
-                limit.leave(token)
-                return
+        limit = Limit.current()
+        token = None if limit is None else self._entered.pop(limit, None)
+        if limit is not None and token is not None:
+            limit.leave(token)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceTable"]
 
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/(0|[1-9][0-9]{0,3})")
 
 
 class ServiceTable:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 __all__ = ["Failed", "Outcome", "htmlize", "trim", "wrap"]
 
 #: The White_Space property. ``str.strip()`` alone would take U+001C to U+001F for white space too.
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 
 ROLE = re.compile(r":([0-9A-Za-z_]+):`([^`]*)`")
 
@@ -61,9 +63,14 @@ def tags(text: str) -> str:
     return text.replace(OPEN, TAGS[OPEN]).replace(CLOSE, TAGS[CLOSE])
 
 
-def replace_roles(text: str, roles: Mapping[str, Role], *, answer: Callable[[re.Match[str], int], str],
-                  other: Callable[[str], str]) -> str:
-    """Rule 3: `answer` (match, its number) for roles that are known, `other` for all the text between them."""
+def replace_roles(
+    text: str,
+    roles: Mapping[str, Role],
+    *,
+    answer: Callable[[re.Match[str], int], str],
+    other: Callable[[str], str],
+) -> str:
+    """Rule 3: `answer` (match, its number) for roles that are known, `other` for the text between them."""
     result, done = "", 0
     for number, match in enumerate(ROLE.finditer(text)):
         if match[1] in roles:
@@ -78,7 +85,12 @@ def escape_kept(text: str) -> str:
 
 
 def htmlize(
-    text: str, roles: Mapping[str, Role], contents: Sequence[Hook] = (), *, escape: bool = False, keep: bool = False
+    text: str,
+    roles: Mapping[str, Role],
+    contents: Sequence[Hook] = (),
+    *,
+    escape: bool = False,
+    keep: bool = False,
 ) -> Outcome:
     """The three rules.
 

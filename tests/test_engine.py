@@ -39,6 +39,7 @@ POST_LAYOUT = Layout(
     ),
 )
 POST = {"id": 42, "author": "Joe", "title": "A pie"}
+FLAGS = ("-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
 ALL_SCANS = pytest.mark.parametrize("scan", SCANS)
 
 
@@ -58,12 +59,21 @@ class Hooks:
         return address
 
     def engine(
-        self, roles: Sequence[str] = (), contents: Sequence[str] = (), *, scan: str | None = None, **owner: Any
+        self,
+        roles: Sequence[str] = (),
+        contents: Sequence[str] = (),
+        *,
+        scan: str | None = None,
+        **options: Any,
     ) -> Engine:
         """An engine with a plugin for each name: role "tt" is role_tt, hook "same" is contents_same."""
+
+        def owner(name: str) -> Owner:
+            return Owner(f"the_{name}", f"/{name}.so", **options)
+
         return Engine(
-            [(name, Owner(f"the_{name}", f"/{name}.so", **owner), self.address(f"role_{name}")) for name in roles],
-            [(Owner(f"the_{name}", f"/{name}.so", **owner), self.address(f"contents_{name}")) for name in contents],
+            [(name, owner(name), self.address(f"role_{name}")) for name in roles],
+            [(owner(name), self.address(f"contents_{name}")) for name in contents],
             POST_LAYOUT,
             scan=scan,
         )
@@ -75,8 +85,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Hooks:
     library = tmp_path_factory.mktemp("engine") / "engine_hooks.so"
     compiler = (sysconfig.get_config_var("CC") or "cc").split()
     subprocess.run(
-        [*compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
-        + ["-I", str(ROOT / "include"), str(ROOT / "tests/plugins/engine_hooks.c"), "-o", str(library)],
+        [*compiler, *FLAGS, "-I", ROOT / "include", ROOT / "tests/plugins/engine_hooks.c", "-o", library],
         check=True,
     )
     return Hooks(ctypes.CDLL(str(library)))
@@ -163,15 +172,22 @@ def test_a_document_is_what_the_reference_says(hooks: Hooks, scan: str, text: st
 
 
 @ALL_SCANS
-@given(text=texts(), escape=st.booleans(), names=st.lists(st.sampled_from(list(CONTENTS)), min_size=1, max_size=3))
+@given(
+    text=texts(),
+    escape=st.booleans(),
+    names=st.lists(st.sampled_from(list(CONTENTS)), min_size=1, max_size=3),
+)
 @example(text="", escape=False, names=["more"])
 @example(text="a:picky:`<x\n\n>`'", escape=True, names=["same"])
 @settings(max_examples=200, deadline=None)
-def test_contents_hooks_come_between(hooks: Hooks, scan: str, text: str, escape: bool, names: list[str]) -> None:
+def test_contents_hooks_come_between(
+    hooks: Hooks, scan: str, text: str, escape: bool, names: list[str]
+) -> None:
     """Rule 2: each hook gets what the one before wrote, roles are looked for in what the last one wrote."""
     engine = hooks.engine(list(ROLES), names, scan=scan)
     chain = [CONTENTS[name] for name in names]
-    assert outcome(engine, text, escape=escape) == reference.htmlize(text, ROLES, chain, escape=escape, keep=True)
+    expected = reference.htmlize(text, ROLES, chain, escape=escape, keep=True)
+    assert outcome(engine, text, escape=escape) == expected
 
 
 @given(text=texts(), escape=st.booleans())
@@ -195,7 +211,8 @@ def test_every_length_and_every_place(hooks: Hooks, scan: str, length: int) -> N
 def test_the_original_s_example(hooks: Hooks) -> None:
     """What existing programs of the same name print."""
     engine = hooks.engine(["tt"])
-    assert engine.render("I like :tt:`pie`\nand\n\n\ncake ") == "<p>I like <tt>pie</tt> and</p>\n\n<p>cake</p>\n\n"
+    text = "I like :tt:`pie`\nand\n\n\ncake "
+    assert engine.render(text) == "<p>I like <tt>pie</tt> and</p>\n\n<p>cake</p>\n\n"
 
 
 def test_a_large_document(hooks: Hooks) -> None:
@@ -256,6 +273,13 @@ def test_a_failure_names_plugin_role_and_byte(hooks: Hooks, size: int, escape: b
 
 def test_after_hooks_the_byte_counts_in_their_text(hooks: Hooks) -> None:
     """What hooks did to the text cannot be undone, so the message says which text it means."""
+    engine = hooks.engine(["picky"], ["same", "fails"])
+    html, problems = engine.render("é:picky:`x`", keep=True)
+    assert html == "<p>é:picky:`x`</p>\n\n"
+    assert [problem[:4] for problem in problems] == [
+        ("the_fails", None, 0, False),
+        ("the_picky", "picky", 5, True),
+    ]
     with pytest.raises(PluginError, match="in role 'picky' at byte 3 of the text after the contents hooks"):
         hooks.engine(["picky"], ["same"]).render(":picky:`x`")
 
@@ -283,7 +307,8 @@ def test_misbehaviour_is_a_failure(hooks: Hooks, role: str, status: int, message
     with pytest.raises(PluginError) as caught:
         engine.render(text)
     assert (caught.value.status, caught.value.message) == (status, message)
-    assert engine.render(text, keep=True) == (f"<p>{text}</p>\n\n", [(f"the_{role}", role, 2, status, message, None)])
+    problem = (f"the_{role}", role, 2, False, status, message, None)
+    assert engine.render(text, keep=True) == (f"<p>{text}</p>\n\n", [problem])
     with pytest.raises(PluginError) as caught:
         engine.process_role(role, "x", POST)
     assert (caught.value.status, caught.value.message) == (status, message)
@@ -299,7 +324,7 @@ def test_an_error_that_was_withdrawn_is_forgotten(hooks: Hooks) -> None:
 
 @pytest.mark.parametrize("padding", [0, 10_000])
 def test_a_plugin_s_output_has_a_limit(hooks: Hooks, padding: int) -> None:
-    """An answer may be as long as its owner's limit, wherever in the document it stands; one more byte fails."""
+    """An answer may be as long as its owner's limit, wherever it stands in the document; more fails."""
     engine = hooks.engine(["thousand"], max_output=3000)
     assert engine.render("a" * padding + ":thousand:`xyz`").endswith("xyz</p>\n\n")
     for render in (engine.render, lambda _: engine.process_role("thousand", "wxyz")):
@@ -353,7 +378,10 @@ def test_a_cancelled_document_stops(hooks: Hooks, roles: list[str], contents: li
 # ---- One role ---------------------------------------------------------------------------------------------
 
 
-@given(text=st.text(alphabet=[*"ax<\n`:é🥧"], max_size=60).map(lambda text: text * 12), role=st.sampled_from(list(ROLES)))
+@given(
+    text=st.text(alphabet=[*"ax<\n`:é🥧"], max_size=60).map(lambda text: text * 12),
+    role=st.sampled_from(list(ROLES)),
+)
 @settings(max_examples=100, deadline=None)
 def test_one_role_one_call(hooks: Hooks, role: str, text: str) -> None:
     """process_role answers as the role's function does, short and long texts alike."""
@@ -371,16 +399,26 @@ def test_one_role_takes_keywords(hooks: Hooks) -> None:
     """Positional, by keyword, and without a post."""
     call = hooks.engine(["show"]).process_role
     assert call("show", "a", POST) == "[show|a|42|Joe|A pie|0]"
-    assert call("show", post=POST, text="a") == call(role="show", text="a", post=POST) == call("show", "a", POST)
+    assert call("show", post=POST, text="a") == call("show", "a", POST)
+    assert call(role="show", text="a", post=POST) == call("show", "a", POST)
     assert call("show", "a") == "[show|a|0|||0]"
 
 
 @pytest.mark.parametrize(
     ("args", "kwargs"),
-    [((), {}), (("tt",), {}), (("tt", "a", None, 1), {}), (("tt", "a"), {"role": "tt"}), (("tt", "a"), {"x": 1})]
-    + [((1, "a", None), {}), (("tt", b"a", None), {})],
+    [
+        ((), {}),
+        (("tt",), {}),
+        (("tt", "a", None, 1), {}),
+        (("tt", "a"), {"role": "tt"}),
+        (("tt", "a"), {"x": 1}),
+        ((1, "a", None), {}),
+        (("tt", b"a", None), {}),
+    ],
 )
-def test_one_role_refuses_other_arguments(hooks: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def test_one_role_refuses_other_arguments(
+    hooks: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
     """Too few, too many, twice, unknown, of the wrong type: TypeError."""
     with pytest.raises(TypeError):
         hooks.engine(["tt"]).process_role(*args, **kwargs)
@@ -407,7 +445,15 @@ def test_an_engine_s_parts_can_be_read(hooks: Hooks) -> None:
 
 @pytest.mark.parametrize(
     ("roles", "contents"),
-    [([("tt", None, 1)], []), ([("tt", 1)], []), (["tt"], []), ([], [(1, 2)]), ([], [None]), (None, []), ([], 3)],
+    [
+        ([("tt", None, 1)], []),
+        ([("tt", 1)], []),
+        (["tt"], []),
+        ([], [(1, 2)]),
+        ([], [None]),
+        (None, []),
+        ([], 3),
+    ],
 )
 def test_an_engine_of_other_things_is_refused(roles: Any, contents: Any) -> None:
     """What is not (name, Owner, address) or (Owner, address) is a TypeError."""

@@ -102,10 +102,8 @@ REFUSED = {
     "typedef struct s { int a; }\n __attribute__((__aligned__(2))) s;": (5, "attribute '__aligned__'"),
     "#pragma pack(push, 1)": (4, "#pragma pack(push, 1) changes the layout"),
     '_Pragma("pack(1)")': (4, "_Pragma is not supported"),
-    "struct s { int a; }; typedef struct t { int b; } s;\nint f(loader_call *c, const struct s *x, const s *y);": (
-        5,
-        "there are two structs 's'",
-    ),
+    "struct s { int a; }; typedef struct t { int b; } s;\n"
+    "int f(loader_call *call, const struct s *x, const s *y);": (5, "there are two structs 's'"),
     "typedef int a;\ntypedef long a;": (5, "type 'a' is defined twice"),
     "typedef int int64_t;": (4, "type 'int64_t' is defined anew"),
     # services

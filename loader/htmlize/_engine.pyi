@@ -8,13 +8,15 @@ from loader._core._call import Layout, Owner
 #: The ways to scan text that work on this machine, best first; "portable" is always the last.
 SCANS: tuple[str, ...]
 
-#: What `keep` reports: plugin, role (None: a contents hook), byte offset, status, the plugin's text, cause.
-Problem: TypeAlias = tuple[str, str | None, int, int, str, BaseException | None]
+#: What `keep` reports: plugin, role (None: a contents hook), byte offset, whether that counts in the text
+#: that contents hooks left, status, the plugin's text, cause.
+Problem: TypeAlias = tuple[str, str | None, int, bool, int, str, BaseException | None]
 
 @final
 class RoleCall:
     def __call__(self, role: str, text: str, post: object = None) -> str: ...
 
+@final
 class Engine:
     def __new__(
         cls,

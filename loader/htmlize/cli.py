@@ -1,8 +1,8 @@
 """The command `htmlize`: documents in, HTML out.
 
-The way of a run: the command line -> documents and where they go (files.plan; nothing is written yet) -> a
-child process, which loads the plugins (loader._cli.supervise) -> documents on several threads, each one call of
-the engine and an output that is whole or not there (batch, files.Writer) -> the report.
+A run: the command line -> documents and where they go (files.plan; nothing is written yet) -> a child process,
+which loads the plugins (loader._cli.supervise) -> documents on several threads, each one call of the engine and
+an output that is whole or not there (batch, files.Writer) -> the report.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _EPILOG = """\
-Without FILE, standard input is read; without -o, HTML goes to standard output. Several files, or a folder, need
--o FOLDER: what lies in a folder goes to the same place below FOLDER, with the ending .html.
+Without FILE, standard input is read; without -o, HTML goes to standard output. Several files, or a folder,
+need -o FOLDER: what lies in a folder goes to the same place below FOLDER, with the ending .html.
 
 examples:
   echo 'I like :tt:`pie`' | htmlize --author Joe

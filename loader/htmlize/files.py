@@ -73,8 +73,8 @@ class Document:
 def plan(inputs: Sequence[str], output: str | None, suffixes: Sequence[str] = SUFFIXES) -> list[Document]:
     """The documents that a command line names, in its order; those of a folder by path.
 
-    A folder's documents are the files below it that end in one of `suffixes`, links to folders and what begins
-    with a dot left out. They go below the output folder as they lie below theirs, with the ending .html.
+    A folder's documents are the files below it that end in one of `suffixes`. Links to folders, and what begins
+    with a dot, are left out. They go below the output folder as they lie below theirs, with the ending .html.
 
     Args:
         inputs: files and folders; "-" or none at all: standard input.
@@ -169,7 +169,7 @@ def _html(place: Path, suffixes: Sequence[str]) -> Path:
 
 
 def _check(documents: list[Document]) -> None:
-    """Raises PlanError if one output would overwrite an input or another output; drops what is named twice."""
+    """Raises PlanError if an output would overwrite an input or another output; drops what is named twice."""
     inputs = {_identity(document.source): document.name for document in documents}
     inputs.pop(None, None)
     taken: dict[str, Document] = {}

@@ -43,6 +43,8 @@ def read_elf(file: File) -> Image:
     needed = tuple(elf.names.all(elf.needed))
     symbols = read_symbols(elf)
     notes = _notes(elf)
+    if "libc.so.7" in needed:  # FreeBSD's, whose libraries need not say more
+        notes = notes._replace(system="freebsd")
     sections = elf.sections()
     version = _go_version(elf, sections)
     flags, flags_1 = elf.dynamic.get(DT_FLAGS, 0), elf.dynamic.get(DT_FLAGS_1, 0)
@@ -89,8 +91,10 @@ def _libc(needed: tuple[str, ...], system: str) -> str | None:
             return "glibc"
         if name.startswith("libc.musl-"):
             return "musl"
-        if name == "libc.so" or name.startswith("libc.so."):
+        if name == "libc.so":
             return {"linux": "musl", "android": "bionic"}.get(system, "bsd")
+        if name.startswith("libc.so."):
+            return "bsd"
     return None
 
 

@@ -16,21 +16,11 @@ from loader.image import traces
 from loader.image.cursor import MAX_ENTRIES, Cursor, Names, decode
 from loader.image.image import File, Image, Machine, this_machine
 from loader.image.macho_trie import KIND, REEXPORT, THREAD_LOCAL, read_trie
-from loader.image.sniff import is_universal
+from loader.image.macho_universal import cpu_name, read_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CPUS: Final = {
-    7: "i386",
-    12: "arm",
-    18: "ppc",
-    0x0100_0007: "x86_64",
-    0x0100_000C: "aarch64",
-    0x0100_0012: "ppc64",
-    0x0200_000C: "arm64_32",
-}
-CPU_ARM64, SUBTYPE_ARM64E = 0x0100_000C, 2
 #: LC_BUILD_VERSION's platforms, and the older load commands that each say one.
 PLATFORMS: Final = {1: "macos", 2: "ios", 3: "tvos", 4: "watchos", 6: "catalyst", 11: "visionos"}
 VERSION_COMMANDS: Final = {0x24: "macos", 0x25: "ios", 0x2F: "tvos", 0x30: "watchos"}
@@ -52,14 +42,6 @@ N_UNDF, N_ABS, N_SECT = 0x0, 0x2, 0xE
 HAS_CODE: Final = 0x8000_0400  # S_ATTR_PURE_INSTRUCTIONS, S_ATTR_SOME_INSTRUCTIONS
 
 
-class Slice(NamedTuple):
-    """One file in a universal file."""
-
-    cpu: str
-    offset: int
-    size: int
-
-
 class Section(NamedTuple):
     """A section header."""
 
@@ -78,32 +60,12 @@ def read_macho(file: File) -> Image:
         ImageError: see read_image.
     """
     cursor = Cursor(file.path, file.data)
-    slices = list(_slices(cursor))
+    slices = list(read_slices(cursor))
     if slices:
         here = this_machine().machine
         chosen = next((piece for piece in slices if piece.cpu == here), slices[0])
         cursor = cursor.window(chosen.offset, chosen.size, f"slice for {chosen.cpu}")
     return _MachO(file, cursor).image(tuple(piece.cpu for piece in slices))
-
-
-def _cpu(kind: int, subtype: int) -> str:
-    if kind == CPU_ARM64 and subtype & 0xFF_FFFF == SUBTYPE_ARM64E:
-        return "arm64e"
-    return CPUS.get(kind, f"machine {kind}")
-
-
-def _slices(cursor: Cursor) -> Iterator[Slice]:
-    """The slices of a universal file, whose headers are big-endian on every machine."""
-    if not is_universal(cursor.data):
-        return
-    _, count = cursor.unpack(">II", 0, "the universal header")
-    layout = ">IIQQII" if cursor.data[3] == 0xBF else ">IIIII"
-    if count == 0:
-        raise cursor.damaged("is damaged", expected="slices in the universal file", found="none")
-    for kind, subtype, offset, size, *_ in cursor.table(layout, 8, count, "slices"):
-        cpu = _cpu(kind, subtype)
-        cursor.check(offset, size, f"the slice for {cpu}")
-        yield Slice(cpu, offset, size)
 
 
 class _MachO:
@@ -122,16 +84,14 @@ class _MachO:
         self.order, self.bits = known[magic]
         header = cursor.unpack(self.order + "6I", 4, "the Mach-O header")
         kind, subtype, self.type, self.count, self.commands_size, self.flags = header
-        self.cpu = _cpu(kind, subtype)
+        self.cpu = cpu_name(kind, subtype)
         if self.type not in KINDS:
             raise ImageError(
                 "is not a shared library",
                 path=file.path,
                 expected="a Mach-O shared library",
                 found=UNLOADABLE.get(self.type, f"a Mach-O file of type {self.type}"),
-                cure="Link it: cc -shared"
-                if self.type == MH_OBJECT
-                else "Name the file that the linker made",
+                cure="Link it: cc -shared" if self.type == MH_OBJECT else "Name the linked library",
             )
         self.needed: list[str] = []
         self.rpath: list[str] = []
@@ -259,9 +219,7 @@ class _MachO:
                 continue
             if kind & N_TYPE in (N_SECT, N_ABS):
                 defined.append((name, not self._is_code(section)))
-            elif (
-                kind & N_TYPE == N_UNDF and value == 0
-            ):  # with a value it is a common symbol of an object file
+            elif kind & N_TYPE == N_UNDF and value == 0:  # with a value: a common symbol of an object file
                 undefined.append(name)
         imports = names.all(undefined)
         if self.trie[1]:

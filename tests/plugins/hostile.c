@@ -5,6 +5,7 @@
  *     GREET           what greet does: a function of the section "What greet does"
  *     NO_GREET        it has no greet
  *     GREET_IS_DATA   it has a greet that is not a function
+ *     HAS_SECRET      it exports secret_of_another, which GREET=looks_around looks for
  *     PARROT          it has the functions of contract parrot too
  *     NEEDS           the name of a function of another library that greet calls
  *     BUILD           any number: makes otherwise equal files different, so that constructors run anew
@@ -165,20 +166,22 @@ WAY(asks_neighbour)
 }
 #endif
 
-/* A symbol that another plugin may define; it must not be found there. */
-__attribute__((weak)) int secret_of_another(void);
+/* HAS_SECRET defines a symbol that no other plugin may find. */
 #ifdef HAS_SECRET
-VISIBLE int secret_of_another(void)
+VISIBLE int secret_of_another(void);
+int secret_of_another(void)
 {
     return 42;
 }
-#endif
+#else
+__attribute__((weak)) int secret_of_another(void);
 
 WAY(looks_around)
 {
     (void)name_;
     return loader_write_string(call, secret_of_another == NULL ? "alone" : "seen");
 }
+#endif
 
 #if defined(GREET_IS_DATA)
 VISIBLE extern const int greet;

@@ -9,7 +9,8 @@ const char engine_render_doc[] =
     "post: what plugins are told of the post; where its contents are empty, they are the text.\n"
     "escape: & < > \" ' outside of roles that a plugin answers become entities.\n"
     "keep: a plugin's failure leaves its match as it stood; the result is (html, problems), and problems is a\n"
-    "list of (plugin, role or None, byte offset, status, message, cause or None).\n"
+    "list of (plugin, role or None, byte offset, whether that counts in what contents hooks left, status,\n"
+    "message, cause or None).\n"
     "Raises TextError (not UTF-8), PluginError and its kin, ForkError, MemoryError.";
 
 /* A problem that was kept, with what the call held of it. */
@@ -71,8 +72,8 @@ static PyObject *problem_tuple(const struct note *note)
         Py_XDECREF(message);
         return NULL;
     }
-    return Py_BuildValue("ONniNO", owner->name, role, (Py_ssize_t)p->offset, p->status, message,
-                         note->cause == NULL ? Py_None : note->cause);
+    return Py_BuildValue("ONnNiNO", owner->name, role, (Py_ssize_t)p->offset, PyBool_FromLong(p->rewritten),
+                         p->status, message, note->cause == NULL ? Py_None : note->cause);
 }
 
 /* (html, problems); takes the reference to `html`. */

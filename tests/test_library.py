@@ -1,0 +1,251 @@
+"""loader/library.py: what runs is what was checked, and nothing is found by accident."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import loader
+from loader.errors import LibraryError
+from loader.handshake import shake_hands
+from loader.library import open_library
+from loader.trust import Policy, trust
+
+Build = Callable[..., Path]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's")
+
+
+def opened(path: Path, contract: loader.Contract) -> loader.library.Library:
+    """The library of a file, by the road."""
+    return open_library(trust(shake_hands(loader.read_image(path), contract), Policy()))
+
+
+def test_same_path_new_file(build: Build, greeter: loader.Contract, tmp_path: Path) -> None:
+    """A plugin rebuilt at the same path is loaded anew, and the old one goes on as it was."""
+    path = tmp_path / "greeter.so"
+    shutil.copy(build("hostile.c", "GREET=greets_with_build", "BUILD=1"), path)
+    old = loader.load(path, contract=greeter)
+    shutil.copy(build("hostile.c", "GREET=greets_with_build", "BUILD=2"), path)
+    new = loader.load(path, contract=greeter)
+    assert (old.greet("you"), new.greet("you")) == ("1 greets you", "2 greets you")
+    assert old.path == new.path
+    assert old.digest != new.digest
+
+
+@linux
+def test_file_cut_off_after_loading(run_python: Run, build: Build, tmp_path: Path) -> None:
+    """Truncating, overwriting or removing the file of a loaded plugin does it no harm."""
+    header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
+    path = tmp_path / "greeter.so"
+    shutil.copy(build("hostile.c", "BUILD=3"), path)
+    done = run_python(
+        """
+import os, sys, loader
+path, header = sys.argv[1:]
+plugin = loader.load(path, contract=loader.Contract.from_header(header))
+with open(path, "r+b") as file:
+    file.truncate(100)
+assert plugin.greet("a") == "Hello, a!"
+with open(path, "wb") as file:
+    file.write(b"x" * 100000)
+assert plugin.greet("b") == "Hello, b!"
+os.unlink(path)
+print(plugin.greet("c"))
+""",
+        path,
+        header,
+    )
+    assert done.stdout == "Hello, c!\n"
+
+
+def test_same_bytes_share_one_library(build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path) -> None:
+    """The same bytes, from whichever path, are one library: constructors run once."""
+    first = build("hostile.c", "BUILD=4")
+    second = tmp_path / "copy.so"
+    shutil.copy(first, second)
+    a, b = loader.load(first, contract=greeter), loader.load(second, contract=greeter)
+    assert a.greet.address == b.greet.address
+    assert (a.name, b.name) == ("hostile", "copy")
+    assert opened(first, greeter) is opened(second, greeter)
+    assert sentinel.read_text().count("ran") == 1
+
+
+@linux
+def test_runs_from_a_sealed_memory_file(build: Build, greeter: loader.Contract) -> None:
+    """What is mapped is a memory file of the plugin's name, which nobody can write to or cut off."""
+    path = build("hostile.c", "BUILD=5", name="sealed_plugin")
+    plugin = loader.load(path, contract=greeter)
+    maps = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines()]
+    held = [entry for entry in maps if len(entry) == 6 and "/memfd:sealed_plugin.so" in entry[5]]
+    assert held
+    begin, end = (min(int(e[0].split("-")[0], 16) for e in held), max(int(e[0].split("-")[1], 16) for e in held))
+    assert begin <= plugin.greet.address < end
+    assert not [entry for entry in maps if len(entry) == 6 and entry[5].startswith(str(path))]
+    numbers = [fd for fd in os.listdir("/proc/self/fd") if "sealed_plugin" in _target(fd)]
+    assert len(numbers) == 1
+    with pytest.raises(OSError, match="not permitted"):
+        os.ftruncate(int(numbers[0]), 10)
+    with pytest.raises(OSError, match="not permitted"):
+        os.pwrite(int(numbers[0]), b"x", 0)
+    assert not os.get_inheritable(int(numbers[0]))
+
+
+def _target(fd: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:  # the one of listdir itself
+        return ""
+
+
+@linux
+def test_descriptors_closed_by_someone_else(run_python: Run, build: Build) -> None:
+    """An application that closes all descriptors (as daemons do) still gets the plugin that it asks for next."""
+    header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
+    paths = [build("hostile.c", "GREET=greets_with_build", f"BUILD={number}") for number in (6, 7, 8)]
+    done = run_python(
+        """
+import os, sys, loader
+greeter = loader.Contract.from_header(sys.argv[1])
+plugins = []
+for path in sys.argv[2:]:
+    plugins.append(loader.load(path, contract=greeter))
+    os.closerange(3, 1000)
+print([plugin.greet("x") for plugin in plugins])
+""",
+        header,
+        *paths,
+    )
+    assert done.stdout == "['6 greets x', '7 greets x', '8 greets x']\n"
+
+
+@linux
+def test_refused_library_leaves_no_descriptor(build: Build, greeter: loader.Contract) -> None:
+    """A file that the linker refuses does not leave its memory file behind, however often it is tried."""
+    path = build("hostile.c", "NEEDS=nobody_has_this", "GREET=asks_neighbour")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        with pytest.raises(LibraryError):
+            loader.load(path, contract=greeter)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.fixture
+def neighbours(build: Build, tmp_path: Path) -> Path:
+    """A folder lib/ with libneighbour.so in it, to be found from its parent by $ORIGIN/lib."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    shutil.copy(
+        build("neighbour.c", "ANSWER=17", flags=["-Wl,-soname,libneighbour.so"]), folder / "libneighbour.so"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("origin", ["$ORIGIN", "${ORIGIN}"])
+@pytest.mark.parametrize("tags", ["--enable-new-dtags", "--disable-new-dtags"])
+def test_neighbour_is_found(
+    run_python: Run, build: Build, neighbours: Path, tmp_path: Path, origin: str, tags: str
+) -> None:
+    """A library in a folder named relative to the plugin ($ORIGIN) is found, although the plugin runs from memory."""
+    header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
+    flags = [f"-L{neighbours}", "-lneighbour", f"-Wl,{tags},-rpath,{origin}/lib"]
+    path = tmp_path / "needy.so"
+    shutil.copy(build("hostile.c", "NEEDS=neighbour", "GREET=asks_neighbour", flags=flags), path)
+    done = run_python(
+        "import sys, loader\n"
+        "print(loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2])).greet(''))",
+        path,
+        header,
+    )
+    assert done.stdout == "neighbour says 17\n"
+
+
+def test_missing_dependency(build: Build, greeter: loader.Contract, neighbours: Path, sentinel: Path) -> None:
+    """A library that is not there: the message names it, the plugin that needs it, and what to do."""
+    flags = [f"-L{neighbours}", "-lneighbour", "-Wl,-soname,x.so"]
+    path = build("hostile.c", "NEEDS=neighbour", "GREET=asks_neighbour", flags=flags)
+    with pytest.raises(LibraryError) as caught:
+        loader.load(path, contract=greeter)
+    text = str(caught.value)
+    assert caught.value.what == "needs the library libneighbour.so, which is not found"
+    assert text.startswith(f"{path}: ")
+    assert "Install libneighbour.so" in text
+    assert "/proc/self/fd" not in text
+    assert "find_library" not in text
+    assert not sentinel.exists()
+
+
+def test_undefined_symbol(build: Build, greeter: loader.Contract, sentinel: Path) -> None:
+    """A symbol that nobody defines: found when loading, not when calling, and named."""
+    path = build("hostile.c", "NEEDS=nobody_has_this", "GREET=asks_neighbour")
+    with pytest.raises(LibraryError) as caught:
+        loader.load(path, contract=greeter)
+    text = str(caught.value)
+    assert caught.value.what == "needs a symbol that no library has"
+    assert "nobody_has_this" in text
+    assert text.startswith(f"{path}: ")
+    assert "--no-undefined" in text
+    assert "/proc/self/fd" not in text
+    assert not sentinel.exists()
+
+
+def test_no_dlopen(build: Build, greeter: loader.Contract, sentinel: Path) -> None:
+    """A library that says it must not be loaded at run time is refused before it is tried."""
+    with pytest.raises(loader.HandshakeError, match="nodlopen") as caught:
+        loader.load(build("hostile.c", flags=["-Wl,-z,nodlopen"]), contract=greeter)
+    assert "Build it for" not in str(caught.value)
+    assert not sentinel.exists()
+
+
+def test_symbols_are_local(build: Build, greeter: loader.Contract) -> None:
+    """A plugin's symbols are not visible to the plugins that are loaded after it."""
+    first = loader.load(build("hostile.c", "HAS_SECRET", "BUILD=9"), contract=greeter)
+    second = loader.load(build("hostile.c", "GREET=looks_around", "BUILD=10"), contract=greeter)
+    assert opened(Path(first.path), greeter).address("secret_of_another")
+    assert second.greet("") == "alone"
+
+
+def test_same_symbols_in_several_plugins(build: Build, greeter: loader.Contract) -> None:
+    """Plugins of one contract export the same names; each one's function is its own."""
+    paths = [build("hostile.c", "GREET=greets_with_build", f"BUILD={number}") for number in range(20, 26)]
+    plugins = [loader.load(path, contract=greeter) for path in paths]
+    assert [plugin.greet("") for plugin in plugins] == [f"{number} greets " for number in range(20, 26)]
+    assert len({plugin.greet.address for plugin in plugins}) == 6
+
+
+@pytest.mark.parametrize("name", ["ä" * 100 + ".so", "日" * 84 + ".so", "a" * 250 + ".so", "b lank'\"$(x).so"])
+def test_odd_file_names(build: Build, greeter: loader.Contract, tmp_path: Path, name: str) -> None:
+    """Every name that the file system takes can be loaded."""
+    path = tmp_path / name
+    shutil.copy(build("hostile.c"), path)
+    path.write_bytes(path.read_bytes() + name.encode())  # bytes of its own, so that it is opened anew
+    plugin = loader.load(path, contract=greeter)
+    assert plugin.greet("x") == "Hello, x!"
+    assert plugin.name == name.removesuffix(".so")
+
+
+@linux
+def test_file_name_that_is_not_utf8(build: Build, greeter: loader.Contract, tmp_path: Path) -> None:
+    """A file name of any bytes can be loaded, and errors of the plugin can be shown."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.so")
+    data = build("hostile.c", "GREET=fails_with_text").read_bytes()
+    Path(path).write_bytes(data + b"odd")
+    plugin = loader.load(path, contract=greeter)
+    with pytest.raises(loader.PluginError) as caught:
+        plugin.greet("x")
+    assert caught.value.path == path
+    assert "I do not know x" in str(caught.value)
+
+
+def test_address_of_what_is_not_there(hello: Path, greeter: loader.Contract) -> None:
+    """A library says None for a symbol that it does not export."""
+    library = opened(hello, greeter)
+    assert library.address("greet")
+    assert library.address("nothing") is None
