@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -230,3 +231,28 @@ def unprivileged() -> Iterator[Path]:
         for path in folder.rglob("*"):
             path.chmod(0o700)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def native_plugins(request: pytest.FixtureRequest, tool: Callable[..., str]) -> Path:
+    """The folder of this repository's htmlize plugins in four languages, built through CMake into build/."""
+    build = request.config.rootpath / "build" / "tests"
+    tool("cargo")
+    tool("go")
+    cmake = tool("cmake")
+    if not (build / "CMakeCache.txt").exists():
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+        _run([cmake, "-S", str(ROOT), "-B", str(build), *generator], ROOT)
+    _run([cmake, "--build", str(build), "--parallel", "2"], ROOT)
+    return build / "plugins" / "htmlize"
+
+
+@pytest.fixture(scope="session")
+def posts_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database of posts, as an application has it."""
+    path = tmp_path_factory.mktemp("posts") / "posts.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL)")
+        rows = [(7, "Sphinx"), (42, "Pie & <tart>"), (43, "Über alles gern")]
+        connection.executemany("INSERT INTO posts VALUES (?, ?)", rows)
+    return path

@@ -222,6 +222,23 @@ def test_names_of_structs(tmp_path: Path) -> None:
     assert [field.offset for field in contract.struct("tagged").fields] == [8, 16]
 
 
+def test_several_names_in_one_declaration(tmp_path: Path) -> None:
+    """One declaration may declare several types or functions; a flag in front is for all of them."""
+    header = (
+        "typedef struct s { int a, b; } s, *s_pointer;\ntypedef struct { int16_t a; } q, r;\n"
+        "typedef enum { A } e1, e2;\n"
+        "LOADER_OPTIONAL int f(loader_call *call, const s *x, const r *y, e2 z), g(loader_call *call);\n"
+    )
+    contract = read_header(tmp_path, header)
+    assert [(function.name, function.optional) for function in contract.functions] == [
+        ("fine", False),
+        ("f", True),
+        ("g", True),
+    ]
+    assert [(struct.name, struct.size) for struct in contract.structs] == [("s", 8), ("q", 2)]
+    compile_header(HEAD + header, tmp_path)
+
+
 def test_services(tmp_path: Path) -> None:
     """A service's functions lose call, table and result; its result says what they give."""
     header = (

@@ -52,7 +52,7 @@ REFUSED = {
         "not every value is known to fit",
     ),
     "int f(loader_call *call, enum nowhere x);": (4, "not every value is known to fit"),
-    "int f(loader_call *call, int);": (4, "parameter 1 of 'f' has no name"),
+    "int f(loader_call *call,\n int,\n int b);": (5, "parameter 1 of 'f' has no name"),
     "int f(loader_call *call, int a, int a);": (4, "'f' has two parameters 'a'"),
     "int f(loader_call *call, int from);": (4, "parameter 'from' of 'f' is a key word of Python"),
     "int f(loader_call *call, ...);": (4, "'f' is variadic"),
@@ -79,6 +79,7 @@ REFUSED = {
     "typedef struct s s;\n" + _USE: (5, "struct s is declared but not defined"),
     "int f(loader_call *call, const struct { int a; } *x);": (4, "struct without a name"),
     "typedef struct s {\n unsigned a : 3;\n} s;\n" + _USE: (5, "member 'a' of 's' is a bit-field"),
+    "typedef struct s {\n int : 3;\n} s;\n" + _USE: (5, "a member without a name of 's' is a bit-field"),
     "typedef struct s {\n int a[3]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
     "typedef struct r { int a; } r; typedef struct s {\n r a; } s;\n" + _USE: (5, "is a nested struct r"),
     "typedef struct s {\n struct { int a; };\n} s;\n" + _USE: (
@@ -294,7 +295,7 @@ def test_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["int f(loader_call *call, int %s);" % ("(" * 5000 + "x" + ")" * 5000), "#if " + "(" * 5000]
+    "text", ["int f(loader_call *call, const loader_text %s x);" % ("*" * 5000), "#if " + "(" * 5000]
 )
 def test_deep_nesting(tmp_path: Path, text: str) -> None:
     """Nesting beyond what the parser can hold is refused, not a crash."""

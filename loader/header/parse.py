@@ -44,10 +44,15 @@ class Parsed(NamedTuple):
     nodes: list[Node]
     lines: list[Line]
 
+    def line(self, node: Node) -> int:
+        """The index in `lines` of where `node` begins. Nodes without a name may not know; those in them do."""
+        while node.coord is None or node.coord.line < 2:  # older versions say 0 where they do not know
+            node = node.children()[0][1]
+        return int(node.coord.line) - 2
+
     def at(self, node: Node) -> Line:
         """Where `node` comes from."""
-        line: int = node.coord.line
-        return self.lines[line - 2]
+        return self.lines[self.line(node)]
 
 
 def parse(unit: Unit) -> Parsed:
@@ -65,13 +70,12 @@ def parse(unit: Unit) -> Parsed:
 
     def attempt(declarations: Sequence[Declaration]) -> list[Node] | Exception:
         try:
-            tree = CParser().parse(_text(declarations)[0], "")
+            nodes: list[Node] = CParser().parse(_text(declarations)[0], "").ext
         except RecursionError:
             raise
         except Exception as error:  # noqa: BLE001 - ParseError, or in some versions AssertionError
             return error
-        # The typedefs of line 1 are ours.
-        return [node for node in tree.ext if node.coord is None or node.coord.line > 1]
+        return nodes[len(BUILTIN) :]
 
     declarations = unit.declarations
     nodes = attempt(declarations)

@@ -88,6 +88,7 @@ class _Reader:
     def __init__(self, unit: Unit) -> None:
         self.parsed = parse(unit)
         self.declared = Declared()
+        self._defined: dict[str, Node] = {}  # tag → the struct's node
         self._enums: dict[str, Type] = {}
         self._values: dict[str, int] = {}  # of enumerators
 
@@ -135,9 +136,10 @@ class _Reader:
         end: int | None = None
         for node in decls:
             # The comment may stand lines above the name: `int` on one line, `(*title)(` on the next.
-            start = node.coord.line if end is None else end + 1
-            docs = (line.token.doc for line in self.parsed.lines[start - 2 : node.coord.line - 1])
-            end = _last_line(node)
+            last = self.parsed.line(node)
+            start = last if end is None else end + 1
+            docs = (line.token.doc for line in self.parsed.lines[start : last + 1])
+            end = _last_line(node) - 2
             yield self._named(node, next(filter(None, docs), ""))
 
     # ---- Types ---------------------------------------------------------------------------------------------
@@ -196,9 +198,10 @@ class _Reader:
         return Type(known.what, " ".join(names), known.size, known.signed)
 
     def _struct(self, node: Node) -> Type:
-        tag = node.name or f"@{node.coord.line}.{node.coord.column}"
-        if node.decls is not None:
-            if tag in self.declared.structs:
+        tag = node.name or f"@{id(node)}"
+        if node.decls is not None and self._defined.get(tag) is not node:
+            # `typedef struct s {…} s, *pointer;` has one node for both names.
+            if self._defined.setdefault(tag, node) is not node:
                 raise self._refusal(node, f"struct {tag!r} is defined twice")
             self.declared.structs[tag] = ()  # known while its members are read: they may point to it
             self.declared.structs[tag] = tuple(self._members(node.decls))

@@ -1,8 +1,8 @@
 """The command `htmlize`: documents in, HTML out.
 
-A run: the command line -> documents and where they go (files.plan; nothing is written yet) -> a child process,
-which loads the plugins (loader._cli.supervise) -> documents on several threads, each one call of the engine and
-an output that is whole or not there (batch, files.Writer) -> the report.
+A run: the command line -> documents and where they go (files.plan; nothing is written yet) -> a child
+process, which loads the plugins (loader._cli.supervise) -> documents on several threads, each one call of the
+engine and an output that is whole or not there (batch, files.Writer) -> the report.
 """
 
 from __future__ import annotations

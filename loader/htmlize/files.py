@@ -71,10 +71,10 @@ class Document:
 
 
 def plan(inputs: Sequence[str], output: str | None, suffixes: Sequence[str] = SUFFIXES) -> list[Document]:
-    """The documents that a command line names, in its order; those of a folder by path.
+    """The documents that a command line names, in its order; those of a folder by name, subfolders last.
 
-    A folder's documents are the files below it that end in one of `suffixes`. Links to folders, and what begins
-    with a dot, are left out. They go below the output folder as they lie below theirs, with the ending .html.
+    A folder's documents are the files below it that end in one of `suffixes`. Links to folders, and what
+    begins with a dot, are left out. They go below the output folder as they lie below theirs, as .html.
 
     Args:
         inputs: files and folders; "-" or none at all: standard input.

@@ -1,9 +1,9 @@
 /* engine_fuzz.c: libFuzzer target of htmlize's engine.
  *
- * Every input goes through every way to scan (portable, sse2, avx2 ...) in one pass, and through the portable one
- * in two passes around a contents hook that changes nothing. All must give the same bytes and the same number
- * of problems. The text and the output have exactly the memory that they are said to have, so that a sanitizer
- * sees any step beyond.
+ * Every input goes through every way to scan (portable, sse2, avx2 ...) in one pass, and through the
+ * portable one in two passes around a contents hook that changes nothing. All must give the same bytes and
+ * the same number of problems. The text and the output have exactly the memory that they are said to have,
+ * so that a sanitizer sees any step beyond.
  *
  *     clang -fsanitize=fuzzer,address,undefined -g -O1 -I include -I loader/htmlize/_engine \
  *         tests/fuzz/engine_fuzz.c loader/htmlize/_engine/{answer,engine,paths,table}.c -o /tmp/engine_fuzz
@@ -11,8 +11,8 @@
  *
  * With -DFUZZ_MAIN and without "fuzzer" it has a main that runs the files it is given, once each.
  *
- * First byte of an input: bit 0 escape, bit 1 keep. The rest: the text; bytes that are not ASCII are taken from a
- * short list of UTF-8 sequences, since the engine's host checks the text before.
+ * First byte of an input: bit 0 escape, bit 1 keep. The rest: the text; bytes that are not ASCII are taken
+ * from a short list of UTF-8 sequences, since the engine's host checks the text before.
  */
 #include "engine.h"
 
@@ -104,7 +104,7 @@ static size_t utf8_valid(const char *data, size_t size)
     return bad == NULL ? size : (size_t)(bad - data);
 }
 
-/* ---- Plugins --------------------------------------------------------------------------------------------- */
+/* ---- Plugins ------------------------------------------------------------------------------------------- */
 
 static int tag(loader_call *call, const loader_text *role, const loader_text *text, const htmlize_post *post)
 {
@@ -118,7 +118,7 @@ static int tag(loader_call *call, const loader_text *role, const loader_text *te
     return loader_write_string(call, ">");
 }
 
-static int picky(loader_call *call, const loader_text *role, const loader_text *text, const htmlize_post *post)
+static int even(loader_call *call, const loader_text *role, const loader_text *text, const htmlize_post *post)
 {
     (void)role, (void)post;
     if (loader_write_text(call, text))
@@ -138,7 +138,7 @@ static int same(loader_call *call, const loader_text *contents, const htmlize_po
     return loader_write_text(call, contents);
 }
 
-/* ---- One input ------------------------------------------------------------------------------------------- */
+/* ---- One input ----------------------------------------------------------------------------------------- */
 
 struct answer {
     char *data;
@@ -195,8 +195,8 @@ static void compare(struct answer expected, struct answer found)
 /* The text, in memory of exactly its size. */
 static char *make_text(const uint8_t *data, size_t size, size_t *text_size)
 {
-    static const char *const sequences[] = {"\xC2\x85", "\xC2\xA0", "\xE2\x80\x83", "\xE2\x80\xA8", "\xE3\x80\x80",
-                                            "\xC3\xA9", "\xE1\x9A\x80", "\xF0\x9F\xA5\xA7"};
+    static const char *const sequences[] = {"\xC2\x85",     "\xC2\xA0", "\xE2\x80\x83", "\xE2\x80\xA8",
+                                            "\xE3\x80\x80", "\xC3\xA9", "\xE1\x9A\x80", "\xF0\x9F\xA5\xA7"};
     char *text;
     size_t used = 0;
 
@@ -220,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct core_owner owner;
     static const engine_role roles[] = {
         {{"tt", 2}, tag, &owner, SIZE_MAX},   {{"t", 1}, tag, &owner, 20},
-        {{"even", 4}, picky, &owner, SIZE_MAX}, {{"odd", 3}, odd, &owner, SIZE_MAX},
+        {{"even", 4}, even, &owner, SIZE_MAX}, {{"odd", 3}, odd, &owner, SIZE_MAX},
     };
     static const engine_contents hook = {same, &owner, SIZE_MAX};
     struct answer expected;

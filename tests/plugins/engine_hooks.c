@@ -1,5 +1,5 @@
-/* engine_hooks.c: functions for tests/test_engine.py, which calls them by address: roles that answer, fail and
- * misbehave, and contents hooks. tests/test_engine.py has the same functions in Python.
+/* engine_hooks.c: functions for tests/test_engine.py, which calls them by address: roles that answer, fail
+ * and misbehave, and contents hooks. tests/test_engine.py has the same functions in Python.
  */
 #include "htmlize/htmlize.h"
 
@@ -12,7 +12,7 @@
     LOADER_EXPORT int name(loader_call *call, const loader_text *contents, const htmlize_post *post);   \
     int name(loader_call *call, const loader_text *contents, const htmlize_post *post)
 
-/* ---- Roles ------------------------------------------------------------------------------------------- */
+/* ---- Roles --------------------------------------------------------------------------------------------- */
 
 ROLE(role_tt)
 {
@@ -98,7 +98,7 @@ ROLE(role_stops)
     return loader_cancelled(call);
 }
 
-/* ---- Contents ---------------------------------------------------------------------------------------- */
+/* ---- Contents ------------------------------------------------------------------------------------------ */
 
 CONTENTS(contents_same)
 {

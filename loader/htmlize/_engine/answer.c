@@ -1,4 +1,5 @@
-/* answer.c: the engine's turns with plugins: one role's answer, its checks, and what happens when it fails. */
+/* answer.c: the engine's turns with plugins: one role's answer, its checks, and what happens when it
+ * fails. */
 #include "pass.h"
 
 #include <stdlib.h>
@@ -110,7 +111,7 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
         status = loader_fail_with(call, LOADER_NO_MEMORY, longer, sizeof longer - 1);
     } else if (status == LOADER_OK) {
         if (call->error.size != 0)
-            run->forget(call); /* it reported a failure and went on; the next one's must not be taken for it */
+            run->forget(call); /* it failed and went on: the next failure is not to get this text */
         if (engine_is_ascii(begin, size))
             return LOADER_OK;
         good = run->utf8_valid(begin, size);
@@ -211,8 +212,9 @@ enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char
 
     *status = ENGINE_NO_MEMORY;
     if (run->raw || wrapped) {
+        const char *from = run->raw ? start : tick + 1, *to = run->raw ? close + 1 : close;
         run->scratch.size = 0;
-        if (!hold_wrapped(&run->source, &run->scratch, run->raw ? start : tick + 1, run->raw ? close + 1 : close))
+        if (!hold_wrapped(&run->source, &run->scratch, from, to))
             return PASS_STOP;
         text.data = run->scratch.data;
         text.size = run->scratch.size;

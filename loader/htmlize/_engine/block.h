@@ -1,12 +1,12 @@
 /* block.h: copies 64 bytes and says where in them something happens. One version for each kind of vectors.
  *
- * Every version is   uint64_t block_NAME(const char *from, char *to, unsigned mode):
- * copies 64 bytes from `from` to `to` (not if `to` is NULL) and returns a bit for each byte, lowest first,
- * that is one of the marks of `mode`. `mode` and whether `to` is NULL are constants where it is inlined, so
- * each use has only the code it needs.
+ * Every version is   uint64_t block_NAME(const char *from, char *to, unsigned mode): copies 64 bytes from
+ * `from` to `to` (not if `to` is NULL) and returns a bit for each byte, lowest first, that is one of the
+ * marks of `mode`. `mode` and whether `to` is NULL are constants where it is inlined, so each use has only
+ * the code it needs.
  *
- * Under ENGINE_WRAP it reads 65 bytes: the first '\n' of a pair is a mark, and in the copy every '\n' has become
- * a space. So the '\n' at the end of a line, the most frequent thing in a text, costs no branch.
+ * Under ENGINE_WRAP it reads 65 bytes: the first '\n' of a pair is a mark, and in the copy every '\n' has
+ * become a space. So the '\n' at the end of a line, the most frequent thing in a text, costs no branch.
  */
 #ifndef HTMLIZE_BLOCK_H
 #define HTMLIZE_BLOCK_H
@@ -38,7 +38,7 @@ enum engine_mode {
 #  include <arm_neon.h>
 #endif
 
-/* ---- Plain C: eight bytes in a word ------------------------------------------------------------------- */
+/* ---- Plain C: eight bytes in a word -------------------------------------------------------------------- */
 
 #define EACH(byte) ((uint64_t)(byte) * UINT64_C(0x0101010101010101))
 
@@ -92,7 +92,7 @@ BLOCK_INLINE uint64_t block_portable(const char *from, char *to, unsigned mode)
     return marks;
 }
 
-/* ---- x86-64 ------------------------------------------------------------------------------------------- */
+/* ---- x86-64 -------------------------------------------------------------------------------------------- */
 
 #ifdef HAVE_SSE2
 BLOCK_INLINE __m128i marks_sse2(__m128i v, unsigned mode)
@@ -178,7 +178,7 @@ TARGET_AVX2 BLOCK_INLINE uint64_t block_avx2(const char *from, char *to, unsigne
 }
 #endif
 
-/* ---- ARM64 -------------------------------------------------------------------------------------------- */
+/* ---- ARM64 --------------------------------------------------------------------------------------------- */
 
 #ifdef HAVE_NEON
 BLOCK_INLINE uint8x16_t part_neon(const uint8_t *from, uint8_t *to, unsigned mode)

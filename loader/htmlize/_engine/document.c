@@ -8,8 +8,8 @@ const char engine_render_doc[] =
     "The HTML of a document: str gives str, bytes give bytes.\n\n"
     "post: what plugins are told of the post; where its contents are empty, they are the text.\n"
     "escape: & < > \" ' outside of roles that a plugin answers become entities.\n"
-    "keep: a plugin's failure leaves its match as it stood; the result is (html, problems), and problems is a\n"
-    "list of (plugin, role or None, byte offset, whether that counts in what contents hooks left, status,\n"
+    "keep: a plugin's failure leaves its match as it stood; the result is (html, problems), and problems is\n"
+    "a list of (plugin, role or None, byte offset, whether that counts in what contents hooks left, status,\n"
     "message, cause or None).\n"
     "Raises TextError (not UTF-8), PluginError and its kin, ForkError, MemoryError.";
 
@@ -30,7 +30,7 @@ struct document {
     size_t note_count, note_room;
 };
 
-/* ---- Problems that are kept ----------------------------------------------------------------------------- */
+/* ---- Problems that are kept ---------------------------------------------------------------------------- */
 
 /* engine_run.report. The GIL may be released: moves pointers only. */
 static bool report(engine_run *run, const engine_problem *problem)
@@ -104,7 +104,7 @@ static void drop_notes(struct document *d)
     free(d->notes);
 }
 
-/* ---- The failure that ends a document ------------------------------------------------------------------- */
+/* ---- The failure that ends a document ------------------------------------------------------------------ */
 
 static PyObject *fail(const engine_object *self, struct document *d, int status)
 {
@@ -120,12 +120,12 @@ static PyObject *fail(const engine_object *self, struct document *d, int status)
     }
     if (p->role == NULL)
         return engine_api->raise(&d->call, "process_contents", status, NULL);
-    PyOS_snprintf(where, sizeof where, "in role '%.*s' at byte %zu of %s",
-                  (int)(p->role->name.size > 100 ? 100 : p->role->name.size), p->role->name.data, p->offset, of);
+    PyOS_snprintf(where, sizeof where, "in role '%.*s' at byte %zu of %s", ENGINE_NAME(p->role), p->offset,
+                  of);
     return engine_api->raise(&d->call, "process_role", status, where);
 }
 
-/* ---- A document ------------------------------------------------------------------------------------------ */
+/* ---- A document ---------------------------------------------------------------------------------------- */
 
 static int begin(engine_object *self, core_call *c)
 {

@@ -5,12 +5,17 @@
 
 /* ---- Where the last paragraph begins and ends ---------------------------------------------------------- */
 
+static bool ends_with_run(const char *begin, const char *end)
+{
+    return end - begin >= 2 && end[-1] == '\n' && end[-2] == '\n';
+}
+
 /* Sets up `text` for a pass that wraps paragraphs.
  *
- * A run of two or more '\n' ends a paragraph. If the text ends with such a run, its last paragraph ended there
- * and nothing is trimmed: the run is dropped. Otherwise what follows the last run is trimmed at both ends: the
- * end is cut off here, by walking back over white space, but not over such a run. The beginning is dropped
- * when the pass comes to it (pass_trim), because only few texts need the way back to it. */
+ * A run of two or more '\n' ends a paragraph. If the text ends with such a run, its last paragraph ended
+ * there and nothing is trimmed: the run is dropped. Otherwise what follows the last run is trimmed at both
+ * ends: the end is cut off here, by walking back over white space, but not over such a run. The beginning
+ * is dropped when the pass comes to it (pass_trim), because only few texts need the way back to it. */
 static void source_wrap(engine_source *source, const loader_text *text)
 {
     const char *begin = text->data, *end = begin + text->size;
@@ -18,12 +23,12 @@ static void source_wrap(engine_source *source, const loader_text *text)
 
     source->begin = begin;
     source->last = NULL;
-    source->trim = !(end - begin >= 2 && end[-1] == '\n' && end[-2] == '\n');
+    source->trim = !ends_with_run(begin, end);
     if (!source->trim) {
         while (end > begin && end[-1] == '\n')
             end--;
     } else {
-        while (!(end - begin >= 2 && end[-1] == '\n' && end[-2] == '\n') && (size = space_before(begin, end)) != 0)
+        while (!ends_with_run(begin, end) && (size = space_before(begin, end)) != 0)
             end -= size;
     }
     source->end = end;
@@ -35,9 +40,9 @@ static const char *last_paragraph(engine_source *source)
     const char *at = source->end;
 
     if (source->last == NULL) {
-        while (at - source->begin >= 2 && !(at[-1] == '\n' && at[-2] == '\n'))
+        while (at > source->begin && !ends_with_run(source->begin, at))
             at--;
-        source->last = at - source->begin >= 2 ? at : source->begin;
+        source->last = at;
     }
     return source->last;
 }
@@ -72,7 +77,8 @@ static bool take_output(engine_run *run, size_t offset)
     return true;
 }
 
-/* Rules 1, 2 and 3 one after another, since contents hooks see the whole text between the first and the last. */
+/* Rules 1, 2 and 3 one after another, since contents hooks see the whole text between the first and the
+ * last. */
 static int render_with_hooks(engine_run *run, const loader_text *text)
 {
     const engine *self = run->engine;

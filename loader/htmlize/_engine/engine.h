@@ -22,7 +22,8 @@
 /* Whose function runs. The engine hands it through and never looks inside. */
 struct core_owner;
 
-typedef int (*engine_role_function)(loader_call *, const loader_text *, const loader_text *, const htmlize_post *);
+typedef int (*engine_role_function)(loader_call *, const loader_text *role, const loader_text *text,
+                                    const htmlize_post *);
 typedef int (*engine_contents_function)(loader_call *, const loader_text *, const htmlize_post *);
 
 /* One role and the plugin's function that answers it. `name` is borrowed for the engine's life. */
@@ -63,7 +64,7 @@ typedef struct engine_problem {
     const engine_role *role;         /* NULL: it was a contents hook */
     const engine_contents *contents; /* NULL: it was a role */
     size_t offset;                   /* where the role's first colon stands; 0 for a hook */
-    bool rewritten;                  /* the offset counts in the text that contents hooks left, not the source */
+    bool rewritten;                  /* the offset counts in what contents hooks left, not in the source */
     int status;                      /* never LOADER_OK */
 } engine_problem;
 
@@ -131,10 +132,10 @@ const char *engine_path_name(size_t index);
 int engine_render(engine_run *run, const loader_text *text);
 void engine_finish(engine_run *run);
 
-/* Judges a call of a plugin that may write `max_output` bytes, returned `status`, and whose output begins `offset`
- * bytes behind that of the document: all checks that there are. Returns LOADER_OK (then run->ascii tells about
- * the answer), or the failure's status with call->error set and the output back at `offset`. Needs of `run` only
- * call, begin, utf8_valid and forget. */
+/* Judges a call of a plugin that may write `max_output` bytes, returned `status`, and whose output begins
+ * `offset` bytes behind that of the document: all checks that there are. Returns LOADER_OK (then
+ * run->ascii tells about the answer), or the failure's status with call->error set and the output back at
+ * `offset`. Needs of `run` only call, begin, utf8_valid and forget. */
 int engine_settle(engine_run *run, size_t offset, size_t max_output, int status);
 
 /* Whether all bytes are below 128. */

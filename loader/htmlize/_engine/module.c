@@ -45,8 +45,7 @@ static int bad_str(void)
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
-    PyOS_snprintf(what, sizeof what, "character %zd of the text is a lone surrogate, which UTF-8 does not have",
-                  offset);
+    PyOS_snprintf(what, sizeof what, "character %zd of the text is a lone surrogate, not UTF-8", offset);
     return bad_text(what, offset, "Read the text with errors=\"replace\"");
 }
 
@@ -76,7 +75,7 @@ int engine_borrow_other(PyObject *object, const char *what, loader_text *text, b
         return 0;
     PyOS_snprintf(message, sizeof message, "byte %zu of the text (0x%02x) is not valid UTF-8", good,
                   (unsigned)(unsigned char)text->data[good]);
-    return bad_text(message, (Py_ssize_t)good, "Say errors=\"replace\", or decode it from the encoding that it has");
+    return bad_text(message, (Py_ssize_t)good, "Say errors=\"replace\", or decode it from its own encoding");
 }
 
 const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep)
@@ -95,7 +94,7 @@ void engine_forget(loader_call *call)
     engine_api->forget((core_call *)call);
 }
 
-/* ---- The GIL --------------------------------------------------------------------------------------------- */
+/* ---- The GIL ------------------------------------------------------------------------------------------- */
 
 static int64_t nanoseconds(void)
 {
@@ -126,7 +125,7 @@ void engine_enter_python(core_call *c, engine_pace *pace, int64_t began)
         pace->slow = spent > SLOW;
 }
 
-/* ---- Engine: made, read, dropped ------------------------------------------------------------------------ */
+/* ---- Engine: made, read, dropped ----------------------------------------------------------------------- */
 
 static void note_owner(engine_object *self, core_owner *owner)
 {
@@ -221,6 +220,7 @@ static int fill(engine_object *self, const char *scan)
 static PyObject *new_engine(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"roles", "contents", "post_layout", "scan", NULL};
+    PyObject *const owner_type = (PyObject *)engine_api->owner_type;
     PyObject *roles, *contents, *layout;
     const char *scan = NULL;
     engine_object *self;
@@ -234,7 +234,7 @@ static PyObject *new_engine(PyTypeObject *type, PyObject *args, PyObject *kwargs
     self->roles = PySequence_Tuple(roles);
     self->contents = self->roles == NULL ? NULL : PySequence_Tuple(contents);
     if (self->contents != NULL)
-        self->owner = (core_owner *)PyObject_CallFunction((PyObject *)engine_api->owner_type, "ss", "htmlize", "");
+        self->owner = (core_owner *)PyObject_CallFunction(owner_type, "ss", "htmlize", "");
     if (self->owner == NULL || fill(self, scan) != 0) {
         Py_DECREF(self);
         return NULL;
@@ -279,7 +279,8 @@ static PyGetSetDef engine_fields[] = {
 };
 
 static PyMethodDef engine_methods[] = {
-    {"render", (PyCFunction)(void (*)(void))engine_render_method, METH_FASTCALL | METH_KEYWORDS, engine_render_doc},
+    {"render", (PyCFunction)(void (*)(void))engine_render_method, METH_FASTCALL | METH_KEYWORDS,
+     engine_render_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -294,7 +295,7 @@ PyTypeObject engine_type = {
     .tp_getset = engine_fields,
 };
 
-/* ---- The module ----------------------------------------------------------------------------------------- */
+/* ---- The module ---------------------------------------------------------------------------------------- */
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,

@@ -6,10 +6,10 @@
 
 #include "engine.h"
 
-/* When the GIL is released: for text from LONG_TEXT bytes on; under a deadline or cancel flag; where a plugin has
- * called into Python; and where the last timed call took longer than SLOW nanoseconds. Every TIMED_EVERY-th
- * call is timed, the first one included. Letting the GIL go and taking it again costs about 50 ns, and far
- * more if another thread takes it meanwhile; 16 KiB of text take about 5 microseconds. */
+/* When the GIL is released: for text from LONG_TEXT bytes on; under a deadline or cancel flag; where a
+ * plugin has called into Python; and where the last timed call took longer than SLOW nanoseconds. Every
+ * TIMED_EVERY-th call is timed, the first one included. Letting the GIL go and taking it again costs about
+ * 50 ns, and far more if another thread takes it meanwhile; 16 KiB of text take about 5 microseconds. */
 enum { LONG_TEXT = 16 * 1024, SLOW = 10000, TIMED_EVERY = 64 };
 
 /* How fast one kind of call has been. Written under the GIL. */
@@ -18,11 +18,14 @@ typedef struct engine_pace {
     bool slow;
 } engine_pace;
 
+/* A role's name as arguments of "%.*s". Names have at most 100 bytes; this does not rely on it. */
+#define ENGINE_NAME(role) (int)((role)->name.size > 100 ? 100 : (role)->name.size), (role)->name.data
+
 /* Type Engine. Never changes once it is made, so any number of threads may use one. */
 typedef struct engine_object {
     PyObject_HEAD
     engine engine;
-    PyObject *roles;    /* tuple of (role, owner, address): holds the names and owners that `engine` borrows */
+    PyObject *roles;    /* tuple of (role, owner, address): holds what `engine` borrows */
     PyObject *contents; /* tuple of (owner, address) */
     PyObject *layout;   /* Layout of the post */
     core_owner *owner;  /* whose call a document is while no plugin runs: named "htmlize" */
@@ -36,11 +39,12 @@ typedef struct engine_object {
 extern const core_api *engine_api;
 extern PyTypeObject engine_type, role_call_type;
 
-/* Borrows the text of a str (or, if `bytes` is not NULL, of a bytes object; *bytes tells). Returns 0, or -1 with
- * TypeError or TextError. *ascii tells whether it is ASCII. */
+/* Borrows the text of a str (or, if `bytes` is not NULL, of a bytes object; *bytes tells). Returns 0, or
+ * -1 with TypeError or TextError. *ascii tells whether it is ASCII. */
 int engine_borrow_other(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes);
 
-static inline int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii, bool *bytes)
+static inline int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii,
+                                bool *bytes)
 {
     if (!PyUnicode_Check(object) || !PyUnicode_IS_COMPACT_ASCII(object))
         return engine_borrow_other(object, what, text, ascii, bytes);
@@ -50,8 +54,8 @@ static inline int engine_borrow(PyObject *object, const char *what, loader_text 
     return 0;
 }
 
-/* The native post of `value` (a Post, a mapping or None), with *keep to be dropped after the call. NULL with an
- * exception. */
+/* The native post of `value` (a Post, a mapping or None), with *keep to be dropped after the call. NULL
+ * with an exception. */
 const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep);
 
 /* Whether the GIL is to be released around this call, apart from what its owners say. */
@@ -60,8 +64,8 @@ static inline bool engine_wants_away(const core_call *c, const engine_pace *pace
     return size >= LONG_TEXT || pace->slow || c->limit != NULL || pace->calls % TIMED_EVERY == 0;
 }
 
-/* Releases the GIL, takes it again, and times what comes between where that is due. The first counts the call;
- * who does not call it counts by hand. */
+/* Releases the GIL, takes it again, and times what comes between where that is due. The first counts the
+ * call; who does not call it counts by hand. */
 int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size);
 void engine_enter_python(core_call *c, engine_pace *pace, int64_t began);
 

@@ -1,4 +1,5 @@
-/* pass.h: what scan.h and engine.c share: the pieces of HTML that rule 1 writes, and the slow turns of a pass.
+/* pass.h: what scan.h and engine.c share: the pieces of HTML that rule 1 writes, and the slow turns of a
+ * pass.
  */
 #ifndef HTMLIZE_PASS_H
 #define HTMLIZE_PASS_H
@@ -37,8 +38,8 @@ enum pass_verdict {
 enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
                             const char *close, bool wrapped, int *status);
 
-/* Calls a contents hook with what run->held holds. Returns LOADER_OK or how the document ends. *kept: it failed,
- * wrote nothing, and the contents stay as they are. */
+/* Calls a contents hook with what run->held holds. Returns LOADER_OK or how the document ends. *kept: it
+ * failed, wrote nothing, and the contents stay as they are. */
 int pass_contents(engine_run *run, const engine_contents *hook, bool *kept);
 
 /* Looks at the limit. Returns false, with *status, if the document is to stop. */
@@ -47,7 +48,8 @@ bool pass_patient(engine_run *run, int *status);
 /* Appends to a buffer. Returns false without memory. */
 bool pass_hold(engine_buffer *buffer, const char *data, size_t size);
 
-/* Where the text of the paragraph at `at` begins: further on if it is the last one and white space leads it. */
+/* Where the text of the paragraph at `at` begins: further on if it is the last one and white space leads
+ * it. */
 const char *pass_trim(engine_source *source, const char *at);
 
 /* The same, without a call where no white space can be. `at` may be the end. */

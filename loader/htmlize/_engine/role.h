@@ -1,6 +1,7 @@
 /* role.h: from a tick back to the role's name, from the name to its plugin.
  *
- * The name is hashed from its last byte to its first, because the scanner meets it walking back from the tick.
+ * The name is hashed from its last byte to its first, because the scanner meets it walking back from the
+ * tick.
  */
 #ifndef HTMLIZE_ROLE_H
 #define HTMLIZE_ROLE_H

@@ -15,7 +15,7 @@ typedef struct role_call {
     engine_object *engine;
 } role_call;
 
-/* ---- Arguments ------------------------------------------------------------------------------------------- */
+/* ---- Arguments ----------------------------------------------------------------------------------------- */
 
 /* Puts positional and keyword arguments in order. Returns 0, or -1 with TypeError. */
 static int order(PyObject *const *args, Py_ssize_t count, PyObject *names, PyObject **values)
@@ -94,14 +94,13 @@ static inline const engine_role *find(const engine_object *self, PyObject *name)
     return role;
 }
 
-/* ---- The call -------------------------------------------------------------------------------------------- */
+/* ---- The call ------------------------------------------------------------------------------------------ */
 
 static PyObject *fail(core_call *c, const engine_role *role, int status)
 {
     char where[128];
 
-    PyOS_snprintf(where, sizeof where, "in role '%.*s'", (int)(role->name.size > 100 ? 100 : role->name.size),
-                  role->name.data);
+    PyOS_snprintf(where, sizeof where, "in role '%.*s'", ENGINE_NAME(role));
     return engine_api->raise(c, "process_role", status, where);
 }
 
@@ -202,7 +201,7 @@ static PyObject *call(PyObject *object, PyObject *const *args, size_t flags, PyO
     return html;
 }
 
-/* ---- The type -------------------------------------------------------------------------------------------- */
+/* ---- The type ------------------------------------------------------------------------------------------ */
 
 PyObject *engine_new_role_call(engine_object *owner)
 {
@@ -223,8 +222,8 @@ static void drop_role_call(PyObject *object)
 
 PyTypeObject role_call_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader.htmlize._engine.RoleCall",
-    .tp_doc = "process_role(role, text, post=None) -> str: one role, one call. Raises LookupError, TextError, "
-              "PluginError and its kin.",
+    .tp_doc = "process_role(role, text, post=None) -> str: one role, one call. Raises LookupError,\n"
+              "TextError, PluginError and its kin, ForkError.",
     .tp_basicsize = sizeof(role_call),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_vectorcall_offset = offsetof(role_call, vectorcall),

@@ -5,8 +5,8 @@
  *     SCAN_BLOCK     the block function of block.h
  *
  * A block of 64 bytes is copied to the output before anything is known about it, and comes with a bit for
- * each byte that matters. What is put in the place of such a byte (the end of a paragraph, an entity, a role's
- * answer) is written over the copy, and the next block starts right behind it.
+ * each byte that matters. What is put in the place of such a byte (the end of a paragraph, an entity, a
+ * role's answer) is written over the copy, and the next block starts right behind it.
  */
 
 /* The next tick at or after `at`, or NULL. *wrapped is set if a '\n' stands before it. */
@@ -35,8 +35,9 @@ SCAN_TARGET static const char *SCAN(tick)(const char *at, const char *end, bool 
 
 /* The closing tick of the role that opened at mark `i` of a block, mostly in the same one: `further` are its
  * marks behind that. `from` is where the block was read. */
-SCAN_TARGET BLOCK_INLINE const char *SCAN(close)(uint64_t further, unsigned i, const char *from, const char *block,
-                                                 size_t width, const char *end, bool *wrapped)
+SCAN_TARGET BLOCK_INLINE const char *SCAN(close)(uint64_t further, unsigned i, const char *from,
+                                                 const char *block, size_t width, const char *end,
+                                                 bool *wrapped)
 {
     const uint64_t lines = SCAN_BLOCK(from, NULL, ENGINE_LINES) & UINT64_MAX << i;
 
@@ -65,8 +66,9 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
     if (mode & ENGINE_WRAP) {
         if (loader_reserve(call, PASS_ROOM) == NULL)
             return ENGINE_NO_MEMORY;
-        out = call->next, limit = call->limit;
-        memcpy(out, PARAGRAPH_OPEN, 3), out += 3;
+        memcpy(call->next, PARAGRAPH_OPEN, 3);
+        out = call->next + 3;
+        limit = call->limit;
         at = pass_paragraph(source, at);
     }
     while (at < end) {
@@ -78,7 +80,8 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
             call->next = out;
             if (call->host->grow(call, width + PASS_ROOM) != LOADER_OK)
                 return ENGINE_NO_MEMORY;
-            out = call->next, limit = call->limit;
+            out = call->next;
+            limit = call->limit;
         }
         if (width > BLOCK) {
             width = BLOCK;
@@ -91,7 +94,8 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
             const unsigned i = (unsigned)__builtin_ctzll(marks);
             const char *const mark = at + i;
             if ((mode & ENGINE_WRAP) && *mark == '\n') {
-                memcpy(out + i, PARAGRAPH_BREAK, 9), out += i + 9;
+                memcpy(out + i, PARAGRAPH_BREAK, 9);
+                out += i + 9;
                 at = pass_paragraph(source, pass_newlines(mark + 2, end));
                 goto restart;
             }
@@ -125,7 +129,8 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                 default:
                     return status;
                 }
-                out = call->next, limit = call->limit;
+                out = call->next;
+                limit = call->limit;
                 goto restart;
             }
             if (mode & ENGINE_ESCAPE) {
