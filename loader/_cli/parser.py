@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from loader._cli import streams
 from loader.errors import LoaderError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, cure=f"See {self.prog} --help")
+
+    def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002 - always standard output
+        streams.write(message)  # argparse's own drops the error of a full disk or a closed pipe
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

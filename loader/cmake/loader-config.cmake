@@ -1,4 +1,4 @@
-# Makes LoaderPlugin.cmake known to find_package:
+# loader-config.cmake: makes LoaderPlugin.cmake known to find_package.
 #
-#     cmake -Dloader_DIR="$(loader cmake-dir)" ...        find_package(loader CONFIG REQUIRED)
+#     cmake -Dloader_DIR="$(python3 -m loader.sdk cmake)" ...     and     find_package(loader CONFIG REQUIRED)
 include("${CMAKE_CURRENT_LIST_DIR}/LoaderPlugin.cmake")

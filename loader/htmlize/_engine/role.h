@@ -30,7 +30,7 @@ ROLE_INLINE const engine_role *role_find(const engine *self, const char *name, s
         const engine_slot *slot = &self->slots[i];
         const engine_role *role;
         if (slot->number == 0)
-            return NULL; /* there is always an empty slot: the table is at most half full */
+            return NULL; /* there is always an empty slot: the table is at most an eighth full */
         if (slot->hash != hash)
             continue;
         role = &self->roles[slot->number - 1];

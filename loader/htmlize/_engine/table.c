@@ -62,7 +62,7 @@ int engine_set(engine *self, const engine_role *roles, size_t role_count, const 
         return -2;
     if (role_count > UINT32_MAX / 4)
         return -1;
-    while (slots < role_count * 2)
+    while (slots < role_count * 8)
         slots *= 2;
     self->roles = copy_of(roles, role_count, sizeof *roles);
     self->contents = copy_of(contents, contents_count, sizeof *contents);
