@@ -101,6 +101,10 @@ class Plugin:
 
         def __getattr__(self, name: str) -> Function: ...
 
+    def _function(self, name: str) -> Function:
+        """What unpickling a function calls; see _core/function.c."""
+        return self.functions[name]
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.functions})
 
@@ -162,20 +166,22 @@ _STATUS_TEXT = {
     6: "panicked",
 }
 _STATUS_ERROR: dict[int, type[PluginError]] = {4: CallCancelled, 5: DeadlineExceeded}
-_FORKED = -1
 
 
 def _call_failed(
     name: str,
     path: str,
     function: str | None,
-    status: int,
+    status: int | None,
     message: str,
     where: str | None,
     cause: BaseException | None,
 ) -> BaseException:
-    """The exception for a status that is not LOADER_OK. Called by loader/_core/call.c."""
-    if status == _FORKED:
+    """The exception for a status that is not LOADER_OK, or for a call that a fork forbids (status None).
+
+    Called by loader/_core/call.c.
+    """
+    if status is None:
         return ForkError(
             "has a runtime of its own, which does not survive a fork",
             path=path,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceTable"]
 
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/(0|[1-9][0-9]{0,3})")
+_MOST = 32  # MAX_FUNCTIONS of _core/service.c
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 
 class ServiceTable:
@@ -42,6 +43,8 @@ class ServiceTable:
                 f"service {id} is provided already", cure="Provide each service once; plugins may hold it"
             )
         address = _address(service)
+        if address == 0:
+            raise ServiceError(f"service {id} is given as NULL", expected="the address of a table")
         if address is not None:
             self.native.add(id, address, service)
             return
@@ -53,10 +56,17 @@ class ServiceTable:
                 expected=f"one of those that the contract's header declares ({known})",
                 cure=f'Declare it with LOADER_SERVICE("{id}", its_struct), or name its header',
             )
-        self.native.add(id, tuple(self._function(declared, service)))
+        if len(declared.functions) > _MOST:
+            raise ServiceError(
+                f"service {id} has too many functions to be lent from Python",
+                expected=f"at most {_MOST}",
+                found=str(len(declared.functions)),
+                cure="Divide it into two services, or lend a table of C functions",
+            )
+        self.native.add(id, tuple(self._functions(declared, service)))
 
     @staticmethod
-    def _function(declared: Service, service: Any) -> list[tuple[Any, ...]]:
+    def _functions(declared: Service, service: Any) -> list[tuple[Any, ...]]:
         functions = []
         missing = []
         for function in declared.functions:

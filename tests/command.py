@@ -1,11 +1,10 @@
-"""The commands as real processes, and plugins compiled for them: shared by the tests of both commands."""
+"""The commands as real processes: shared by the tests of both."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import loader
-from loader.sdk import include_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-TESTS = Path(__file__).resolve().parent
-ROOT = TESTS.parent
 PACKAGE = Path(loader.__file__).resolve().parent
 
 
@@ -82,8 +78,9 @@ class Command:
 
     def start(self, *arguments: str | os.PathLike[str], **options: Any) -> subprocess.Popen[bytes]:
         """Begins it; standard output and error are pipes unless `options` say otherwise."""
-        given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.Popen(self.words(*arguments), cwd=self.folder, env=self.environment(), **given)
+        given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        given |= {"cwd": self.folder, "env": self.environment(), **options}
+        return subprocess.Popen(self.words(*arguments), **given)
 
     def shell(self, script: str, *arguments: str | os.PathLike[str]) -> Result:
         """Runs a line of the shell, in which "$@" is the command."""
@@ -97,17 +94,6 @@ class Command:
             timeout=120,
         )
         return Result(done.returncode, done.stdout, done.stderr.decode())
-
-
-def compile_plugin(source: str, output: Path, *flags: str) -> Path:
-    """A plugin of one C file, given by its path below the repository."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    assert compiler is not None, "these tests need a C compiler"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    words = [compiler, "-std=c11", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror"]
-    words += [f"-I{include_dir()}", f"-I{TESTS / 'plugins'}", *flags, "-o", str(output), str(ROOT / source)]
-    subprocess.run(words, check=True)
-    return output
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ api: object
 limit_variable: ContextVar[Limit]
 
 def set_error_factory(
-    factory: Callable[[str, str, str | None, int, str, str | None, BaseException | None], BaseException],
+    factory: Callable[[str, str, str | None, int | None, str, str | None, BaseException | None], BaseException],
     /,
 ) -> None: ...
 def set_log(log: Callable[[str, int, str], object], /) -> None: ...

@@ -11,8 +11,59 @@
 unsigned core_generation = 0;
 char core_nothing[1]; /* room for no output; NULL would make pointer arithmetic undefined */
 
-static PyObject *error_factory; /* (name, path, function, status, message, where, cause) -> exception */
+/* (name, path, function, status, message, where, cause) -> exception; status None: refused after a fork */
+static PyObject *error_factory;
 static PyObject *log_function;  /* (plugin name, level, text) */
+
+/* ---- Exceptions -------------------------------------------------------------------------------------- */
+
+/* The exception that is set, taken away, with its traceback. A new reference. */
+PyObject *core_raised(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *trace;
+
+    PyErr_Fetch(&type, &value, &trace);
+    PyErr_NormalizeException(&type, &value, &trace);
+    if (trace != NULL)
+        PyException_SetTraceback(value, trace);
+    Py_XDECREF(type);
+    Py_XDECREF(trace);
+    return value;
+#endif
+}
+
+/* Sets what core_raised gave; takes the reference. */
+void core_raise_again(PyObject *error)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyErr_SetRaisedException(error);
+#else
+    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
+#endif
+}
+
+/* Takes the exception that is set away and keeps it as the cause of whatever becomes of the call. */
+void core_keep_cause(core_call *c)
+{
+    Py_XSETREF(c->cause, core_raised());
+}
+
+static void raise_made(PyObject *error)
+{
+    if (error != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+        Py_DECREF(error);
+    }
+}
+
+static void raise_forked(const core_call *c)
+{
+    raise_made(PyObject_CallFunction(error_factory, "OOOOsOO", c->owner->name, c->owner->path, Py_None, Py_None, "",
+                                     Py_None, Py_None));
+}
 
 /* ---- Beginning and ending ---------------------------------------------------------------------------- */
 
@@ -25,7 +76,7 @@ int core_begin_slow(core_call *c)
         Py_XINCREF((PyObject *)c->limit);
     }
     if (!c->owner->fork_safe && c->owner->generation != core_generation) {
-        core_raise(c, NULL, -1, NULL); /* -1: not a status of a plugin but "forked" */
+        raise_forked(c);
         core_end(c);
         return -1;
     }
@@ -220,6 +271,24 @@ static bool end_in_place(const core_call *c, size_t used)
     return true;
 }
 
+/* Whether what was written must not be taken for the plugin's answer, whatever it returned: then raises. */
+static bool spoiled(core_call *c, const char *function)
+{
+    static const char outside[] = "it moved its output outside of its room";
+
+    if ((size_t)(c->call.next - c->begin) > (size_t)(c->call.limit - c->begin)) {
+        core_set_error(c, outside, sizeof outside - 1);
+        core_raise(c, function, LOADER_FAILED, NULL);
+    } else if (c->output_lost) { /* it did not look at what loader_write returns */
+        core_raise(c, function, LOADER_NO_MEMORY, NULL);
+    } else if (c->cause != NULL && !PyObject_IsInstance(c->cause, PyExc_Exception)) {
+        core_raise(c, function, LOADER_CANCELLED, NULL); /* an interrupt, which is not for a plugin to swallow */
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static PyObject *take_result(core_call *c, size_t used)
 {
     PyObject *result;
@@ -245,8 +314,8 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     PyObject *text;
     size_t valid;
 
-    if (c->output_lost) /* a plugin that does not look at what loader_write returns must not pass for whole */
-        return core_raise(c, function, LOADER_NO_MEMORY, NULL);
+    if (spoiled(c, function))
+        return NULL;
     if (ascii || core_is_ascii(data, used)) {
         if (c->room == CORE_RESULT && !c->bytes_result)
             return take_result(c, used);
@@ -271,8 +340,8 @@ PyObject *core_bytes(core_call *c, const char *function)
 {
     size_t used = (size_t)(c->call.next - c->begin);
 
-    if (c->output_lost)
-        return core_raise(c, function, LOADER_NO_MEMORY, NULL);
+    if (spoiled(c, function))
+        return NULL;
     if (c->room == CORE_RESULT && c->bytes_result)
         return take_result(c, used);
     return PyBytes_FromStringAndSize(c->begin, (Py_ssize_t)used);
@@ -311,8 +380,7 @@ static int host_fail(loader_call *call, int status, const char *text, size_t siz
 
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where)
 {
-    PyObject *message, *error;
-    PyObject *cause = c->cause;
+    PyObject *message, *cause = c->cause;
 
     /* An interrupt or an exit that arose in a service is not the plugin's failure: it goes on as it is. */
     if (cause != NULL && !PyObject_IsInstance(cause, PyExc_Exception)) {
@@ -323,12 +391,8 @@ PyObject *core_raise(core_call *c, const char *function, int status, const char 
                                    (Py_ssize_t)c->call.error.size, "replace");
     if (message == NULL)
         return NULL;
-    error = PyObject_CallFunction(error_factory, "OOziOzO", c->owner->name, c->owner->path, function, status,
-                                  message, where, cause == NULL ? Py_None : cause);
-    if (error != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-        Py_DECREF(error);
-    }
+    raise_made(PyObject_CallFunction(error_factory, "OOziOzO", c->owner->name, c->owner->path, function, status,
+                                     message, where, cause == NULL ? Py_None : cause));
     Py_DECREF(message);
     return NULL;
 }
@@ -348,7 +412,9 @@ static void host_log(loader_call *call, int level, const char *text, size_t size
     line = PyUnicode_DecodeUTF8(text == NULL ? "" : text, text == NULL ? 0 : (Py_ssize_t)size, "replace");
     if (line != NULL)
         result = PyObject_CallFunction(log_function, "OiO", c->owner->name, level, line);
-    if (result == NULL) /* a log handler that fails must not fail the plugin */
+    if (result == NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+        core_keep_cause(c); /* an interrupt or an exit: it ends the call */
+    else if (result == NULL) /* a log handler that fails must not fail the plugin */
         PyErr_WriteUnraisable(log_function);
     Py_XDECREF(result);
     Py_XDECREF(line);

@@ -55,19 +55,18 @@ struct arguments {
 
 static void wrong_argument(const function *f)
 {
-    PyObject *type, *value, *trace;
+    PyObject *error = core_raised();
+    PyObject *type = (PyObject *)Py_TYPE(error), *trace = PyException_GetTraceback(error);
 
-    /* Say which function it was: the texts of core_integer and the like begin with the parameter's name. */
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (PyErr_GivenExceptionMatches(type, PyExc_UnicodeEncodeError))
-        PyErr_Restore(type, value, trace);
-    else {
-        PyErr_Format(type, "%U(): %S", f->name, value);
-        Py_XDECREF(type);
-        Py_XDECREF(value);
-        Py_XDECREF(trace);
+    /* Say which function it was: the texts of core_integer and the like begin with the parameter's name. What
+     * code of the argument's own raised (it has a traceback) is not ours to reword. */
+    if (trace == NULL && (type == PyExc_TypeError || type == PyExc_OverflowError)) {
+        PyErr_Format(type, "%U(): %S", f->name, error);
+        Py_DECREF(error);
+    } else {
+        core_raise_again(error);
     }
+    Py_XDECREF(trace);
 }
 
 static int take_bytes(struct arguments *a, const struct parameter *parameter, PyObject *value, loader_text *out)
@@ -207,7 +206,7 @@ static inline PyObject *call_in_order(function *f, PyObject *const *values)
         let_go(&a);
         return NULL;
     }
-    if (a.total <= SHORT_INPUT) {
+    if (a.total <= SHORT_INPUT || c.max_output <= sizeof room) {
         c.begin = c.call.next = room;
         c.call.limit = room + sizeof room;
         if (c.max_output < sizeof room)
@@ -369,6 +368,7 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->vectorcall = function_vectorcall;
     memcpy(&self->address, &pointer, sizeof pointer); /* ISO C has no cast from data to function pointers */
     self->owner = (core_owner *)Py_NewRef(owner);
+    self->slow = true; /* until the first call has shown what it is: others may begin meanwhile */
     self->gives_bytes = gives_bytes != 0;
     self->name = Py_NewRef(name);
     self->doc = Py_NewRef(doc);
@@ -444,12 +444,11 @@ static PyObject *function_address(PyObject *object, void *Py_UNUSED(closure))
 static PyObject *function_reduce(PyObject *object, PyObject *Py_UNUSED(none))
 {
     function *self = (function *)object;
-    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
-    PyObject *getter = builtins == NULL ? NULL : PyDict_GetItemString(builtins, "getattr");
+    PyObject *plugin = self->plugin == NULL ? Py_None : self->plugin;
+    /* From the class: a plugin's own attributes may be functions of any name. */
+    PyObject *find = PyObject_GetAttrString((PyObject *)Py_TYPE(plugin), "_function");
 
-    if (getter == NULL)
-        return NULL;
-    return Py_BuildValue("O(OO)", getter, self->plugin == NULL ? Py_None : self->plugin, self->name);
+    return find == NULL ? NULL : Py_BuildValue("N(OO)", find, plugin, self->name);
 }
 
 static PyMemberDef function_members[] = {

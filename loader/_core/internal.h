@@ -32,6 +32,9 @@ PyObject *core_bytes(core_call *c, const char *function);
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
 void core_forget(core_call *c);
 void core_end_slow(core_call *c);
+PyObject *core_raised(void);
+void core_raise_again(PyObject *error);
+void core_keep_cause(core_call *c);
 bool core_on_thread(const core_call *c);
 int core_set_error(core_call *c, const char *text, size_t size);
 PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
@@ -59,6 +62,7 @@ struct field {
 };
 extern PyTypeObject core_layout_type, core_record_type;
 int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
+PyObject *core_text_object(const loader_text *text, enum kind kind);
 PyObject *core_unpack(PyObject *layout, const void *native);
 int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
 PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);

@@ -23,9 +23,10 @@ static PyObject *limit_variable; /* the contextvar */
 static int64_t now(void)
 {
     struct timespec time;
-    timespec_get(&time, TIME_UTC);
 #if defined(CLOCK_MONOTONIC)
     clock_gettime(CLOCK_MONOTONIC, &time);
+#else
+    timespec_get(&time, TIME_UTC);
 #endif
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }

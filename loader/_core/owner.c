@@ -39,10 +39,18 @@ static void owner_dealloc(PyObject *object)
 {
     core_owner *self = (core_owner *)object;
 
+    PyObject_GC_UnTrack(object);
     Py_XDECREF(self->name);
     Py_XDECREF(self->path);
     Py_XDECREF((PyObject *)self->services);
     Py_TYPE(object)->tp_free(object);
+}
+
+/* No tp_clear, as for Services: a cycle through a host's services is broken at the Plugin. */
+static int owner_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT((PyObject *)((core_owner *)object)->services);
+    return 0;
 }
 
 static PyMemberDef owner_members[] = {
@@ -57,8 +65,9 @@ PyTypeObject core_owner_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Owner",
     .tp_doc = "Owner(name, path, services=None, max_output=None, fork_safe=True): a plugin, for the C side.",
     .tp_basicsize = sizeof(core_owner),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_new = owner_new,
     .tp_dealloc = owner_dealloc,
+    .tp_traverse = owner_traverse,
     .tp_members = owner_members,
 };

@@ -48,7 +48,8 @@ int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, u
     unsigned bits = (unsigned)size * 8;
 
     if (index == NULL) {
-        PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
         return -1;
     }
     if (is_signed) {
@@ -194,8 +195,11 @@ static int store(const struct field *field, char *memory, PyObject *value)
         return 0;
     case KIND_DOUBLE:
         real = PyFloat_AsDouble(value);
-        if (real == -1.0 && PyErr_Occurred())
+        if (real == -1.0 && PyErr_Occurred()) {
+            if (PyErr_ExceptionMatches(PyExc_TypeError))
+                PyErr_Format(PyExc_TypeError, "%U is a float, not %.100s", field->name, Py_TYPE(value)->tp_name);
             return -1;
+        }
         memcpy(memory, &real, sizeof real);
         return 0;
     default:
@@ -247,8 +251,8 @@ static int refuse_unknown(const layout *self, PyObject *mapping)
 /* A tuple: the packed bytes, then every value that they point into. */
 static PyObject *pack(const layout *self, PyObject *value, const void **native)
 {
-    bool mapping = PyDict_Check(value) ||
-                   (PyMapping_Check(value) && !PySequence_Check(value) && PyObject_HasAttrString(value, "keys"));
+    /* A class written in Python that has __getitem__ is a mapping and a sequence to C: keys() tells them apart. */
+    bool mapping = PyDict_Check(value) || (PyMapping_Check(value) && PyObject_HasAttrString(value, "keys"));
     PyObject *kept = PyTuple_New(self->count + 1);
     PyObject *memory = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
 
@@ -305,6 +309,19 @@ int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyO
     return 0;
 }
 
+/* What a plugin lent as text or bytes, as an object. */
+PyObject *core_text_object(const loader_text *text, enum kind kind)
+{
+    const char *data = text->data == NULL ? "" : text->data;
+
+    if ((text->data == NULL && text->size != 0) || text->size > PY_SSIZE_T_MAX) {
+        PyErr_Format(PyExc_ValueError, "the plugin passed a text of %zu bytes at %p", text->size, text->data);
+        return NULL;
+    }
+    return kind == KIND_TEXT ? PyUnicode_DecodeUTF8(data, (Py_ssize_t)text->size, NULL)
+                             : PyBytes_FromStringAndSize(data, (Py_ssize_t)text->size);
+}
+
 PyObject *core_unpack(PyObject *layout_object, const void *native)
 {
     layout *self = (layout *)layout_object;
@@ -320,10 +337,8 @@ PyObject *core_unpack(PyObject *layout_object, const void *native)
 
         if (field->kind == KIND_TEXT || field->kind == KIND_BYTES)
             memcpy(&text, memory, sizeof text);
-        if (field->kind == KIND_TEXT) {
-            value = PyUnicode_DecodeUTF8(text.data == NULL ? "" : text.data, (Py_ssize_t)text.size, NULL);
-        } else if (field->kind == KIND_BYTES) {
-            value = PyBytes_FromStringAndSize(text.data == NULL ? "" : text.data, (Py_ssize_t)text.size);
+        if (field->kind == KIND_TEXT || field->kind == KIND_BYTES) {
+            value = core_text_object(&text, field->kind);
         } else if (field->kind == KIND_DOUBLE) {
             memcpy(&real, memory, sizeof real);
             value = PyFloat_FromDouble(real);

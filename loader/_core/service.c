@@ -60,24 +60,22 @@ struct core_services {
 
 static int complain(core_call *c)
 {
-    PyObject *type, *value, *trace, *text;
-    Py_ssize_t size;
-    const char *data;
+    PyObject *text, *utf8 = NULL;
+    const char *name;
 
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != NULL)
-        PyException_SetTraceback(value, trace);
-    text = PyUnicode_FromFormat("%s: %S", ((PyTypeObject *)type)->tp_name, value);
-    data = text == NULL ? NULL : PyUnicode_AsUTF8AndSize(text, &size);
-    if (data == NULL)
+    core_keep_cause(c);
+    name = Py_TYPE(c->cause)->tp_name;
+    text = PyUnicode_FromFormat("%s: %S", name, c->cause);
+    if (text != NULL)
+        utf8 = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"); /* file names have lone surrogates */
+    if (utf8 != NULL) {
+        core_set_error(c, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
+    } else { /* its own __str__ fails */
         PyErr_Clear();
-    else
-        core_set_error(c, data, (size_t)size);
+        core_set_error(c, name, strlen(name));
+    }
+    Py_XDECREF(utf8);
     Py_XDECREF(text);
-    Py_XSETREF(c->cause, value);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
     return LOADER_FAILED;
 }
 
@@ -87,15 +85,13 @@ static PyObject *argument(const struct service_parameter *parameter, uintptr_t v
 
     if (parameter->kind == KIND_INTEGER)
         return core_from_integer(value, parameter->size, parameter->is_signed);
-    if (text == NULL || (parameter->kind != KIND_STRUCT && text->size > PY_SSIZE_T_MAX)) {
+    if (text == NULL) {
         PyErr_SetString(PyExc_ValueError, "the plugin passed NULL where a pointer is wanted");
         return NULL;
     }
     if (parameter->kind == KIND_STRUCT)
         return core_unpack(parameter->layout, (const void *)value);
-    if (parameter->kind == KIND_TEXT)
-        return PyUnicode_DecodeUTF8(text->data == NULL ? "" : text->data, (Py_ssize_t)text->size, NULL);
-    return PyBytes_FromStringAndSize(text->data == NULL ? "" : text->data, (Py_ssize_t)text->size);
+    return core_text_object(text, parameter->kind);
 }
 
 static int keep(core_call *c, PyObject *value)

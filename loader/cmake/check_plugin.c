@@ -1,7 +1,7 @@
 /* check_plugin.c: a host in C alone, as small as the ABI allows. Loads one plugin, looks for the markers of
- * the handshake, calls functions and compares what they write. It is what loader_test_plugin runs, and it says
- * whether a plugin keeps to <loader/plugin.h> without Python taking part. One file, though a long one, so that
- * any project can compile it with no build of its own.
+ * the handshake, calls functions and compares what they write. It is what loader_test_plugin runs, and it
+ * says whether a plugin keeps to <loader/plugin.h> without Python taking part. One file, though a long one,
+ * so that any project can compile it with no build of its own.
  *
  *     check_plugin FILE [--marker NAME]... [--lend SERVICE KEY=TEXT]
  *                  [--call FUNCTION ARGUMENT... (--gives=TEXT | --fails=PART)]...

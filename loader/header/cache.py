@@ -7,7 +7,7 @@ The folder is $XDG_CACHE_HOME/native-plugin-loader, ~/.cache/native-plugin-loade
 """
 
 # Importing pathlib, json or hashlib costs more than all else here: no pathlib at all, the others when needed.
-# ruff: noqa: PLC0415, PTH103, PTH105, PTH108, PTH111, PTH117, PTH118, PTH120
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 

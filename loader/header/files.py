@@ -6,7 +6,7 @@ preprocessor in turn reads no file that is not covered.
 """
 
 # Importing pathlib or hashlib costs more than all else here.
-# ruff: noqa: PLC0415, PTH113, PTH118, PTH120, PTH123
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
@@ -29,7 +29,21 @@ MAX_BYTES = 1 << 20
 MAX_FILES = 64
 
 # Standard headers in quotes: C falls back to the system's for these, so they need no file.
-_STANDARD = re.compile(r"(std(arg|bool|def|int|io|lib|noreturn|align)|inttypes|limits|string|sys/types)\.h")
+_STANDARD = frozenset(
+    (
+        *("assert.h", "ctype.h", "errno.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h"),
+        *(
+            "stdbool.h",
+            "stddef.h",
+            "stdint.h",
+            "stdio.h",
+            "stdlib.h",
+            "stdnoreturn.h",
+            "string.h",
+            "sys/types.h",
+        ),
+    )
+)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*("[^"\n]+"|<[^>\n]+>)', re.MULTILINE)
 
 
@@ -83,7 +97,7 @@ def gather(path: str | os.PathLike[str], include: Sequence[str | os.PathLike[str
             if target is not None:
                 includes[name, spelled] = target
                 waiting.append(target)
-            elif spelled[0] == "<" or _STANDARD.fullmatch(spelled[1:-1]):
+            elif spelled[0] == "<" or spelled[1:-1] in _STANDARD:
                 includes[name, spelled] = None
     return Files(header, texts, includes, digest.hexdigest())
 
@@ -94,7 +108,7 @@ def is_base(spelled: str) -> bool:
 
 
 def _is_known(spelled: str) -> bool:
-    return is_base(spelled) or (spelled[0] == "<" and _STANDARD.fullmatch(spelled[1:-1]) is not None)
+    return is_base(spelled) or (spelled[0] == "<" and spelled[1:-1] in _STANDARD)
 
 
 def _find(includer: str, spelled: str, folders: list[str]) -> str | None:

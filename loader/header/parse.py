@@ -45,7 +45,7 @@ class Parsed(NamedTuple):
     lines: list[Line]
 
     def line(self, node: Node) -> int:
-        """The index in `lines` of where `node` begins. Nodes without a name may not know; those in them do."""
+        """The index in `lines` of where `node` begins; one without a name asks what is in it."""
         while node.coord is None or node.coord.line < 2:  # older versions say 0 where they do not know
             node = node.children()[0][1]
         return int(node.coord.line) - 2

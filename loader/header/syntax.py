@@ -88,7 +88,7 @@ class _Reader:
     def __init__(self, unit: Unit) -> None:
         self.parsed = parse(unit)
         self.declared = Declared()
-        self._defined: dict[str, Node] = {}  # tag → the struct's node
+        self._read: set[int] = set()  # struct nodes, by identity
         self._enums: dict[str, Type] = {}
         self._values: dict[str, int] = {}  # of enumerators
 
@@ -199,9 +199,10 @@ class _Reader:
 
     def _struct(self, node: Node) -> Type:
         tag = node.name or f"@{id(node)}"
-        if node.decls is not None and self._defined.get(tag) is not node:
-            # `typedef struct s {…} s, *pointer;` has one node for both names.
-            if self._defined.setdefault(tag, node) is not node:
+        # `typedef struct s {…} s, *pointer;` has one node for both names.
+        if node.decls is not None and id(node) not in self._read:
+            self._read.add(id(node))
+            if tag in self.declared.structs:
                 raise self._refusal(node, f"struct {tag!r} is defined twice")
             self.declared.structs[tag] = ()  # known while its members are read: they may point to it
             self.declared.structs[tag] = tuple(self._members(node.decls))

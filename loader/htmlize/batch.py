@@ -88,7 +88,7 @@ class Batch:
         self._escape = escape
         self._keep_going = keep_going
         self._jobs = jobs
-        self._stop = threading.Event()
+        self._lock = threading.Lock()
 
     def turn(self, documents: Sequence[Document], tell: Callable[[Outcome], None]) -> list[Outcome]:
         """Turns documents into HTML and returns the outcomes of those that were begun, in their order.
@@ -111,12 +111,16 @@ class Batch:
     def _outcomes(
         self, documents: Sequence[Document], done: dict[int, Outcome]
     ) -> Generator[Outcome, None, None]:
+        last = len(documents)  # none after this one is begun
+
         def one(number: int) -> Outcome | None:
-            if self._stop.is_set():
+            nonlocal last
+            if number > last:
                 return None
             outcome = done[number] = self._turn_one(documents[number])
             if self._ends(outcome):
-                self._stop.set()
+                with self._lock:
+                    last = min(last, number)
             return outcome
 
         numbers = range(len(documents))
@@ -127,7 +131,7 @@ class Batch:
             try:
                 yield from filter(None, threads.map(one, numbers))
             finally:
-                self._stop.set()  # also after Ctrl-C: what waits is not begun
+                last = -1  # also after Ctrl-C: what waits is not begun
 
     def _turn_one(self, document: Document) -> Outcome:
         outcome = Outcome(document)

@@ -241,7 +241,8 @@ class Writer:
         if before is not None and not stat.S_ISREG(before.st_mode):
             target.write_bytes(html)  # there is nothing to replace in /dev/null or a pipe
             return
-        if before is not None and not os.access(target, os.W_OK):
+        effective = os.access in os.supports_effective_ids
+        if before is not None and not os.access(target, os.W_OK, effective_ids=effective):
             raise PermissionError(errno.EACCES, "it is write-protected")  # replacing it would get round that
         temporary = target.with_name(f"{self._prefix}{next(self._numbers)}.part")
         descriptor = os.open(temporary, _NEW, 0o666)  # less the umask, as for any new file

@@ -137,15 +137,10 @@ def _has_go(exports: frozenset[str], needed: tuple[str, ...]) -> bool:
 def _go_version(elf: Tables, sections: dict[str, Section]) -> str | None:
     """See traces.go_version. Without section headers the data segments are searched."""
     if ".go.buildinfo" in sections:
-        section = sections[".go.buildinfo"]
-        return go_version(elf.cursor, section.offset, section.size)
+        return go_version(elf.cursor, [sections[".go.buildinfo"]])
     if sections:
         return None
-    for segment in elf.loads:
-        version = go_version(elf.cursor, segment.offset, segment.size)
-        if version is not None:
-            return version
-    return None
+    return go_version(elf.cursor, ((segment.offset, segment.size) for segment in elf.loads))
 
 
 def _compilers(elf: Tables, sections: dict[str, Section]) -> tuple[str, ...]:

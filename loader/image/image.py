@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loader.image.walk import Step
+
 __all__ = ["File", "Image", "Machine", "this_machine"]
 
 
@@ -25,6 +27,8 @@ class File:
     digest: str
     #: fstat of the descriptor that `data` was read from; None for bytes that came from elsewhere.
     stat: os.stat_result | None = field(default=None, repr=False, compare=False)
+    #: Folders and links passed on the way to that descriptor, and last the file; () where that is not known.
+    way: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,19 +257,20 @@ class _MachO:
 
     def _go_version(self) -> str | None:
         """See traces.go_version."""
-        for section in self.sections:
-            if section.name == "__go_buildinfo":
-                return traces.go_version(self.cursor, section.offset, section.size)
-        return None
+        places = ((each.offset, each.size) for each in self.sections if each.name == "__go_buildinfo")
+        return traces.go_version(self.cursor, places)
 
     def _compilers(self) -> tuple[str, ...]:
         """Only rustc leaves a trace, the path of its library's sources in messages of panics."""
-        for section in self.sections:
-            if section.name in ("__const", "__cstring") and section.segment == "__TEXT":
-                name = traces.rustc(self.cursor, section.offset, section.size)
-                if name:
-                    return (name,)
-        return ()
+        constant = ("__const", "__cstring")
+        return traces.rustc(
+            self.cursor,
+            (
+                (each.offset, each.size)
+                for each in self.sections
+                if each.segment == "__TEXT" and each.name in constant
+            ),
+        )
 
 
 def _fixed(name: bytes) -> str:

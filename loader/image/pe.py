@@ -6,6 +6,7 @@ addresses relative to where the image is loaded, which the sections map to the f
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ImageError
@@ -78,6 +79,7 @@ class _Pe:
         rows = optional.table("<II", at + 4, min(directories, 16), "directories")
         self.directories: list[tuple[int, ...]] = list(rows)
         self.sections = list(self._sections(start + 24 + size, count))
+        self.starts = [section.address for section in self.sections]
 
     def image(self) -> Image:
         """Everything, put together."""
@@ -113,13 +115,21 @@ class _Pe:
             raise self.cursor.damaged(
                 "is damaged", expected=f"at most {MAX_SECTIONS} sections", found=f"{count:,}"
             )
+        end = 0
         for row in self.cursor.table("<8s6I2HI", offset, count, "sections"):
             name, memory, address, size, place, _, _, _, _, flags = row
             place &= ~0x1FF  # as Windows does
             if size:
                 self.cursor.check(place, size, "a section")
+            if address < end:
+                raise self.cursor.damaged(
+                    "has sections that overlap or are out of order",
+                    expected=f"a section from RVA {end:#x} on",
+                    found=f"one at {address:#x}",
+                )
+            end = address + min(size, memory or size)
             # Bytes past the size in memory are padding; size in memory is 0 in files of some old linkers.
-            yield Section(self._section_name(name), address, min(size, memory or size), place, flags)
+            yield Section(self._section_name(name), address, end - address, place, flags)
 
     def _section_name(self, name: bytes) -> str:
         """The name, or, after a slash, its place in the string table behind the COFF symbols (MinGW)."""
@@ -132,23 +142,29 @@ class _Pe:
                 return decode(name)
         return decode(name)
 
-    def _place(self, rva: int, what: str) -> tuple[int, int, Section | None]:
-        """Where the byte at an RVA is in the file, where its section ends there, and the section."""
-        for section in self.sections:
-            skip = rva - section.address
-            if 0 <= skip < section.size:
-                return section.offset + skip, section.offset + section.size, section
+    def _section(self, rva: int) -> Section | None:
+        """The section that holds the byte at an RVA in the file."""
+        at = bisect_right(self.starts, rva) - 1
+        if at >= 0 and rva - self.starts[at] < self.sections[at].size:
+            return self.sections[at]
+        return None
+
+    def _place(self, rva: int, what: str) -> tuple[int, int]:
+        """Where the byte at an RVA is in the file, and where its section ends there."""
+        section = self._section(rva)
+        if section is not None:
+            return section.offset + rva - section.address, section.offset + section.size
         if rva < self.headers_size:
-            return rva, min(self.headers_size, self.cursor.size), None
+            return rva, min(self.headers_size, self.cursor.size)
         raise self.cursor.damaged("is damaged", expected=f"{what} in a section", found=f"the RVA {rva:#x}")
 
     def _at(self, rva: int, what: str) -> Cursor:
         """The bytes from an RVA to the end of its section."""
-        offset, end, _ = self._place(rva, what)
+        offset, end = self._place(rva, what)
         return self.cursor.window(offset, end - offset, "section")
 
     def _name(self, rva: int, what: str) -> str:
-        offset, end, _ = self._place(rva, what)
+        offset, end = self._place(rva, what)
         return self.cursor.name(offset, end, what)
 
     def _directory(self, number: int) -> tuple[int, int]:
@@ -192,10 +208,8 @@ class _Pe:
         return soname, frozenset(exports), frozenset(data)
 
     def _is_code(self, rva: int) -> bool:
-        for section in self.sections:
-            if 0 <= rva - section.address < section.size:
-                return bool(section.flags & MAY_EXECUTE)
-        return False
+        section = self._section(rva)
+        return section is not None and bool(section.flags & MAY_EXECUTE)
 
     def _imports(self) -> tuple[tuple[str, ...], frozenset[str]]:
         """Libraries that are loaded with this one, in order, and the names looked up in them.
@@ -255,20 +269,17 @@ class _Pe:
 
     def _go_version(self) -> str | None:
         """See traces.go_version. The build information stands in a section that may be written to."""
-        for section in self.sections:
-            if section.flags & MAY_WRITE and not section.flags & MAY_EXECUTE:
-                version = traces.go_version(self.cursor, section.offset, section.size)
-                if version is not None:
-                    return version
-        return None
+        places = (
+            (section.offset, section.size)
+            for section in self.sections
+            if section.flags & MAY_WRITE and not section.flags & MAY_EXECUTE
+        )
+        return traces.go_version(self.cursor, places)
 
     def _compilers(self) -> tuple[str, ...]:
         """Only rustc leaves a trace, the path of its library's sources in messages of panics."""
-        for section in self.sections:
-            if section.name == ".rdata":
-                name = traces.rustc(self.cursor, section.offset, section.size)
-                return (name,) if name else ()
-        return ()
+        places = ((each.offset, each.size) for each in self.sections if each.name == ".rdata")
+        return traces.rustc(self.cursor, places)
 
 
 def _libc(needed: tuple[str, ...]) -> str | None:

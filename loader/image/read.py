@@ -12,6 +12,7 @@ from loader.errors import ImageError, PluginNotFound
 from loader.image.elf import read_elf
 from loader.image.image import File, Image
 from loader.image.sniff import MACHO_MAGICS, is_universal, refusal
+from loader.image.walk import Step, open_file
 
 __all__ = ["MAX_SIZE", "read_bytes", "read_image"]
 
@@ -42,17 +43,19 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     if not isinstance(name, str):
         raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__}; use os.fsdecode")
     name = os.path.abspath(name)
-    data, status = _read(name)
-    return read_bytes(data, path=name, stat=status)
+    data, status, way = _read(name)
+    return read_bytes(data, path=name, stat=status, way=way)
 
 
-def read_bytes(data: bytes, *, path: str, stat: os.stat_result | None = None) -> Image:
+def read_bytes(
+    data: bytes, *, path: str, stat: os.stat_result | None = None, way: tuple[Step, ...] = ()
+) -> Image:
     """The same from bytes that are in memory already; `path` stands for them in messages.
 
     Raises:
         ImageError: see read_image.
     """
-    file = File(path=path, data=data, digest=hashlib.sha256(data).hexdigest(), stat=stat)
+    file = File(path=path, data=data, digest=hashlib.sha256(data).hexdigest(), stat=stat, way=way)
     magic = data[:4]
     if magic == b"\x7fELF":
         return read_elf(file)
@@ -68,19 +71,17 @@ def read_bytes(data: bytes, *, path: str, stat: os.stat_result | None = None) ->
     raise refusal(path, data)
 
 
-def _read(path: str) -> tuple[bytes, os.stat_result]:
-    """All bytes of a regular file, and what fstat said about them."""
+def _read(path: str) -> tuple[bytes, os.stat_result, tuple[Step, ...]]:
+    """All bytes of a regular file, what fstat said about it, and the way to it."""
     try:
-        descriptor = os.open(path, FLAGS)
+        descriptor, way = open_file(path, FLAGS)
     except (OSError, ValueError) as error:
         raise _cannot_open(path, error) from error
     try:
         status = os.fstat(descriptor)
         _check_kind(path, status)
-        data = _read_all(descriptor, status.st_size)
+        data = _read_all(path, descriptor, status.st_size)
         after = os.fstat(descriptor)
-    except (OSError, MemoryError) as error:
-        raise ImageError("cannot be read", path=path, found=str(error) or "too little memory") from error
     finally:
         os.close(descriptor)
     stable = (after.st_size, after.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
@@ -92,19 +93,22 @@ def _read(path: str) -> tuple[bytes, os.stat_result]:
             found=f"{after.st_size:,} bytes, written to at this moment",
             cure="Wait until the file is complete; install plugins by renaming a finished file into place",
         )
-    return data, status
+    return data, status, way
 
 
-def _read_all(descriptor: int, size: int) -> bytes:
+def _read_all(path: str, descriptor: int, size: int) -> bytes:
     """Up to `size` bytes; one call of read gives at most 2 GiB - 4 KiB on Linux, and may give less."""
     parts = []
-    while size > 0:
-        part = os.read(descriptor, size)
-        if not part:
-            break
-        parts.append(part)
-        size -= len(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    try:
+        while size > 0:
+            part = os.read(descriptor, size)
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    except (OSError, MemoryError) as error:
+        raise ImageError("cannot be read", path=path, found=str(error) or "too little memory") from error
 
 
 def _check_kind(path: str, status: os.stat_result) -> None:

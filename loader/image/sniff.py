@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import Final
 
 from loader.errors import ImageError
@@ -79,10 +80,11 @@ def _describe(path: str, data: bytes) -> tuple[str, str, str | None]:
 
 def _is_text(begin: bytes) -> bool:
     """Whether it is UTF-8 without the control characters that text does not have."""
-    text = begin.decode("utf-8", "replace")
-    if len(text) > 1:
-        text = text.rstrip("\ufffd")  # a character may have been cut in two
-    return "\ufffd" not in text and all(c >= " " or c in "\t\n\r\f\v\x1b" for c in text)
+    try:
+        text, _ = codecs.utf_8_decode(begin, "strict", False)  # the last character may be cut in two
+    except UnicodeDecodeError:
+        return False
+    return all(character >= " " or character in "\t\n\r\f\v\x1b" for character in text)
 
 
 def _first_line(begin: bytes) -> str:

@@ -26,12 +26,28 @@ SANITIZERS: Final = (
 SANITIZER_CALLS: Final = tuple(call for _, _, call in SANITIZERS)
 
 
-def go_version(cursor: Cursor, offset: int, size: int) -> str | None:
-    """Version in the Go build information inside a range: "" if it is there but older than Go 1.18.
+def _find(cursor: Cursor, wanted: bytes, ranges: Iterable[tuple[int, int]]) -> int:
+    """Offset of the first `wanted` in ranges (offset, size) of the file, or -1.
+
+    Ranges of a damaged file may cover the same bytes again and again; no more than the file's size is searched.
+    """
+    left = cursor.size
+    for offset, size in ranges:
+        found = cursor.find(wanted, offset, min(size, left))
+        if found >= 0:
+            return found
+        left -= size
+        if left <= 0:
+            break
+    return -1
+
+
+def go_version(cursor: Cursor, ranges: Iterable[tuple[int, int]]) -> str | None:
+    """Version in the Go build information inside ranges (offset, size); "" if it is older than Go 1.18.
 
     None if there is none.
     """
-    at = cursor.find(GO_MAGIC, offset, size)
+    at = _find(cursor, GO_MAGIC, ranges)
     if at < 0:
         return None
     head = cursor.take(at, min(64, cursor.size - at), "Go build information")
@@ -42,9 +58,9 @@ def go_version(cursor: Cursor, offset: int, size: int) -> str | None:
     return version if version.startswith(("go", "devel")) else ""
 
 
-def rustc(cursor: Cursor, offset: int, size: int) -> str | None:
-    """The compiler's name, if a range holds a path of Rust's own sources, as panic messages have it."""
-    return "rustc" if cursor.find(b"/rustc/", offset, size) >= 0 else None
+def rustc(cursor: Cursor, ranges: Iterable[tuple[int, int]]) -> tuple[str, ...]:
+    """The compiler's name, if ranges hold a path of Rust's own sources, as panic messages have it."""
+    return ("rustc",) if _find(cursor, b"/rustc/", ranges) >= 0 else ()
 
 
 def sanitizer(needed: Iterable[str], symbols: Iterable[str]) -> str | None:

@@ -23,7 +23,7 @@ int give(loader::Call &out, std::string_view what, loader::Bytes bytes, std::int
     } else if (what == "bytes") {
         std::size_t count = 0;
         for (const unsigned char byte : bytes)
-            count += byte == bytes[count] ? 1 : 0;
+            count += byte == bytes[count] ? 1U : 0U;
         out.write(bytes) << ' ' << count;
     } else if (what == "room") {
         std::memcpy(out.reserve(100), "xyz and more", 12);

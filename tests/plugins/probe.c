@@ -186,21 +186,35 @@ int spin(loader_call *call, uint32_t most)
     return loader_write_string(call, "nobody stopped me");
 }
 
-int meet(loader_call *call, const loader_text *text, uint32_t parties)
+/* `arrived` counts in all; a round is complete at every multiple of `parties`. */
+static int meet_at(loader_call *call, atomic_uint *arrived, uint32_t parties)
 {
-    static atomic_uint arrived; /* in all; a round is complete at every multiple of `parties` */
-    unsigned ticket = atomic_fetch_add(&arrived, 1) + 1;
+    unsigned ticket = atomic_fetch_add(arrived, 1) + 1;
     unsigned complete = (ticket + parties - 1) / parties * parties;
     int64_t end = now() + 20000;
     const struct timespec pause = {0, 100000};
 
-    (void)text;
-    while (atomic_load(&arrived) < complete) {
+    while (atomic_load(arrived) < complete) {
         if (now() > end)
             return loader_fail(call, "nobody came");
         nanosleep(&pause, NULL);
     }
     return loader_write_string(call, "met");
+}
+
+int meet(loader_call *call, const loader_text *text, uint32_t parties)
+{
+    static atomic_uint alone, together;
+    (void)text;
+    return meet_at(call, parties == 1 ? &alone : &together, parties);
+}
+
+int meet_slowly(loader_call *call, uint32_t parties)
+{
+    static atomic_uint arrived;
+    const struct timespec pause = {0, 200000};
+    nanosleep(&pause, NULL);
+    return meet_at(call, &arrived, parties);
 }
 
 int rest(loader_call *call, uint32_t microseconds)

@@ -93,6 +93,9 @@ LOADER_EXPORT int spin(loader_call *call, uint32_t most);
 /* Waits until `parties` threads are in it at once. Fails after 20 seconds. `text` is for its length. */
 LOADER_EXPORT int meet(loader_call *call, const loader_text *text, uint32_t parties);
 
+/* The same, and always slow. */
+LOADER_EXPORT int meet_slowly(loader_call *call, uint32_t parties);
+
 /* Sleeps for so many microseconds. */
 LOADER_EXPORT int rest(loader_call *call, uint32_t microseconds);
 

@@ -1,0 +1,238 @@
+"""Builds everything that is measured into build/benchmarks: ours, and the peers from their published packages.
+
+What is missing on a machine is not an error: the systems that need it are skipped, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import documents
+from .systems import SYSTEMS, System
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PEERS = HERE / "peers"
+FOLDER = ROOT / "build" / "benchmarks"
+MANY = 1000  # plugins of load-1000
+GO_MODULE = PEERS / "go"
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Built:
+    """What there is to measure, in `folder`, and why the rest is not: need -> reason."""
+
+    folder: Path
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def python(self) -> Path:
+        """The interpreter with the peers installed."""
+        return self.folder / "venv" / "bin" / "python"
+
+    def reason_to_skip(self, system: System) -> str | None:
+        """Why a system cannot be measured here, or None."""
+        for need in (*system.needs, f"system:{system.name}", "go-host:" + system.host):
+            if need in self.missing:
+                return self.missing[need]
+        return None
+
+
+class BuildError(Exception):
+    """A step that failed; its text is the reason that is shown."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of builds and hosts: byte code may be cached (imports are measured with it)."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"BENCHMARKS": str(FOLDER)} | more
+
+
+def _run(command: list[str | Path], folder: Path = ROOT, **more: str) -> None:
+    done = subprocess.run(
+        [str(part) for part in command], cwd=folder, env=environment(**more), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        last = [line for line in (done.stderr + done.stdout).strip().splitlines() if line.strip()][-6:]
+        shown = " ".join(str(part) for part in command[:4])
+        raise BuildError(f"`{shown} …` failed: " + " | ".join(last))
+
+
+def _stamp(path: Path, digest: str, work: Callable[[], None]) -> None:
+    """Does the work unless the stamp says that it was done for this digest."""
+    if not path.exists() or path.read_text() != digest:
+        work()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(digest)
+
+
+def build(say: Say, systems: list[System], folder: Path = FOLDER) -> Built:
+    """Builds what the chosen systems need; what is up to date is left alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    built = Built(folder)
+    say("documents")
+    documents.write_all(folder / "documents")
+    say("virtual environment with the Python peers")
+    _venv(built)
+    say("this loader, as a wheel")
+    _loader(built)
+    say("plugins of this loader, and the C parts")
+    _plugins(built)
+    hosts = sorted({system.host for system in systems} - {"python"})
+    if hosts:
+        _go(built, hosts, say)
+    say("probing")
+    _probe(built, systems)
+    return built
+
+
+def _venv(built: Built) -> None:
+    wanted = HERE / "requirements.txt"
+
+    def work() -> None:
+        shutil.rmtree(built.folder / "venv", ignore_errors=True)
+        _run([sys.executable, "-m", "venv", built.folder / "venv"])
+        pip = [built.python, "-m", "pip", "install", "-q", "--only-binary=:all:"]
+        try:
+            _run([*pip, "-r", wanted])
+        except BuildError:  # one that cannot be had here must not take the others along
+            for line in wanted.read_text().splitlines():
+                if line and not line.startswith("#"):
+                    try:
+                        _run([*pip, "--no-deps", line])
+                    except BuildError as error:
+                        built.missing[f"pip:{line.partition('==')[0]}"] = str(error)
+            _run([*pip, "sniffio", "pycparser", "typing_extensions"])
+
+    _stamp(built.folder / "venv.stamp", sys.version + wanted.read_text(), work)
+
+
+def _loader(built: Built) -> None:
+    """The wheel is built from a copy: a build in the tree would meet other builds there."""
+    sources = [
+        path
+        for name in ("loader", "include", "native_plugins")
+        for path in sorted((ROOT / name).rglob("*"))
+        if path.is_file() and path.suffix in {".py", ".pyi", ".c", ".h", ".hpp", ".cpp", ".cmake", ".json", ".map", ".typed"}
+    ] + [ROOT / name for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "README.md", "LICENSE", "MANIFEST.in")]
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.read_bytes())
+
+    def work() -> None:
+        copy = built.folder / "source"
+        shutil.rmtree(copy, ignore_errors=True)
+        for name in ("loader", "include", "native_plugins"):
+            ignored = shutil.ignore_patterns("*.so", "__pycache__", "target", "_ffi.c")
+            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
+        for path in sources[-6:]:
+            shutil.copy(path, copy)
+        pip = [built.python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-build-isolation"]
+        _run([*pip, copy])
+
+    _stamp(built.folder / "loader.stamp", digest.hexdigest(), work)
+
+
+def _plugins(built: Built) -> None:
+    if shutil.which("cmake") is None:
+        raise BuildError("cmake is not installed: pip install cmake ninja")
+    for tool in ("cargo", "go"):
+        if shutil.which(tool) is None:
+            built.missing[tool] = f"{tool} is not installed"
+    ours = built.folder / "ours"
+    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    _run(["cmake", "-S", PEERS / "ours", "-B", ours, "-DCMAKE_BUILD_TYPE=Release", *generator])
+    _run(["cmake", "--build", ours])
+    _many(built.folder, ours)
+    _run([built.python, PEERS / "python" / "build_cffi_api.py", PEERS / "ours/c/plain.c", built.folder / "cffi"])
+
+
+def _many(folder: Path, ours: Path) -> None:
+    """Plugin files of their own for the load jobs: no two have the same bytes or, where it can be told, roles."""
+    hooks = {
+        "c": b"role:tt\nrole:fail\nrole:callback\n",
+        "cpp": b"role:tt\nrole:fail\nrole:callback\n",
+        "rust": b"role:tt\nrole:fail\n",
+    }
+    for language, count in (("c", MANY), ("cpp", 6), ("rust", 6), ("go", 6)):
+        source = ours / "plugins/htmlize" / f"bench_{language}.so"
+        if source.exists():
+            image = source.read_bytes()
+            written = hooks.get(language, b"")
+            for number in range(count):
+                renamed = b"role:" + f"load_{number:04d}".encode()
+                renamed = renamed.ljust(len(written) - 1, b"_") + b"\n"
+                once = written and image.count(written) == 1
+                data = image.replace(written, renamed) if once else image + number.to_bytes(2, "little")
+                _write(folder / "plugins" / language / f"tt{number}.so", data)
+    plain = (ours / "libplain.so").read_bytes()
+    for number in range(6):
+        _write(folder / "plugins/plain" / f"tt{number}.so", plain + bytes([number]))
+    for number in range(MANY):
+        source = f'"""Plugin {number}."""\n\n\ndef process_role(role, text, post):\n    return "<tt>" + text + "</tt>"\n'
+        _write(folder / "plugins/python" / f"tt{number}.py", source.encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _go(built: Built, hosts: list[str], say: Say) -> None:
+    """Host programs and plugins in Go. Each is built by itself: one that fails takes no other along."""
+    if "go" in built.missing:
+        return
+    binaries = built.folder / "go"
+    binaries.mkdir(exist_ok=True)
+    for host in hosts:
+        say(f"Go host {host}")
+        try:
+            for package in sorted((GO_MODULE / host).rglob("main.go")):
+                name = package.parent.relative_to(GO_MODULE).as_posix().replace("/", "-")
+                if (package.parent / "BUILDMODE").exists():
+                    _go_plugins(package.parent, binaries, name)
+                else:
+                    _go_build(package.parent, binaries / name)
+        except BuildError as error:
+            built.missing["go-host:" + host] = str(error)
+
+
+def _go_build(package: Path, target: Path, *flags: str) -> None:
+    where = "./" + package.relative_to(GO_MODULE).as_posix()
+    _run(["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", *flags, "-o", target, where], GO_MODULE)
+
+
+def _go_plugins(package: Path, binaries: Path, name: str) -> None:
+    """Six plugins of one source: a plugin path can be opened only once a process."""
+    for number in range(6):
+        flags = ["-buildmode=plugin", f"-ldflags=-pluginpath=bench/{name}{number}"]
+        _go_build(package, binaries / f"{name}{number}.so", *flags)
+
+
+def _probe(built: Built, systems: list[System]) -> None:
+    """Can the Python peers be imported?"""
+    needs = {need for system in systems for need in system.needs if need.startswith("pip:")}
+    for need in sorted(needs):
+        done = subprocess.run(
+            [built.python, "-c", f"import {need[4:]}"], capture_output=True, text=True, env=environment(), check=False
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["?"])[-1]
+            built.missing[need] = f"cannot be imported here: {last}"
+    for system in systems:
+        if system.host == "python":
+            module = "peer_" + system.name.replace("-", "_")
+            if not (PEERS / "python" / f"{module}.py").exists():
+                built.missing.setdefault(f"system:{system.name}", "no peer program for it yet")
+        elif not (GO_MODULE / system.host).is_dir():
+            built.missing.setdefault(f"system:{system.name}", "no host program for it yet")

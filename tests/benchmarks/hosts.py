@@ -1,0 +1,136 @@
+"""Host processes and the questions they are asked. Every system is called by a host of its own language; Python's
+cost is charged to Python's systems only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+from .build import PEERS, Built, environment
+from .systems import System
+
+PATIENCE = 120  # seconds for one answer
+
+
+class HostError(Exception):
+    """A host that failed, ended or did not answer in time."""
+
+
+def command_of(built: Built, system: System) -> list[str]:
+    """The host program of a system."""
+    if system.host == "python":
+        return [str(built.python), str(PEERS / "python" / "worker.py")]
+    return [str(built.folder / "go" / system.host)]
+
+
+def _pin(placement: str) -> None:
+    """In the child: pinned systems and their plugins share the first core."""
+    if placement == "pinned":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+class Host:
+    """One host process: a request a line in, an answer a line out."""
+
+    def __init__(self, built: Built, system: System, placement: str) -> None:
+        self.log = built.folder / "logs" / f"{system.name}-{placement or 'in-process'}.txt".replace(" ", "-")
+        self.log.parent.mkdir(exist_ok=True)
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command_of(built, system),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment(),
+                preexec_fn=lambda: _pin(placement),  # noqa: PLW1509  (no thread is started before exec)
+            )
+
+    def ask(self, **request: Any) -> dict[str, Any]:
+        """One request and its answer; raises HostError."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        watch = threading.Timer(PATIENCE, self.process.kill)
+        watch.start()
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except OSError as error:
+            raise HostError(f"the host ended: {error}; {self.last_words()}") from None
+        finally:
+            watch.cancel()
+        if not line:
+            raise HostError(f"the host ended or took more than {PATIENCE} s: {self.last_words()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise HostError(answer["error"])
+        return answer
+
+    def last_words(self) -> str:
+        """The end of what it wrote to standard error."""
+        return " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-3:])
+
+    def close(self) -> None:
+        """Ends it, and with it its plugins."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.close()
+            self.process.wait(5)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+
+
+class Hosts:
+    """All hosts, started when first asked and kept, so that rounds interleave warm processes."""
+
+    def __init__(self, built: Built) -> None:
+        self.built = built
+        self._running: dict[tuple[str, str, str], Host] = {}
+
+    def of(self, system: System, placement: str) -> Host:
+        """The host of a system in a placement."""
+        key = (system.host, system.group or system.name, placement)
+        host = self._running.get(key)
+        if host is None or host.process.poll() is not None:
+            host = self._running[key] = Host(self.built, system, placement)
+        return host
+
+    def close(self) -> None:
+        """Ends all of them."""
+        for host in self._running.values():
+            host.close()
+        self._running.clear()
+
+
+def load_once(built: Built, system: System, variant: str, placement: str, count: int) -> dict[str, Any]:
+    """A fresh host that loads `count` plugins and calls each once; raises HostError."""
+    done = subprocess.run(
+        [*command_of(built, system), "--load", system.name, variant, str(count)],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=PATIENCE,
+        check=False,
+        preexec_fn=lambda: _pin(placement),  # noqa: PLW1509
+    )
+    if done.returncode != 0 or not done.stdout.strip():
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise HostError(last)
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def import_once(python: Path, statement: str) -> int:
+    """Wall nanoseconds of a Python process that runs one statement."""
+    import time
+
+    start = time.perf_counter_ns()
+    subprocess.run([python, "-I", "-c", statement], check=True, env=environment())
+    return time.perf_counter_ns() - start

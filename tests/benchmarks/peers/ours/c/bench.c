@@ -1,0 +1,49 @@
+/* bench.c: measured plugin in C. :tt:`x` as in native_plugins/tt, :fail:`x` fails, :callback:`n` asks the host n
+ * times for the title of post 42. */
+#include "htmlize/htmlize.h"
+
+#include <stdlib.h>
+
+int hooks(loader_call *call)
+{
+    return loader_write_string(call, "role:tt\nrole:fail\nrole:callback\n");
+}
+
+static int call_back(loader_call *call, const loader_text *text)
+{
+    const htmlize_posts *posts = htmlize_posts_get(call);
+    loader_text title = {NULL, 0};
+    long left = 0;
+
+    for (size_t at = 0; at < text->size; at++)
+        left = left * 10 + (text->data[at] - '0');
+    if (posts == NULL || !LOADER_HAS(posts, title))
+        return loader_fail(call, "no service");
+    for (; left > 0; left--) {
+        int status = posts->title(call, posts, 42, &title);
+        if (status != LOADER_OK)
+            return status;
+    }
+    return loader_write_text(call, &title);
+}
+
+int process_role(loader_call *call, const loader_text *role, const loader_text *text,
+                 const htmlize_post *post)
+{
+    char *room;
+
+    if (!LOADER_LIKELY(role->size == 2)) {
+        if (role->size == 4)
+            return loader_fail(call, "no post %d", (int)post->id);
+        return call_back(call, text);
+    }
+    room = loader_reserve(call, 4 + text->size + 5);
+    if (room == NULL)
+        return LOADER_NO_MEMORY;
+    memcpy(room, "<tt>", 4);
+    if (text->size != 0)
+        memcpy(room + 4, text->data, text->size);
+    memcpy(room + 4 + text->size, "</tt>", 5);
+    loader_commit(call, 4 + text->size + 5);
+    return LOADER_OK;
+}

@@ -1,0 +1,78 @@
+"""loader-c, loader-cpp, loader-rust, loader-go: this loader, one plugin in each language."""
+
+import ctypes
+
+import documents
+from loader.errors import PluginError
+from loader.htmlize import Htmlizer, Post
+from peer import Peer
+
+POST = Post(id=documents.POST_ID, author=documents.POST_AUTHOR)
+
+
+class Titles:
+    """The host's service, in Python."""
+
+    def title(self, number):
+        return documents.TITLE
+
+
+def c_table(folder):
+    """The host's service as a C function table; see peers/ours/c/table.c."""
+    library = ctypes.CDLL(str(folder / "ours/libtable.so"))
+    library.bench_table.restype = ctypes.c_void_p
+    return library.bench_table()
+
+
+def open_ours(folder, language, variant):
+    plugins = folder / "ours/plugins/htmlize"
+    posts = c_table(folder) if variant == "c-table" else Titles()
+    app = Htmlizer([plugins / f"bench_{language}.so"], posts=posts, strict=True)
+    process_role = app.process_role
+    if variant == "bound":
+        process_role = app.plugins[0].functions["process_role"]
+    many = None
+
+    def render_many(text):
+        nonlocal many
+        if many is None:
+            many = Htmlizer([plugins / "bench_many.so", plugins / f"bench_{language}.so"], strict=True)
+            assert len(many.roles) >= 1000, len(many.roles)
+        return many.htmlize(text, POST)
+
+    class Failure(Exception):
+        pass
+
+    def call_back(count):
+        return app.process_role("callback", str(count), POST)
+
+    def failing(role, text, post):
+        app.process_role(role, text, post)
+
+    peer = Peer(
+        process_role=process_role,
+        post=POST,
+        failing=(app.process_role, ("fail", documents.TEXT, POST), PluginError),
+        callback=call_back,
+        htmlize=lambda text: app.htmlize(text, POST),
+        many_roles=render_many,
+    )
+    try:
+        app.process_role("fail", documents.TEXT, POST)
+    except PluginError as error:
+        peer.answers["error"] = documents.ERROR if documents.ERROR in str(error) else str(error)
+    return peer
+
+
+def load_ours(folder, language, count):
+    files = [folder / "plugins" / language / f"tt{number}.so" for number in range(count)]
+    app = Htmlizer(files)
+    if app.failures:
+        raise app.failures[0]
+    return [(plugin.functions["process_role"], POST) for plugin in app.plugins]
+
+
+def load_lazily(folder, language, count):
+    """All discovered, one used: what a lazy load can spare, if the loader has it."""
+    app = Htmlizer(folder / "plugins" / language)
+    return [(app.process_role, POST)] * len(app.plugins)

@@ -1,0 +1,11 @@
+"""loader-c: this loader with a plugin in c."""
+
+from ours import load_ours, open_ours
+
+
+def open_peer(folder, variant):
+    return open_ours(folder, "c", variant)
+
+
+def load(folder, variant, count):
+    return load_ours(folder, "c", count)

@@ -1,0 +1,28 @@
+"""memcpy: the limit of a document, a copy of its bytes: into memory that is there, or (variant new) into new memory."""
+
+import ctypes
+
+from peer import CALL_TEXTS, Peer
+from peer_c_call import library_of
+
+
+def open_peer(folder, variant):
+    library = library_of(folder)
+    peer = Peer()
+    room = ctypes.create_string_buffer(12_000_000)
+    documents = folder / "documents"
+    sources = {
+        "call-4k": CALL_TEXTS["call-4k"].encode(),
+        "call-1m": CALL_TEXTS["call-1m"].encode(),
+        "document-dense": (documents / "dense.txt").read_bytes(),
+        "document-prose": (documents / "prose.txt").read_bytes(),
+        "document-small": (documents / "small.txt").read_bytes()[:2048],
+    }
+    for job, raw in sources.items():
+        if variant == "new":
+            peer.loops[job] = lambda count, raw=raw: library.limits_copy_new(count, raw, len(raw))
+        else:
+            peer.loops[job] = lambda count, raw=raw: library.limits_copy(count, room, raw, len(raw))
+        peer.loops[job](1)
+        peer.answers[job] = "a copy"
+    return peer

@@ -1,0 +1,177 @@
+"""The host process of Python systems. Reads one request a line, answers one line; both are JSON.
+
+    {"do": "run", "system": S, "variant": V, "job": J, "calls": n, "batches": b}   -> {"ns": [b figures]}
+    {"do": "check", "system": S, "variant": V, "job": J}          -> {"answer": text, or "sha256:…" if long}
+    {"do": "threads", …, "calls": n}                              -> {"ns": [time of n on each of two threads]}
+
+    worker.py --load SYSTEM VARIANT COUNT      in a fresh process: from paths to plugins that answered one call
+    -> {"ns": …, "rss_before": KiB, "rss_after": KiB, "private_before": KiB, "private_after": KiB}
+
+A system is the module of its name in this folder, with `open_peer(folder, variant) -> Peer` and, if it can load,
+`load(folder, variant, count)`, which returns a list of callables (role, text, post) -> str.
+BENCHMARKS is the folder with everything built.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from peer import Peer, answer_of, loop_of  # noqa: E402
+
+FOLDER = Path(os.environ["BENCHMARKS"])
+opened: dict[tuple[str, str], Peer] = {}
+
+
+def module_of(system: str) -> Any:
+    """The module of a system."""
+    return importlib.import_module("peer_" + system.replace("-", "_"))
+
+
+def peer_of(system: str, variant: str) -> Peer:
+    """The opened system; opened once and kept."""
+    key = (system, variant)
+    if key not in opened:
+        opened[key] = module_of(system).open_peer(FOLDER, variant)
+    return opened[key]
+
+
+class Texts(dict[str, Any]):
+    """The documents, read when first asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        if name == "small":
+            value: Any = (FOLDER / "documents" / "small.txt").read_text().split("\0")
+        elif name == "small-joined":
+            value = "\n\n".join(self["small"])
+        else:
+            value = (FOLDER / "documents" / f"{name}.txt").read_text()
+        self[name] = value
+        return value
+
+
+texts = Texts()
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """Times batches of one job."""
+    loop = loop_of(peer_of(request["system"], request["variant"]), request["job"], texts)
+    each = max(1, request["calls"] // request["batches"])
+    clock = time.perf_counter_ns
+    figures = []
+    for _ in range(request["batches"]):
+        start = clock()
+        loop(each)
+        figures.append(clock() - start)
+    return {"ns": figures, "each": each}
+
+
+def threads(request: dict[str, Any]) -> dict[str, Any]:
+    """The same work once on one thread, then on each of two threads at once."""
+    loop = loop_of(peer_of(request["system"], request["variant"]), "document-dense", texts)
+    count = request["calls"]
+    start = time.perf_counter_ns()
+    loop(count)
+    one = time.perf_counter_ns() - start
+    ready = threading.Barrier(3)
+
+    def work() -> None:
+        ready.wait()
+        loop(count)
+
+    crew = [threading.Thread(target=work) for _ in range(2)]
+    for member in crew:
+        member.start()
+    ready.wait()
+    start = time.perf_counter_ns()
+    for member in crew:
+        member.join()
+    return {"one": one, "two": time.perf_counter_ns() - start, "each": count}
+
+
+def check(request: dict[str, Any]) -> dict[str, Any]:
+    """What the system answers, for the comparison."""
+    answer = answer_of(peer_of(request["system"], request["variant"]), request["job"], texts)
+    if len(answer) > 1000:
+        answer = "sha256:" + hashlib.sha256(answer.encode()).hexdigest()
+    return {"answer": answer}
+
+
+def memory() -> dict[str, int]:
+    """Resident and private KiB of this process and its children."""
+    total = {"rss": 0, "private": 0}
+    waiting = [os.getpid()]
+    while waiting:
+        process = waiting.pop()
+        for task in Path(f"/proc/{process}/task").iterdir():
+            waiting += map(int, (task / "children").read_text().split())
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "Rss":
+                total["rss"] += int(value.split()[0])
+            elif name.startswith("Private_") and name != "Private_Hugetlb":
+                total["private"] += int(value.split()[0])
+    return total
+
+
+def load(system: str, variant: str, count: int) -> dict[str, Any]:
+    """From paths to `count` plugins that answered one call each, in this fresh process."""
+    prepare = module_of(system)
+    wanted = "<tt>eighteen bytes txt</tt>"
+    lazy = variant == "lazy"
+    if hasattr(prepare, "warm"):
+        prepare.warm(FOLDER, variant)
+    memory()  # its own imports are not the system's
+    before = memory()
+    start = time.perf_counter_ns()
+    functions = prepare.load(FOLDER, variant, count)
+    for function, post in functions[:1] if lazy else functions:
+        answer = function("tt", "eighteen bytes txt", post)
+        if answer != wanted:
+            raise SystemExit(f"{system} answered {answer!r}")
+    elapsed = time.perf_counter_ns() - start
+    after = memory()
+    return {
+        "ns": elapsed,
+        "loaded": len(functions),
+        **{f"{name}_before": value for name, value in before.items()},
+        **{f"{name}_after": value for name, value in after.items()},
+    }
+
+
+def main() -> None:
+    """Serves requests until the input ends."""
+    out = os.fdopen(os.dup(1), "w", buffering=1)  # what a plugin prints must not mix with answers
+    os.dup2(2, 1)
+    if sys.argv[1:2] == ["--load"]:
+        out.write(json.dumps(load(sys.argv[2], sys.argv[3], int(sys.argv[4]))) + "\n")
+        out.flush()
+        os._exit(0)  # children of peers are ended by the end of their pipes
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # as timeit does
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"run": run, "check": check, "threads": threads}[request["do"]](request)
+        except BaseException as error:  # noqa: BLE001
+            answer = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+        out.write(json.dumps(answer) + "\n")
+    for peer in opened.values():
+        peer.close()
+    out.flush()
+    os._exit(0)
+
+
+main()

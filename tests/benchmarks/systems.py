@@ -1,0 +1,245 @@
+"""Every measured system: what it is, what it carries, who hosts it, and which jobs it can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+CALLS = ("call", "call-4k", "call-1m")
+DOCUMENTS = ("document-dense", "document-prose", "document-small")
+LOADS = ("load-1", "load-6")
+OURS = (*CALLS, "callback", "error", *DOCUMENTS, "document-small-joined", "roles-1000", *LOADS, "threads-2")
+IN_PROCESS = (*CALLS, "callback", "error", *DOCUMENTS, "roles-1000", *LOADS, "threads-2")
+REMOTE = (*CALLS, "callback", "error", *DOCUMENTS, *LOADS)
+KIT = (*CALLS, "error", *DOCUMENTS, "roles-1000", *LOADS, "threads-2")
+
+#: What each job measures, and the unit of its figures. "ns" are per call or per document.
+JOBS = {
+    "call": ("one role call, 18 bytes in, 27 out", "ns"),
+    "call-4k": ("the same with 4 KB of text", "ns"),
+    "call-1m": ("the same with 1 MB of text", "ns"),
+    "callback": ("a plugin's call into the host and back", "ns"),
+    "error": ("a call that fails with a message", "ns"),
+    "document-dense": ("1 MB of short paragraphs, three roles per 190 bytes, one handled", "ns"),
+    "document-prose": ("10 MB, 60-word paragraphs, one role each", "ns"),
+    "document-small": ("a 2 KB post", "ns"),
+    "document-small-joined": ("1,000 posts of 2 KB as one document (for the cost beyond the engine)", "ns"),
+    "roles-1000": ("document-dense with 1,000 roles registered", "ns"),
+    "load-1": ("from the path to one plugin that answered a call", "ns"),
+    "load-6": ("the same for six plugins", "ns"),
+    "load-1000": ("the same for 1,000 plugins, or as many as the row says", "ns"),
+    "memory": ("resident growth for one plugin, child processes included", "KiB"),
+    "memory-6": ("the same for six plugins", "KiB"),
+    "threads-2": ("document-dense on two threads: speed against one", "x"),
+    "import": ("importing the host's library, beyond bare Python", "ns"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One row of the issue's table.
+
+    Args:
+        name: the name in results.
+        what: what it is, in one line.
+        lacks: what of role, text and post it does not carry, or "".
+        host: "python", or the name of a Go host program.
+        family: "ours", "limit", "go" or "python": the colour in charts.
+        variants: variant -> jobs. The variant "" is the one that ladders show first.
+        remote: the plugin is a process of its own; measured on two cores and pinned to one.
+        group: systems of one group share a host process; default: one process a system.
+        needs: tools and distributions without which it is skipped.
+        quadratic: variants that send the whole contents with every role of a document.
+    """
+
+    name: str
+    what: str
+    host: str
+    family: str
+    variants: dict[str, tuple[str, ...]]
+    lacks: str = ""
+    remote: bool = False
+    group: str = ""
+    needs: tuple[str, ...] = ()
+    quadratic: tuple[str, ...] = ()
+
+
+def _ours(language: str, title: str, **more: tuple[str, ...]) -> System:
+    jobs = OURS if language == "c" else (*IN_PROCESS,) if language == "cpp" else KIT
+    variants = {"": jobs, **more}
+    needs = {"rust": ("cargo",), "go": ("go",)}.get(language, ())
+    group = "" if language == "go" else "in-process"
+    what = f"this loader with a plugin in {title}"
+    return System(f"loader-{language}", what, "python", "ours", variants, group=group, needs=needs)
+
+
+_C_VARIANTS: dict[str, tuple[str, ...]] = {
+    "bound": CALLS,
+    "c-table": ("callback",),
+    "all": ("load-1000",),
+    "lazy": ("load-1000",),
+}
+
+SYSTEMS: tuple[System, ...] = (
+    System(
+        "python", "the same function in plain Python", "python", "python",
+        {"": (*IN_PROCESS, "load-1000")}, group="in-process",
+    ),
+    _ours("c", "C", **_C_VARIANTS),
+    _ours("cpp", "C++", **{"c-table": ("callback",)}),
+    _ours("rust", "Rust"),
+    _ours("go", "Go (c-shared)"),
+    System(
+        "c-call", "the limit: an indirect call in C into a buffer that is there", "python", "limit",
+        {"": (*CALLS, "error")}, group="in-process",
+    ),
+    System(
+        "memcpy", "the limit: a copy of the bytes, into memory that is there or (new) into new memory",
+        "python", "limit",
+        {"": ("call-4k", "call-1m", *DOCUMENTS), "new": ("call-4k", "call-1m", *DOCUMENTS)},
+        lacks="it calls nothing", group="in-process",
+    ),
+    System(
+        "go-static", "Go: compiled in, called through an interface", "gostatic", "go",
+        {"": IN_PROCESS, "concat": CALLS}, needs=("go",),
+    ),
+    System(
+        "go-buildmode-plugin", "Go's own plugin package, function looked up by name", "gobuildmode", "go",
+        {"": (*IN_PROCESS,), "concat": (*CALLS, *DOCUMENTS)}, needs=("go",),
+    ),
+    System(
+        "go-plugin-netrpc", "hashicorp/go-plugin over net/rpc, Unix socket", "goplugin", "go",
+        {"": (*REMOTE, "load-1000"), "contents by value": ("document-dense", "document-small", "document-prose")},
+        remote=True, needs=("go",), quadratic=("contents by value",),
+    ),
+    System(
+        "go-plugin-grpc", "hashicorp/go-plugin over gRPC, Unix socket", "goplugin", "go",
+        {"": REMOTE}, remote=True, needs=("go",),
+    ),
+    System(
+        "pie-json", "natefinch/pie over stdin/stdout, JSON-RPC; callback: a Consumer", "gopie", "go",
+        {"": REMOTE}, remote=True, needs=("go",),
+    ),
+    System(
+        "pie-gob", "natefinch/pie over stdin/stdout, gob; callback: a Consumer", "gopie", "go",
+        {"": REMOTE}, remote=True, needs=("go",),
+    ),
+    System(
+        "mangos-reqrep", "nanomsg REQ/REP over ipc (mangos)", "gomangos", "go",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("go",),
+        lacks="messages are bytes: role, id, author and text are joined by NUL bytes",
+    ),
+    System(
+        "mangos-survey", "nanomsg SURVEYOR/RESPONDENT over ipc (mangos): ask all, take the first answer",
+        "gomangos", "go", {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("go",),
+        lacks="messages are bytes: role, id, author and text are joined by NUL bytes",
+    ),
+    System(
+        "yaegi", "a Go interpreter: the plugin is Go source", "goyaegi", "go", {"": IN_PROCESS}, needs=("go",)
+    ),
+    System(
+        "gopher-lua", "Lua in Go: the plugin is a Lua script", "golua", "go",
+        {"": tuple(job for job in IN_PROCESS if job != "threads-2")}, needs=("go",),
+        lacks="one Lua state serves one thread",
+    ),
+    System(
+        "otto", "JavaScript in Go: the plugin is a script", "gojs", "go",
+        {"": tuple(job for job in IN_PROCESS if job != "threads-2")}, needs=("go",),
+        lacks="one interpreter serves one thread",
+    ),
+    System(
+        "goja", "JavaScript in Go, otto's successor", "gojs", "go",
+        {"": tuple(job for job in IN_PROCESS if job != "threads-2")}, needs=("go",),
+        lacks="one interpreter serves one thread",
+    ),
+    System(
+        "spawn", "a process per request, protobuf on stdin/stdout, as protoc does", "gospawn", "go",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("go",), lacks="no callback: one way in, one out",
+    ),
+    System(
+        "pluggy", "hooks in Python, as pytest has them", "python", "python", {"": IN_PROCESS},
+        group="in-process", needs=("pip:pluggy",),
+    ),
+    System(
+        "ctypes", "the standard library's way to a C function", "python", "python", {"": IN_PROCESS}, group="in-process"
+    ),
+    System(
+        "cffi-abi", "cffi's ABI mode: dlopen, declarations parsed at run time", "python", "python",
+        {"": IN_PROCESS}, group="in-process",
+    ),
+    System(
+        "cffi-api", "cffi's API mode: the plugin compiled into an extension module", "python", "python",
+        {"": tuple(job for job in IN_PROCESS if job != "load-6")}, group="in-process",
+    ),
+    System(
+        "tvm-ffi", "apache-tvm-ffi: a packed function of a shared library", "python", "python",
+        {"": IN_PROCESS}, needs=("pip:tvm_ffi",), lacks="the post goes as id and author",
+    ),
+    System(
+        "polyplug", "polyplug's runtime", "python", "python", {"": IN_PROCESS}, needs=("pip:polyplug",),
+    ),
+    System(
+        "lupa", "LuaJIT in Python: the plugin is a Lua script", "python", "python",
+        {"": IN_PROCESS}, needs=("pip:lupa",), lacks="one Lua state serves one thread at a time (a lock)",
+    ),
+    System(
+        "wasmtime", "WebAssembly with JIT: the plugin is a module without imports", "python", "python",
+        {"": tuple(job for job in IN_PROCESS if job != "threads-2")}, needs=("pip:wasmtime",),
+        lacks="numbers and shared memory only: text is copied in and out, the post goes as its id",
+    ),
+    System(
+        "extism", "a plugin framework over WebAssembly", "python", "python",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, needs=("pip:extism",),
+        lacks="one byte string in and one out: role, id, author and text are joined by NUL bytes; no callback measured",
+    ),
+    System(
+        "grpcio", "gRPC over a Unix socket; the plugin is a Python process", "python", "python",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("pip:grpc",),
+        lacks="no callback without a second server",
+    ),
+    System(
+        "pynng", "nanomsg (nng) REQ/REP over ipc; the plugin is a Python process", "python", "python",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("pip:pynng",),
+        lacks="messages are bytes: role, id, author and text are joined by NUL bytes",
+    ),
+    System(
+        "pipe", "length-prefixed frames over pipes; the plugin is a process in C", "python", "python",
+        {"": REMOTE}, remote=True,
+    ),
+    System(
+        "stdio-json", "a JSON object a line over pipes; the plugin is a Python process", "python", "python",
+        {"": REMOTE}, remote=True,
+    ),
+)  # fmt: skip
+
+BY_NAME = {system.name: system for system in SYSTEMS}
+
+
+@dataclass(slots=True)
+class Row:
+    """A system in one variant and placement: what is measured job by job."""
+
+    system: System
+    variant: str
+    placement: str
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The jobs that it can do."""
+        return self.system.variants[self.variant]
+
+    @property
+    def label(self) -> str:
+        """The name that people read."""
+        more = [part for part in (self.variant, self.placement) if part]
+        return self.system.name + (f" ({', '.join(more)})" if more else "")
+
+
+def rows_of(systems: list[System]) -> list[Row]:
+    """All variants and placements of some systems."""
+    return [
+        Row(system, variant, placement)
+        for system in systems
+        for variant in system.variants
+        for placement in (("two cores", "pinned") if system.remote else ("",))
+    ]
