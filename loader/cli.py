@@ -6,24 +6,21 @@ one of them needs stand in it, so that `loader --help` is quick.
 
 from __future__ import annotations
 
-import logging
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import loader
 from loader._cli import streams
 from loader._cli.parser import EXIT_CODES, Parser, UsageError, seconds, wants_json
 from loader._cli.run import run
-from loader.contract import Contract
 from loader.errors import HandshakeError
-from loader.handshake import Candidate, shake_hands
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Callable, Sequence
 
-    from loader.contract import Function
+    from loader.contract import Contract, Function
+    from loader.handshake import Candidate
 
 __all__ = ["main"]
 
@@ -145,6 +142,7 @@ def _contract(options: Namespace) -> Contract | None:
         return None
     from pathlib import Path  # noqa: PLC0415
 
+    from loader.contract import Contract  # noqa: PLC0415
     from loader.sdk import include_dir  # noqa: PLC0415
 
     shipped = include_dir()
@@ -190,6 +188,7 @@ def _list(options: Namespace) -> int:
 def _inspect(options: Namespace) -> int:
     """Shows what a shared library is, from its bytes: format, CPU, exports, contracts, needs, runtime."""
     from loader._cli import report  # noqa: PLC0415
+    from loader.handshake import shake_hands  # noqa: PLC0415
 
     contract = _contract(options)
     image = loader.read_image(options.file)
@@ -208,13 +207,13 @@ def _inspect(options: Namespace) -> int:
         streams.write_json(values)
     else:
         streams.write("\n".join([*report.image_lines(image), ""]))
-        if isinstance(outcome, Candidate):
+        if outcome is not None and not isinstance(outcome, HandshakeError):
             version = "{}.{}".format(*outcome.version)
             missing = f", without {', '.join(sorted(outcome.missing))}" if outcome.missing else ""
             streams.write(f"\nThe handshake with {contract} holds: version {version}{missing}.\n")
         elif outcome is not None:
             raise outcome
-    return 0 if outcome is None or isinstance(outcome, Candidate) else outcome.exit_code
+    return outcome.exit_code if isinstance(outcome, HandshakeError) else 0
 
 
 def _call(options: Namespace) -> int:
@@ -241,7 +240,12 @@ def _call(options: Namespace) -> int:
 
 
 def _call_it(options: Namespace, contract: Contract, function: Function, arguments: list[Any]) -> int:
-    with streams.log_to_stderr("loader", logging.DEBUG):
+    import logging  # noqa: PLC0415
+    from contextlib import nullcontext  # noqa: PLC0415
+
+    from loader._cli.logs import log_to_stderr  # noqa: PLC0415
+
+    with log_to_stderr("loader", logging.DEBUG):
         plugin = loader.load(options.file, contract=contract)
         if function.name not in plugin.functions:
             raise HandshakeError(

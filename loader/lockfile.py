@@ -268,10 +268,8 @@ def unreadable(path: str, error: OSError) -> TrustError:
 
 
 def _mode(target: str) -> int:
-    """The mode of the file that is replaced, or what a new file gets."""
+    """The mode of the file that is replaced; a new one may be read by all and written by its owner."""
     try:
         return os.stat(target).st_mode & 0o777
     except OSError:
-        mask = os.umask(0o077)
-        os.umask(mask)
-        return 0o644 & ~mask
+        return 0o644

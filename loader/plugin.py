@@ -87,19 +87,14 @@ class Plugin:
             partial(_signature, declared),
         )
 
-    if not TYPE_CHECKING:  # a type checker is told below that contract functions are there
-
-        def __getattr__(self, name: str) -> Any:
-            contract = self.__dict__.get("contract")
-            if contract is not None and any(function.name == name for function in contract.functions):
-                message = f"plugin {self.name} does not have the optional function {name} of {contract}"
-            else:
-                message = f"contract {contract} has no function {name}"
-            raise AttributeError(message, name=name, obj=self)
-
-    else:
-
-        def __getattr__(self, name: str) -> Function: ...
+    def __getattr__(self, name: str) -> Function:
+        """What is not there; a type checker takes it for a contract function."""
+        contract = self.__dict__.get("contract")
+        if contract is not None and any(function.name == name for function in contract.functions):
+            message = f"plugin {self.name} does not have the optional function {name} of {contract}"
+        else:
+            message = f"contract {contract} has no function {name}"
+        raise AttributeError(message, name=name, obj=self)
 
     def _function(self, name: str) -> Function:
         """What unpickling a function calls; see _core/function.c."""

@@ -354,7 +354,7 @@ def test_the_first_failure_in_order_is_told(command: Command, roles: Path, tmp_p
 
 
 def test_keep_going(command: Command, roles: Path, tree: Path, tmp_path: Path) -> None:
-    """A role whose plugin fails stays as it stood, a bad document stops no other; all is told; exit code 1."""
+    """A role whose plugin fails stays as it stood, a bad document stops no other; exit code 1."""
     (tree / "a.txt").write_text("x :fail:`pie` :tt:`a`")
     (tree / "b.rst").write_bytes(b"\xff")
     done = command(tree, "-o", "out", "--plugins", roles, "--keep-going")

@@ -120,7 +120,10 @@ def test_what_it_needs_and_where_it_looks(library: Callable[..., Path]) -> None:
     new = read_image(library(*flags, "-Wl,--enable-new-dtags"))
     old = read_image(library(*flags, "-Wl,--disable-new-dtags"))
     assert new.soname == old.soname == "libgreet.so.1"
-    assert [name for name in new.needed if name.startswith(("libm.", "libc."))] == list(new.needed)[:2]
+    assert [name.partition(".")[0] for name in new.needed if name[:5] in ("libm.", "libc.")] == [
+        "libm",
+        "libc",
+    ]
     assert (new.runpath, new.rpath) == (("$ORIGIN/lib", "/opt/lib"), ())
     assert (old.runpath, old.rpath) == ((), ("$ORIGIN/lib", "/opt/lib"))
 

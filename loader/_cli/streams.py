@@ -8,21 +8,15 @@ title, or make one line look like another.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from loader.errors import LoaderError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = [
     "StreamError",
     "discard",
     "flush",
-    "log_to_stderr",
     "message",
     "prepare",
     "printable",
@@ -134,36 +128,3 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-
-
-class _Lines(logging.Handler):
-    """Log records as messages; those of a plugin name it."""
-
-    def __init__(self, program: str, level: int) -> None:
-        super().__init__(level)
-        self.program = program
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            text = record.getMessage()
-        except Exception:  # noqa: BLE001 - a line that cannot be formatted is no reason to fail
-            text = str(record.msg)
-        name = record.name.removeprefix("loader.plugin.")
-        source = f"plugin {name}: " if name != record.name else ""
-        message(self.program, record.levelname.lower(), source + text)
-
-
-@contextlib.contextmanager
-def log_to_stderr(program: str, level: int) -> Iterator[None]:
-    """Inside, log records of the package and of plugins from `level` on are lines on standard error."""
-    logger = logging.getLogger("loader")
-    handler = _Lines(program, level)
-    before: Any = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(level)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.level, logger.propagate = before[0], before[1]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import loader
 from loader._cli import streams
+from loader._cli.logs import log_to_stderr
 from loader._cli.parser import EXIT_CODES, Parser, number_of, unicode_text, wants_json
 from loader._cli.run import run
 from loader._cli.supervise import supervise
@@ -130,7 +131,7 @@ def _command(options: Namespace, *, in_child: bool) -> int:
     writer = Writer()
 
     def work() -> int:
-        with streams.log_to_stderr("htmlize", logging.ERROR if options.quiet else logging.WARNING):
+        with log_to_stderr("htmlize", logging.ERROR if options.quiet else logging.WARNING):
             return _turn(options, documents, writer)
 
     return supervise(work, sweep=lambda: writer.sweep(documents)) if in_child else work()

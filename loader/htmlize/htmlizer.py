@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
 from loader.host import Host
@@ -164,31 +164,16 @@ class Htmlizer:
 
     # ---- Documents ----
 
-    @overload
     def htmlize(
         self,
         text: Text,
-        post: Post = ...,
-        *,
-        escape: bool = ...,
-        errors: str = ...,
-        plugin_errors: Literal["raise", "keep"] = ...,
-        report: Callable[[Problem], object] | None = ...,
-    ) -> Text: ...
-
-    @overload
-    def htmlize(self, text: str | bytes, post: Post = ..., **options: Any) -> str | bytes: ...
-
-    def htmlize(
-        self,
-        text: str | bytes,
         post: Post = _NO_POST,
         *,
         escape: bool = False,
         errors: str = "strict",
         plugin_errors: Literal["raise", "keep"] = "raise",
         report: Callable[[Problem], object] | None = None,
-    ) -> str | bytes:
+    ) -> Text:
         """One document as HTML: str gives str, bytes give bytes.
 
         Args:
@@ -231,7 +216,7 @@ class Htmlizer:
         return f"<Htmlizer with {', '.join(plugin.name for plugin in self.plugins) or 'no plugins'}>"
 
 
-def _repair(text: str | bytes, errors: str) -> str | bytes:
+def _repair(text: Text, errors: str) -> Text:
     if isinstance(text, bytes):
         return text.decode("utf-8", errors).encode()
     return text.encode("utf-8", errors).decode()

@@ -127,8 +127,8 @@ class _Pe:
                     expected=f"a section from RVA {end:#x} on",
                     found=f"one at {address:#x}",
                 )
-            end = address + min(size, memory or size)
             # Bytes past the size in memory are padding; size in memory is 0 in files of some old linkers.
+            end = address + min(size, memory or size)
             yield Section(self._section_name(name), address, end - address, place, flags)
 
     def _section_name(self, name: bytes) -> str:

@@ -29,7 +29,7 @@ SANITIZER_CALLS: Final = tuple(call for _, _, call in SANITIZERS)
 def _find(cursor: Cursor, wanted: bytes, ranges: Iterable[tuple[int, int]]) -> int:
     """Offset of the first `wanted` in ranges (offset, size) of the file, or -1.
 
-    Ranges of a damaged file may cover the same bytes again and again; no more than the file's size is searched.
+    Ranges of a damaged file may cover the same bytes again and again: no more than its size is searched.
     """
     left = cursor.size
     for offset, size in ranges:

@@ -1,0 +1,2 @@
+"""placeholder"""
+def ladder(results): return ""
