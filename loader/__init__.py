@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from loader.load import Found, discover, load
     from loader.plugin import Plugin
     from loader.registry import Registry
+    from loader.report import LoadReport, load_report
     from loader.sdk import include_dir
     from loader.trust import Policy
 
@@ -70,6 +71,7 @@ _WHERE = {
     "loader.load": ("Found", "discover", "load"),
     "loader.plugin": ("Plugin",),
     "loader.registry": ("Registry",),
+    "loader.report": ("LoadReport", "load_report"),
     "loader.sdk": ("include_dir",),
     "loader.trust": ("Policy",),
 }
@@ -88,6 +90,7 @@ __all__ = [
     "Image",
     "ImageError",
     "LibraryError",
+    "LoadReport",
     "LoaderError",
     "Plugin",
     "PluginError",
@@ -103,6 +106,7 @@ __all__ = [
     "discover",
     "include_dir",
     "load",
+    "load_report",
     "read_image",
 ]
 

@@ -13,10 +13,11 @@ import loader
 from loader._cli import streams
 from loader._cli.parser import EXIT_CODES, Parser, UsageError, seconds, wants_json
 from loader._cli.run import run
+from loader._cli.trust import add_commands
 from loader.errors import HandshakeError
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from collections.abc import Callable, Sequence
 
     from loader.contract import Contract, Function
@@ -43,6 +44,14 @@ examples:
   cc -shared -fPIC -I"$(loader include-dir)" -o hello.so hello.c
   cmake -B build -Dloader_DIR="$(loader cmake-dir)"
 """
+
+#: Commands that print a folder for plugin authors; each is a function of loader.sdk.
+_FOLDERS = {
+    "include-dir": "the C and C++ headers, for a compiler's -I",
+    "cmake-dir": "the CMake package, for -Dloader_DIR=",
+    "rust-dir": "the Rust crate, for a path dependency",
+    "go-dir": "the Go module, for a replace directive",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,54 +85,49 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--version", action="version", version=f"loader {loader.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
 
-    add = commands.add_parser("list", help="plugin files in folders", description=_list.__doc__)
-    add.add_argument("paths", nargs="*", metavar="PATH", help="folder or file (default: the current folder)")
+    usage = "loader list [PATH ...] [option ...]"
+    add = commands.add_parser("list", usage=usage, help="plugin files in folders", description=_list.__doc__)
+    add.add_words("PATH", "folder or file (default: the current folder)")
     add.add_argument("--entry-points", metavar="GROUP", help="entry points of installed packages as well")
     add.add_argument("--environment", metavar="VAR", help="paths in this variable as well, as in PATH")
     add.add_argument("--strict", action="store_true", help="stop at the first failure, with its exit code")
-    _finish(add, _list, rest="paths")
+    _finish(add, _list)
 
-    add = commands.add_parser("inspect", help="what one file is", description=_inspect.__doc__)
-    add.add_argument("file", metavar="FILE", help="any ELF shared library; no code of it is run")
+    usage = "loader inspect FILE [option ...]"
+    add = commands.add_parser("inspect", usage=usage, help="what one file is", description=_inspect.__doc__)
+    add.add_words("FILE", "any shared library; no code of it is run", least=1, most=1)
     _finish(add, _inspect)
 
+    usage = "loader call FILE FUNCTION [ARG ...] --contract HEADER [option ...]"
     epilog = _CALL_HELP + "\n" + EXIT_CODES
-    add = commands.add_parser("call", help="call one function", description=_call.__doc__, epilog=epilog)
-    add.add_argument("file", metavar="FILE", help="the plugin")
-    add.add_argument("function", metavar="FUNCTION", help="a function of the contract")
-    add.add_argument("words", nargs="*", metavar="ARG", help="its arguments; see below")
+    add = commands.add_parser(
+        "call", usage=usage, help="call one function", description=_call.__doc__, epilog=epilog
+    )
+    add.add_words(
+        "FILE FUNCTION ARG", "a plugin, a function of the contract, its arguments (see below)", least=2
+    )
     add.add_argument("--deadline", metavar="SECONDS", type=seconds, help="when to ask the plugin to stop")
     add.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
-    _finish(add, _call, rest="words", contract_required=True)
+    _finish(add, _call, contract_required=True)
 
-    for name, what in (
-        ("include-dir", "the C and C++ headers, for a compiler's -I"),
-        ("cmake-dir", "the CMake package, for -Dloader_DIR="),
-        ("rust-dir", "the Rust crate, for a path dependency"),
-        ("go-dir", "the Go module, for a replace directive"),
-    ):
+    add_commands(commands, _finish, _contract)
+
+    for name, what in _FOLDERS.items():
         add = commands.add_parser(name, help=f"folder of {what}", description=f"Prints the folder of {what}.")
         add.add_argument("--json", action="store_true", help="as a JSON object")
-        add.set_defaults(command=_folder, folder=name, rest=None)
+        add.set_defaults(command=_folder, folder=name)
 
-    # argparse gives `call FILE FUNCTION --option x ARG` no ARG: all words must stand together for it.
-    options, extra = parser.parse_known_args(arguments)
-    wrong = extra if options.rest is None else [word for word in extra if word.startswith("-")]
-    if wrong:
-        parser.error(f"unrecognized arguments: {' '.join(wrong)}")
-    if extra:
-        getattr(options, options.rest).extend(extra)
-    return options
+    chosen = commands.choices.get(arguments[0]) if arguments else None
+    return parser.parse_args(arguments) if chosen is None else chosen.parse(arguments[1:])
 
 
 def _finish(
-    parser: ArgumentParser,
+    parser: Parser,
     command: Callable[[Namespace], int],
     *,
-    rest: str | None = None,
     contract_required: bool = False,
 ) -> None:
-    """What list, inspect and call have in common. `rest`: the option that holds all further words."""
+    """What list, inspect and call have in common."""
     parser.add_argument(
         "--contract",
         metavar="HEADER",
@@ -133,7 +137,7 @@ def _finish(
     includes = "folder of headers that it includes; may be repeated"
     parser.add_argument("-I", "--include", metavar="DIR", action="append", default=[], help=includes)
     parser.add_argument("--json", action="store_true", help="as a JSON object, errors too")
-    parser.set_defaults(command=command, rest=rest)
+    parser.set_defaults(command=command)
 
 
 def _contract(options: Namespace) -> Contract | None:
@@ -166,7 +170,7 @@ def _list(options: Namespace) -> int:
     from loader._cli import report  # noqa: PLC0415
 
     several = loader.discover(
-        options.paths or ([] if options.entry_points or options.environment else ["."]),
+        options.words or ([] if options.entry_points or options.environment else ["."]),
         entry_points=options.entry_points,
         environment=options.environment,
         contract=_contract(options),
@@ -191,7 +195,7 @@ def _inspect(options: Namespace) -> int:
     from loader.handshake import shake_hands  # noqa: PLC0415
 
     contract = _contract(options)
-    image = loader.read_image(options.file)
+    image = loader.read_image(options.words[0])
     outcome: Candidate | HandshakeError | None = None
     if contract is not None:
         try:
@@ -225,11 +229,12 @@ def _call(options: Namespace) -> int:
     contract = _contract(options)
     if contract is None:  # cannot be: argparse asks for it
         raise UsageError("there is no --contract")
-    function = next((each for each in contract.functions if each.name == options.function), None)
+    options.file, wanted, *words = options.words
+    function = next((each for each in contract.functions if each.name == wanted), None)
     if function is None:
         known = ", ".join(each.name for each in contract.functions)
-        raise UsageError(f"{contract} has no function {options.function}", expected=f"one of: {known}")
-    arguments = arguments_of(function, options.words, streams.read_input)
+        raise UsageError(f"{contract} has no function {wanted}", expected=f"one of: {known}")
+    arguments = arguments_of(function, words, streams.read_input)
 
     def work() -> int:
         return _call_it(options, contract, function, arguments)
@@ -283,12 +288,7 @@ def _call_values(plugin: loader.Plugin, function: Function, result: str | bytes)
 def _folder(options: Namespace) -> int:
     from loader import sdk  # noqa: PLC0415
 
-    folder = {
-        "include-dir": sdk.include_dir,
-        "cmake-dir": sdk.cmake_dir,
-        "rust-dir": sdk.rust_dir,
-        "go-dir": sdk.go_dir,
-    }[options.folder]()
+    folder = getattr(sdk, options.folder.replace("-", "_"))()
     if options.json:
         streams.write_json({"path": str(folder)})
     else:

@@ -45,7 +45,7 @@ class Host:
         max_output: int | None = None,
     ) -> None:
         self.contract = contract
-        self.policy = policy or Policy()
+        self._policy = policy or Policy()
         self.strict = strict
         self.max_output = max_output
         self.registry = Registry(strict=strict)
@@ -54,6 +54,18 @@ class Host:
         self._services = ServiceTable(contract.services)
         for id, service in (services or {}).items():
             self.provide(id, service)
+
+    @property
+    def policy(self) -> Policy:
+        """What must hold of a file before its code runs. A stricter one can be assigned; others raise
+        TrustError.
+        """
+        return self._policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._policy.check_kept_by(policy)
+        self._policy = policy
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
@@ -70,10 +82,10 @@ class Host:
             declaration: the service's form, if the contract's header does not declare it: an element of
                 ``Contract.services`` of another contract.
 
-        A function receives a str, bytes, int or dict (of a struct's fields) for each parameter and returns what
-        the result parameter holds; without one, a str or bytes that is written to the plugin's output, or None.
-        It runs on the thread of the plugin's call. What it raises reaches the plugin as a failure with the
-        exception's text, and becomes the cause of the PluginError if the plugin fails because of it.
+        A function receives a str, bytes, int or dict (of a struct's fields) for each parameter and returns
+        what the result parameter holds; without one, a str or bytes that is written to the plugin's output,
+        or None. It runs on the thread of the plugin's call. What it raises reaches the plugin as a failure
+        with the exception's text, and becomes the cause of the PluginError if the plugin fails because of it.
         Raises ServiceError.
         """
         self._services.provide(id, service, declaration)
@@ -110,7 +122,8 @@ class Host:
     ) -> list[Plugin]:
         """Loads all that :func:`loader.discover` finds, in its order.
 
-        A file that fails is noted in :attr:`failures` and does not stop the others, unless the host is strict.
+        A file that fails is noted in :attr:`failures` and does not stop the others, unless the host is
+        strict.
         """
         loaded = []
         for place in find(paths, entry_points=entry_points, environment=environment):

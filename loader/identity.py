@@ -1,4 +1,6 @@
-"""What a plugin file is called and which build of it this is: the words that lock files and signatures bind."""
+"""What a plugin file is called and which build of it this is: the words that lock files and signatures
+bind.
+"""
 
 from __future__ import annotations
 
@@ -69,9 +71,9 @@ def plugin_name(path: str) -> str:
 def version_key(version: str, *, path: str | None = None) -> tuple[int, ...]:
     """Something to compare versions by.
 
-    A version is one to eight decimal numbers with dots between them; it is compared number by number, and numbers
-    that are left out are 0: 1.2 = 1.2.0 < 1.10. Raises TrustError for anything else, suffixes such as "rc1"
-    included, whose order people disagree about.
+    A version is one to eight decimal numbers with dots between them; it is compared number by number, and
+    numbers that are left out are 0: 1.2 = 1.2.0 < 1.10. Raises TrustError for anything else, suffixes such as
+    "rc1" included, whose order people disagree about.
     """
     if not _VERSION.match(version):
         raise TrustError(

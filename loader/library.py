@@ -1,12 +1,16 @@
 """TrustedImage -> Library: the file's code is in this process, from the very bytes that were checked.
 
-On Linux those bytes go into a sealed memory file (memfd) and that is what dlopen maps: whatever happens to
-the file meanwhile, replaced, rewritten or cut off, what runs is what was checked, and a mapping cannot be cut
-off under us (SIGBUS). It also makes a rebuilt plugin at the same path a new library, where dlopen would return
-the old one. Elsewhere the path itself is opened.
+Those bytes are copied to where nobody can change them (sealed.py) and that is what dlopen maps: whatever
+happens to the file meanwhile, replaced, rewritten or cut off, what runs is what was checked, and a mapping
+cannot be cut off under us (SIGBUS). It also makes a rebuilt plugin at the same path a new library, where
+dlopen would return the old one. Libraries that lie beside the plugin go the same way first, under the same
+policy.
 
 A library is opened once a process for each content: two hosts that load the same bytes share it, as two
 dlopen calls would, and a Go runtime is not started twice. Nothing is ever unmapped (see library.c).
+
+Debuggers and crash reports: `mappings` says which addresses belong to which file, and docs/security.md how
+gdb finds it.
 """
 
 from __future__ import annotations
@@ -18,37 +22,41 @@ from typing import TYPE_CHECKING, Any
 
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
+from loader.neighbours import neighbours_of
+from loader.sealed import copy_of
+from loader.trust import NAMED, check_image, check_place
 
 if TYPE_CHECKING:
     from loader.image import Image
-    from loader.trust import TrustedImage
+    from loader.neighbours import Neighbour
+    from loader.trust import Policy, TrustedImage
 
-__all__ = ["Library", "open_library"]
+__all__ = ["Library", "Mapping", "mappings", "open_library"]
 
 _lock = threading.Lock()
 _opened: dict[str, Library] = {}
-if hasattr(os, "register_at_fork"):  # a child must not inherit the lock held by a thread that it does not have
+if hasattr(
+    os, "register_at_fork"
+):  # a child must not inherit the lock held by a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
-#: Descriptors that dlopen was given as /proc/self/fd/N. It knows a library by that path as well: should the
-#: application close them all, as daemons do, a new file under an old number would be taken for the old library.
-_numbers: set[int] = set()
-
 _ERROR_SIZE = 1024
-_MFD_EXEC = 0x10  # Linux 6.3: without it, vm.memfd_noexec may make the file one that cannot be mapped to run
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
     """An opened shared library. Valid as long as the process.
 
-    `image` is what was checked; `handle` is the system's (a cffi ``void *``); `process` is the id of the one that
-    opened it, which may be this one's parent.
+    `image` is what was checked; `handle` is the system's (a cffi ``void *``); `process` is the id of the one
+    that opened it, which may be this one's parent; `file` is (device, inode) of the copy that is mapped;
+    `neighbours` are the libraries from beside it that were opened for it.
     """
 
     image: Image
     handle: Any = field(repr=False, compare=False)
     process: int = field(default_factory=os.getpid, repr=False, compare=False)
+    file: tuple[int, int] = field(default=(0, 0), repr=False, compare=False)
+    neighbours: tuple[Library, ...] = field(default=(), repr=False, compare=False)
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
@@ -56,41 +64,122 @@ class Library:
         return int(ffi.cast("uintptr_t", found)) or None
 
 
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Addresses from `begin` to before `end` are bytes of a library, from byte `offset` of its file on."""
+
+    begin: int
+    end: int
+    offset: int
+    library: Library
+
+    @property
+    def path(self) -> str:
+        """The file that the library was loaded from."""
+        return self.library.image.path
+
+
+def mappings() -> list[Mapping]:
+    """Which addresses of this process belong to which opened library, in order; empty where there is no
+    /proc.
+    """
+    with _lock:
+        by_file = {library.file: library for library in _opened.values()}
+    found = []
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+            for line in file:
+                addresses, _, offset, device, inode, *_ = line.split(maxsplit=5)
+                major, minor = (int(number, 16) for number in device.split(":"))
+                library = by_file.get((os.makedev(major, minor), int(inode)))
+                if library is not None:
+                    begin, end = (int(number, 16) for number in addresses.split("-"))
+                    found.append(Mapping(begin, end, int(offset, 16), library))
+    except FileNotFoundError:
+        pass
+    return found
+
+
 def open_library(trusted: TrustedImage) -> Library:
     """Maps a trusted file's bytes and runs its constructors.
 
     Raises:
         LibraryError: the system could not load it; the message says what is missing.
+        TrustError: the policy does not allow a library that lies beside it and that it needs.
         ForkError: it has a Go runtime, which was started before this process was forked.
     """
     image = trusted.candidate.image
     with _lock:  # constructors run inside: two threads must not start the same library twice
         known = _opened.get(image.digest)
         if known is None:
-            known = _opened[image.digest] = Library(image, _open(image))
-        elif image.go and known.process != os.getpid():
+            known = _open(image, trusted.policy, strict=trusted.held != NAMED, needed_by=())
+        else:
+            _check_again(known, trusted.policy)
+        if image.go and known.process != os.getpid():
             raise ForkError(
                 "has a runtime of its own, which was started before this process was forked",
                 path=image.path,
-                cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork only",
+                cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
             )
         return known
 
 
-def _open(image: Image) -> Any:
-    for neighbour in _neighbours(image):
-        _dlopen(neighbour, image)
-    if not hasattr(os, "memfd_create"):
-        return _dlopen(image.path, image)
-    sealed = _sealed_copy(image)
+def _check_again(library: Library, policy: Policy) -> None:
+    """Its neighbours are here already; another policy may not allow them."""
+    for neighbour in library.neighbours:
+        check_image(neighbour.image, policy)
+        _check_again(neighbour, policy)
+
+
+def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, ...]) -> Library:
+    neighbours = []
+    for neighbour in neighbours_of(image, strict=strict):
+        if not neighbour.beside:
+            check_place(neighbour.image, policy)  # the linker opens it by its path
+        elif neighbour.image.digest not in needed_by:  # libraries may need each other
+            here = (*needed_by, image.digest)
+            neighbours.append(_open_neighbour(image, neighbour, policy, strict=strict, needed_by=here))
+    copy = copy_of(image)
     try:
-        handle = _dlopen(f"/proc/self/fd/{sealed}", image)
+        handle = _dlopen(copy.path, image)
     except LibraryError:
-        os.close(sealed)
+        copy.drop()
         raise
-    # The descriptor stays open for life: dlopen also knows a library by device and inode.
-    _numbers.add(sealed)
-    return handle
+    copy.keep()
+    library = Library(image, handle, file=copy.file, neighbours=tuple(neighbours))
+    _opened[image.digest] = library
+    return library
+
+
+def _open_neighbour(
+    image: Image, neighbour: Neighbour, policy: Policy, *, strict: bool, needed_by: tuple[str, ...]
+) -> Library:
+    """Opens a library for the one that needs it: the dynamic linker will find it among those loaded, by its
+    soname.
+    """
+    check_image(neighbour.image, policy)
+    if neighbour.image.soname != neighbour.name:
+        raise LibraryError(
+            f"needs {neighbour.name} from beside it, which does not say that this is its name",
+            path=image.path,
+            expected=f"soname {neighbour.name} in {neighbour.image.path}",
+            found=f"soname {neighbour.image.soname}" if neighbour.image.soname else "no soname",
+            cure=f"Link that library with -Wl,-soname,{neighbour.name}",
+        )
+    for other in _opened.values():
+        if other.image.soname == neighbour.name and other.image.digest != neighbour.image.digest:
+            raise LibraryError(
+                f"needs {neighbour.name} from beside it, but another library of that name is loaded",
+                path=image.path,
+                expected=f"{neighbour.image.path}, SHA-256 {neighbour.image.digest}",
+                found=f"{other.image.path}, SHA-256 {other.image.digest}",
+                cure="Give the library a soname of its own, or link it into the plugin",
+            )
+    known = _opened.get(neighbour.image.digest)
+    if known is not None:
+        _check_again(known, policy)
+        return known
+    return _open(neighbour.image, policy, strict=strict, needed_by=needed_by)
 
 
 def _dlopen(path: str, image: Image) -> Any:
@@ -99,57 +188,6 @@ def _dlopen(path: str, image: Image) -> Any:
     if handle == ffi.NULL:
         raise _explain(image, os.fsdecode(ffi.string(error)).replace(path, image.path))
     return handle
-
-
-def _sealed_copy(image: Image) -> int | None:
-    import fcntl  # noqa: PLC0415 - not there on Windows
-
-    name = os.fsencode(os.path.basename(image.path))[:200]  # the system takes 249 bytes
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        try:
-            descriptor = os.memfd_create(name, flags | _MFD_EXEC)
-        except OSError:  # a kernel before 6.3 does not know the flag
-            descriptor = os.memfd_create(name, flags)
-    except OSError as error:
-        raise LibraryError(
-            "no memory file for its checked copy",
-            path=image.path,
-            found=str(error),
-            cure="Raise the limits on memory and open files",
-        ) from error
-    try:
-        rest = memoryview(image.data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-        if descriptor in _numbers:
-            used, descriptor = descriptor, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(_numbers) + 1)
-            os.close(used)
-    except OSError as error:
-        os.close(descriptor)
-        raise LibraryError("its checked copy could not be sealed", path=image.path, found=str(error)) from error
-    return descriptor
-
-
-def _neighbours(image: Image) -> list[str]:
-    """Libraries that it needs from folders named relative to itself.
-
-    A copy in memory has no folder, so ``$ORIGIN`` would be /proc/self/fd. They are opened first, by their
-    paths; the dynamic linker then finds them by their sonames.
-    """
-    folder = os.path.dirname(image.path)
-    found = []
-    for entry in image.runpath or image.rpath:
-        if "ORIGIN" not in entry:
-            continue
-        place = entry.replace("${ORIGIN}", folder).replace("$ORIGIN", folder)
-        for name in image.needed:
-            path = os.path.join(place, name)
-            if os.path.isfile(path):
-                found.append(path)
-    return found
 
 
 def _explain(image: Image, text: str) -> LibraryError:
@@ -167,7 +205,7 @@ def _explain(image: Image, text: str) -> LibraryError:
             "needs a symbol that no library has",
             path=image.path,
             found=text,
-            cure="Link the plugin with the library that defines it; -Wl,--no-undefined finds this when building",
+            cure="Link it with the library that defines the symbol; -Wl,--no-undefined tells when building",
         )
     if "version `" in text and "not found" in text:
         return LibraryError(

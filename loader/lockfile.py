@@ -1,4 +1,5 @@
-"""loader.lock: which files plugins are, by their digests. Written by `loader lock`, kept under version control.
+"""loader.lock: which files plugins are, by their digests. Written by `loader lock`, kept under version
+control.
 
     format = 1
 
@@ -12,10 +13,10 @@
     version = "1.2.0"
     sha256 = "..."
 
-A table for each plugin and platform, in the order of their names, so that a diff shows what changed. Version and
-contract stand with the platform: a build for one can be newer than that for another, and adding one touches no
-other. `newer = "signed"`: a file with another digest may take a plugin's place if a key of the policy signed
-it with a newer version. Without it the digest decides alone.
+A table for each plugin and platform, in the order of their names, so that a diff shows what changed. Version
+and contract stand with the platform: a build for one can be newer than that for another, and adding one
+touches no other. `newer = "signed"`: a file with another digest may take a plugin's place if a key of the
+policy signed it with a newer version. Without it the digest decides alone.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ class LockFile:
     def parse(cls, data: bytes, *, path: str) -> LockFile:
         """The same from bytes."""
         if len(data) > MAX_SIZE:
-            raise TrustError("is too large for a lock file", path=path, expected=f"at most {MAX_SIZE:,} bytes")
+            raise TrustError(
+                "is too large for a lock file", path=path, expected=f"at most {MAX_SIZE:,} bytes"
+            )
         return _Reader(path).lock_file(toml.parse(data, path=path))
 
     def text(self) -> str:
@@ -137,7 +140,7 @@ class LockFile:
         with_newer = self.newer if newer is None else self.newer - {identity.name}
         locked = Locked(os.path.basename(file), size, identity.sha256, identity.contract, version)
         try:
-            "".join((identity.name, locked.file)).encode()
+            f"{identity.name}{locked.file}".encode()
         except UnicodeEncodeError as error:
             cure = "Rename the file"
             raise TrustError("has a name that is not UTF-8", path=file, cure=cure) from error
@@ -166,7 +169,9 @@ class LockFile:
             if order > bound or (order == bound and locked is None):
                 return f"signed as version {signed}, newer than {least} in {self.path}"
             raise TrustError(
-                "is older than the version that is locked" if order < bound else "is not the file that is locked",
+                "is older than the version that is locked"
+                if order < bound
+                else "is not the file that is locked",
                 path=path,
                 expected=f"a version above {least} ({self.path})",
                 found=f"version {signed}",
@@ -196,7 +201,9 @@ class LockFile:
     def _least(self, identity: Identity) -> str | None:
         """The version that the lock file has of a plugin on this platform, or else the highest on any."""
         here = self.files.get((identity.name, identity.platform))
-        several = [here] if here else [each for (name, _), each in self.files.items() if name == identity.name]
+        several = (
+            [here] if here else [each for (name, _), each in self.files.items() if name == identity.name]
+        )
         versions = [each.version for each in several if each.version is not None]
         return max(versions, key=version_key, default=None)
 

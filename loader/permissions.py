@@ -1,14 +1,15 @@
 """Who could have changed a file, or put another one in its place?
 
-The rule: the file, and each folder and symbolic link passed on the way to it, belongs to root or to the user that
-this process runs as, and nobody else may write to it. Access lists need no look-up of their own: what they grant
-beyond the owner shows in the group's bits of the mode.
+The rule: the file, and each folder and symbolic link passed on the way to it, belongs to root or to the user
+that this process runs as, and nobody else may write to it. Access lists need no look-up of their own: what
+they grant beyond the owner shows in the group's bits of the mode.
 
 Folders such as /tmp, where everybody may write but only owners may rename and remove (sticky), are allowed as
-long as what is passed next in them is a folder. A file or link there may be a hard link that somebody made to a
-trusted user's file of another purpose; hard links to folders do not exist.
+long as what is passed next in them is a folder. A file or link there may be a hard link that somebody made to
+a trusted user's file of another purpose; hard links to folders do not exist.
 
-Everything is decided from what fstat said when the file was opened (loader/image/walk.py). Nothing is looked up.
+Everything is decided from what fstat said when the file was opened (loader/image/walk.py). Nothing is looked
+up.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def check_permissions(path: str, way: Sequence[Step]) -> None:
 
 def read_checked(path: str, *, limit: int) -> bytes:
     """The bytes of a file whose permissions hold, up to `limit` and one more. Raises TrustError, OSError."""
-    descriptor, way = open_file(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    descriptor, way = open_file(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    )
     with open(descriptor, "rb") as file:
         check_permissions(path, way)
         return file.read(limit + 1)
@@ -80,7 +83,7 @@ def _check_writers(path: str, step: Step, following: Step | None) -> None:
     sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
     if sticky and following is not None and stat.S_ISDIR(following.stat.st_mode):
         return
-    shown = oct(stat.S_IMODE(mode))[2:]
+    shown = f"{stat.S_IMODE(mode):o}"
     raise TrustError(
         f"{who} may put files beside it" if sticky else f"its {_kind(step)} can be changed by others",
         path=path,

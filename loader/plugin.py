@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from loader._core._call import Function, Owner, Services, forked, set_error_factory, set_log
 from loader.contract import Kind
 from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError
+from loader.identity import plugin_name
 from loader.layout import native_parameter
 
 if TYPE_CHECKING:
@@ -105,22 +106,6 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"<plugin {self.name} ({self.contract.name} {self.version[0]}.{self.version[1]}) from {self.path}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from loader.load import reopen  # noqa: PLC0415, I001 - the road is above; pickling comes back to it
-
-        return reopen, (self.contract, self.name, self.digest, self.path)
-
-
-def plugin_name(path: str) -> str:
-    """The name of the plugin in a file: "tt" for tt.so, libtt.so, libtt.so.1, tt.dll."""
-    name = os.path.basename(path)
-    for suffix in (".so", ".dylib", ".dll"):
-        stem, found, rest = name.partition(suffix)
-        if found and stem and (not rest or rest.startswith(".")):
-            name = stem
-            break
-    return name.removeprefix("lib") or name
 
 
 def bind(

@@ -1,8 +1,8 @@
 """Policy: what must hold of a plugin file before its code runs. A value; trust.py applies it.
 
     Policy()                                          what the user names may run (development)
-    Policy(permissions=True)                          only root and this user can have changed file and folders
-    Policy(lock="loader.lock")                        it is in the lock file, with this digest
+    Policy(permissions=True)                          only root and this user can have changed file and
+    folders Policy(lock="loader.lock")                        it is in the lock file, with this digest
     Policy(lock="loader.lock", unlocked="allow")      if the lock file names it, then with this digest
     Policy(keys=["RWQf6LRC..."])                      one of these keys signed it as what it is
     Policy.for_folders({"vendor": Policy(...)})       the longest folder that holds the file decides
@@ -66,32 +66,31 @@ class Policy:
             raise ValueError(f"permissions is True or False, not {self.permissions!r}")
         if self.unlocked not in ("refuse", "allow"):
             raise ValueError(f"unlocked is 'refuse' or 'allow', not {self.unlocked!r}")
-        if isinstance(self.keys, str):
+        if isinstance(self.keys, (str, bytes)):  # type: ignore[unreachable] # not for who has no type checker
             raise ValueError("keys is a list of keys, not one text")
         keep = object.__setattr__
         if self.lock is not None:
             keep(self, "lock", os.path.abspath(os.fspath(self.lock)))
-        if self.keys:
-            keep(self, "keys", _keys(self.keys))
+        keep(self, "keys", _keys(self.keys))
         rules = sorted((os.path.abspath(os.fspath(folder)), rule) for folder, rule in self.folders)
         if len({folder for folder, _ in rules}) != len(rules) or any(rule.folders for _, rule in rules):
             raise ValueError("each folder has one policy, which has no folders of its own")
         keep(self, "folders", tuple(rules))
 
     @classmethod
-    def for_folders(
-        cls, folders: Mapping[str, Policy], *, otherwise: Policy | None = None
-    ) -> Policy:
-        """A policy for each folder (relative to the current one), and one for files elsewhere (None: Policy())."""
+    def for_folders(cls, folders: Mapping[str, Policy], *, otherwise: Policy | None = None) -> Policy:
+        """A policy for each folder (relative to the current one), and one for files elsewhere (None:
+        Policy()).
+        """
         return replace(otherwise or cls(), folders=tuple(folders.items()))
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Policy:
         """From `[tool.loader.policy]` of a pyproject.toml or `[policy]` of any other TOML file.
 
-        The keys are the arguments of this class. Paths are relative to the file's folder; an element of `keys`
-        that ends in .pub is a file. `folders` is a table: folder = table of the same keys, without folders. What
-        a folder's table does not ask for is not asked for there. Raises TrustError.
+        The keys are the arguments of this class. Paths are relative to the file's folder; an element of
+        `keys` that ends in .pub is a file. `folders` is a table: folder = table of the same keys, without
+        folders. What a folder's table does not ask for is not asked for there. Raises TrustError.
         """
         from loader.policy_file import read_policy  # noqa: PLC0415 - most applications have their policy in Python
 
@@ -133,7 +132,12 @@ class Policy:
             own = {name for name in ("lock", "keys") if getattr(rule, name)}
             folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
         stricter = replace(self, **changes, folders=tuple({**folders, **added}.items()))
-        looser = self._loosened_by(stricter)
+        self.check_kept_by(stricter)
+        return stricter
+
+    def check_kept_by(self, new: Policy) -> None:
+        """Raises TrustError if `new` is not at least as strict as this policy."""
+        looser = self._loosened_by(new)
         if looser:
             raise TrustError(
                 "a policy can be tightened, not loosened",
@@ -141,7 +145,6 @@ class Policy:
                 found=looser,
                 cure="Start with a looser policy where it is made",
             )
-        return stricter
 
     def at_least(self, other: Policy) -> bool:
         """Whether every file that this policy allows is allowed by `other` too, as far as can be told."""
@@ -173,6 +176,9 @@ def _lost(old: Policy, new: Policy) -> str | None:
 
 
 def _keys(keys: Iterable[str | PublicKey]) -> tuple[PublicKey, ...]:
+    keys = tuple(keys)
+    if not keys:
+        return ()
     from loader.signature import PublicKey  # noqa: PLC0415 - most policies have no keys
 
     parsed = (key if isinstance(key, PublicKey) else PublicKey.parse(key) for key in keys)

@@ -1,4 +1,6 @@
-"""A policy written in TOML -> Policy. What is not understood is refused: it may be a rule with a typing error."""
+"""A policy written in TOML -> Policy. What is not understood is refused: it may be a rule with a typing
+error.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,17 @@ _KNOWN = ("permissions", "lock", "unlocked", "keys", "folders")
 
 
 def read_policy(path: str) -> Policy:
-    """The policy in a pyproject.toml ([tool.loader.policy]) or another TOML file ([policy]). Raises TrustError."""
+    """The policy in a pyproject.toml ([tool.loader.policy]) or another TOML file ([policy]). Raises
+    TrustError.
+    """
     names = ["tool", "loader", "policy"] if os.path.basename(path) == "pyproject.toml" else ["policy"]
     try:
         with open(path, "rb") as file:
             values: Any = toml.parse(file.read(), path=path)
     except OSError as error:
-        raise TrustError("cannot be read as a policy", path=path, found=error.strerror or str(error)) from error
+        raise TrustError(
+            "cannot be read as a policy", path=path, found=error.strerror or str(error)
+        ) from error
     for name in names:
         values = values.get(name) if isinstance(values, dict) else None
     reader = _Reader(path, ".".join(names))
@@ -63,7 +69,9 @@ class _Reader:
             self.refuse(f"keys = {values!r}", "a list of at least one public key")
         texts = [self._text("keys", value) for value in values]
         return [
-            PublicKey.read(self._beside(text)) if text.endswith(".pub") else PublicKey.parse(text, path=self._path)
+            PublicKey.read(self._beside(text))
+            if text.endswith(".pub")
+            else PublicKey.parse(text, path=self._path)
             for text in texts
         ]
 

@@ -4,12 +4,14 @@ A signature stands beside its file, in FILE.minisig, four lines:
 
     untrusted comment: signature from native-plugin-loader secret key
     base64 of "ED", key id (8 bytes), signature of BLAKE2b-512(file) (64 bytes)
-    trusted comment: name:tt<TAB>version:1.2.0<TAB>platform:linux-x86_64<TAB>contract:htmlize 1.0<TAB>sha256:...
-    base64 of the signature of (the signature above, the trusted comment)
+    trusted comment: name:tt<TAB>version:1.2.0<TAB>platform:linux-x86_64<TAB>contract:htmlize
+    1.0<TAB>sha256:... base64 of the signature of (the signature above, the trusted comment)
 
-minisign makes and checks the same files. What we ask for beyond it: the trusted comment says what the file is, so
-that a signature for one plugin, version or platform is none for another, and each byte of the four lines counts:
-base64 in its one canonical form, an untrusted comment (which no signature covers) that is one of those known.
+minisign makes and checks the same files. What we ask for beyond it: the trusted comment says what the file
+is, so
+that a signature for one plugin, version or platform is none for another, and each byte of the four lines
+counts: base64 in its one canonical form, an untrusted comment (which no signature covers) that is one of
+those known.
 
 `cryptography` is imported when a signature is made or checked, and not before.
 """
@@ -91,7 +93,9 @@ class PublicKey:
         return f"{_UNTRUSTED}minisign public key {self.name}\n{self}\n"
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Whether this key made `signature` (64 bytes) of `message`. Raises TrustError without cryptography."""
+        """Whether this key made `signature` (64 bytes) of `message`. Raises TrustError without
+        cryptography.
+        """
         ed25519 = need_cryptography()
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - see above
 
@@ -213,7 +217,9 @@ def check_signature(
     signed = signature.signature + signature.comment.encode()
     if key is None or not key.verifies(signature.global_signature, signed):
         raise TrustError(
-            "does not have the signature that it is said to have" if key is None else "has a changed trusted comment",
+            "does not have the signature that it is said to have"
+            if key is None
+            else "has a changed trusted comment",
             path=path,
             expected=f"what key {candidates[0].name} signed",
             found="other bytes",

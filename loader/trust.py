@@ -7,8 +7,8 @@ is given, between the handshake and dlopen. Three things can be asked, and all t
     signature     who vouches for these bytes, and as what         signature.py
     lock file     are these the bytes that were agreed on          lockfile.py
 
-What is judged is the image: bytes, and what fstat said, from one descriptor. No path of the plugin is looked up
-again, so nothing that happens to the file meanwhile has a say; library.py loads those bytes.
+What is judged is the image: bytes, and what fstat said, from one descriptor. No path of the plugin is looked
+up again, so nothing that happens to the file meanwhile has a say; library.py loads those bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,20 @@ if TYPE_CHECKING:
     from loader.lockfile import LockFile
     from loader.signature import PublicKey
 
-__all__ = ["Policy", "TrustedImage", "check_image", "minimum", "require", "signed_version", "trust"]
+__all__ = [
+    "NAMED",
+    "Policy",
+    "TrustedImage",
+    "check_image",
+    "check_place",
+    "minimum",
+    "require",
+    "signed_version",
+    "trust",
+]
+
+#: What is said to have held when a policy asks for nothing.
+NAMED = ("named by the user",)
 
 _minimum: tuple[Policy, ...] = ()
 _lock = threading.Lock()
@@ -48,9 +61,11 @@ class TrustedImage:
 
 
 def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
-    """The candidate, allowed under `policy` and all that `require` asked for; raises TrustError if it is not."""
+    """The candidate, allowed under `policy` and all that `require` asked for; raises TrustError if it is
+    not.
+    """
     held = check_image(candidate.image, policy)
-    return TrustedImage(candidate, policy, held or ("named by the user",))
+    return TrustedImage(candidate, policy, held or NAMED)
 
 
 def require(policy: Policy) -> None:
@@ -70,12 +85,24 @@ def minimum() -> tuple[Policy, ...]:
 
 
 def check_image(image: Image, policy: Policy) -> tuple[str, ...]:
-    """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises TrustError."""
+    """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises
+    TrustError.
+    """
     held: list[str] = []
     for each in (policy, *_minimum):
         for rule in each.rules_for(image):
             held += _hold(image, rule)
     return tuple(dict.fromkeys(held))
+
+
+def check_place(image: Image, policy: Policy) -> None:
+    """The same for a library that the dynamic linker will open by its path: permissions alone can vouch for
+    it.
+    """
+    for each in (policy, *_minimum):
+        for rule in each.rules_for(image):
+            if rule.permissions:
+                _hold(image, Policy(permissions=True))
 
 
 def _hold(image: Image, rule: Policy) -> list[str]:
@@ -108,7 +135,9 @@ def signed_version(image: Image, keys: Iterable[PublicKey]) -> tuple[PublicKey, 
             raise
         names = ", ".join(key.name for key in keys)
         expected = f"a signature beside it by one of the keys {names}"
-        raise TrustError("is not signed", path=image.path, expected=expected, found=f"no {path}", cure=cure) from error
+        raise TrustError(
+            "is not signed", path=image.path, expected=expected, found=f"no {path}", cure=cure
+        ) from error
     key = check_signature(image.data, signature, keys, identify(image).facts(), path=image.path)
     version = signature.fields().get("version", "")
     version_key(version, path=path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +85,7 @@ def test_version(command: Command) -> None:
         ("list", "--nothing"),
         ("inspect",),
         ("inspect", "a", "b"),
+        ("include-dir", "a"),
         ("call", "a", "b"),
         ("call", "a", "b", "--contract", HEADER, "--deadline", "nan"),
         ("call", "a", "echo", "--contract", "no_such_contract"),
@@ -407,8 +410,12 @@ def test_call_takes_options_between_arguments(command: Command, tool_so: Path) -
     """Words and options may stand in any order; what begins with - comes after --."""
     done = command("call", tool_so, "numbers", "--contract", HEADER, "1", "2")
     assert (done.code, done.out) == (0, b"1 2")
+    done = command("call", "--contract", HEADER, tool_so, "numbers", "1", "--deadline", "60", "2")
+    assert (done.code, done.out) == (0, b"1 2")
     done = command("call", tool_so, "--contract", HEADER, "--", "echo", "--json")
     assert (done.code, done.out) == (0, b"--json")
+    done = command("call", tool_so, "numbers", "--contract", HEADER, "-1", "2")
+    assert (done.code, done.out) == (0, b"-1 2")
 
 
 def test_call_refuses_text_that_is_not_utf8(command: Command, tool_so: Path) -> None:
@@ -498,6 +505,35 @@ def test_a_plugin_that_hangs_can_be_interrupted(
         process.send_signal(number)
         assert process.stderr.read() == b""
         assert process.wait(60) == code
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_plugin_that_ignores_ctrl_c_is_killed(command: Command, tool_so: Path) -> None:
+    """Ctrl-C three times ends it all the same."""
+    with command.start("call", tool_so, "misbehave", "stubborn", "--contract", HEADER) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"loader: info: plugin tool: hanging\n"
+        while process.poll() is None:  # two at once may count as one
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+        assert process.stderr.read() == b""
+        assert process.returncode == 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_interrupted_while_it_reads(command: Command, tool_so: Path) -> None:
+    """Ctrl-C while standard input is waited for: exit code 130, and nothing is said."""
+    words = ("call", tool_so, "echo", "@-", "--contract", HEADER)
+    with command.start(*words, stdin=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        rest = b"x" * (1 << 20)
+        while rest:  # more than a pipe holds: once it is gone, the command is reading
+            rest = rest[process.stdin.write(rest) :]
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 130
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell of POSIX")

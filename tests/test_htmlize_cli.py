@@ -153,7 +153,7 @@ def test_files_and_folders_together(command: Command, tree: Path, tmp_path: Path
     """Several words go to one folder; a document that is named twice is turned once."""
     (tmp_path / "README").write_text("no ending")
     (tmp_path / "v1.2").write_text("unknown ending")
-    done = command("README", tree, "v1.2", tree / "a.txt", "-o", "out", "--json")
+    done = command("README", tree, "-o", "out", "v1.2", "--json", "--", tree / "a.txt")
     assert done.code == 0
     assert len(done.json["documents"]) == 6
     assert set(written(tmp_path / "out")) == {*TREE, "README.html", "v1.2.html"}

@@ -1,13 +1,11 @@
-"""Damaged plugin files of every format: read or refused with ImageError, never anything else, never a hang."""
+"""Damaged plugin files of every format: read, or refused with ImageError; nothing else, and no hang."""
 
 from __future__ import annotations
 
 import importlib.util
 import random
-import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +16,9 @@ from loader.errors import ImageError
 from loader.image import read_bytes
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
+    from types import ModuleType
 
 FUZZ = Path(__file__).parent / "fuzz"
 FILES = {path.name: path.read_bytes() for path in sorted((FUZZ / "corpus" / "image").iterdir())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from loader._cli import streams
@@ -29,12 +30,33 @@ class UsageError(LoaderError):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with its errors as UsageError, so that they are shown like all others, also as JSON."""
+    """argparse with its errors as UsageError, so that they are shown like all others, also as JSON.
+
+    Options and words may stand in any order, and all that follows -- are words. argparse alone refuses some
+    of these orders, other ones from release to release; so it is given a single list of words.
+    """
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)  # an option that is added later must not change scripts
         super().__init__(**options)
+        self._least, self._most = 0, 0
+
+    def add_words(self, metavar: str, text: str, *, least: int = 0, most: int | None = None) -> None:
+        """Takes words, at least and at most so many; they are `words` in what :meth:`parse` returns."""
+        self.add_argument("words", nargs="*", metavar=metavar, help=text)
+        self._least, self._most = least, sys.maxsize if most is None else most
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """The options, and `words`, a list. Raises UsageError."""
+        end = _end_of_options(arguments)
+        options = self.parse_intermixed_args(list(arguments[:end]))
+        options.words = [*getattr(options, "words", ()), *arguments[end + 1 :]]
+        if len(options.words) < self._least:
+            self.error(f"there are too few words; {self.format_usage().strip()}")
+        if len(options.words) > self._most:
+            self.error(f"there are too many words: {' '.join(options.words[self._most :])}")
+        return options
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, cure=f"See {self.prog} --help")
@@ -43,10 +65,13 @@ class Parser(argparse.ArgumentParser):
         streams.write(message)  # argparse's own drops the error of a full disk or a closed pipe
 
 
+def _end_of_options(arguments: Sequence[str]) -> int:
+    return arguments.index("--") if "--" in arguments else len(arguments)
+
+
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether --json is given: known before the rest is understood, as errors of usage are shown by it."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    return "--json" in arguments[:end]
+    return "--json" in arguments[: _end_of_options(arguments)]
 
 
 def unicode_text(value: str) -> str:

@@ -42,7 +42,7 @@ PyObject *core_set_log(PyObject *module, PyObject *log);
 
 /* ---- limit.c ---- */
 extern PyTypeObject core_limit_type;
-extern Py_ssize_t core_limits_active; /* scopes that are entered now, in the whole process; under the GIL */
+extern Py_ssize_t core_limits_active; /* limits that may be in force, in the whole process; under the GIL */
 core_limit *core_limit_current(void); /* borrowed from the context; NULL: none, or an exception is set */
 int core_limit_check(const core_limit *limit);
 int core_limit_init(PyObject *module);

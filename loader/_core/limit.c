@@ -1,8 +1,8 @@
 /* limit.c: deadlines and cancel flags, asked for by plugins through loader_cancelled.
  *
  * A Limit is put in force for a stretch of Python code by loader/limits.py, through the contextvar
- * "loader.limit", so that threads and tasks each have their own. While no scope is entered anywhere in the
- * process a call pays one comparison for all this.
+ * "loader.limit", so that threads and tasks each have their own. While there is no limit that could be in force
+ * anywhere in the process a call pays one comparison for all this.
  */
 #include "internal.h"
 
@@ -15,6 +15,7 @@ struct core_limit {
     atomic_int cancelled;  /* set once, from any thread */
     core_limit *parent;    /* the limit in force outside of this one, or NULL */
     core_limit *token;     /* a flag shared by several scopes, or NULL */
+    bool entered;          /* may be in force: in this context, or in a copy that outlives the scope */
 };
 
 Py_ssize_t core_limits_active = 0;
@@ -96,6 +97,8 @@ static void limit_dealloc(PyObject *object)
 {
     core_limit *self = (core_limit *)object;
 
+    if (self->entered)
+        core_limits_active--;
     Py_XDECREF(self->parent);
     Py_XDECREF(self->token);
     Py_TYPE(object)->tp_free(object);
@@ -112,15 +115,19 @@ static PyObject *limit_status(PyObject *self, PyObject *Py_UNUSED(none))
     return PyLong_FromLong(core_limit_check((core_limit *)self));
 }
 
-static PyObject *limit_enter(PyObject *self, PyObject *Py_UNUSED(none))
+static PyObject *limit_enter(PyObject *object, PyObject *Py_UNUSED(none))
 {
-    core_limits_active++;
-    return PyContextVar_Set(limit_variable, self);
+    core_limit *self = (core_limit *)object;
+
+    if (!self->entered) {
+        self->entered = true;
+        core_limits_active++;
+    }
+    return PyContextVar_Set(limit_variable, object);
 }
 
 static PyObject *limit_leave(PyObject *Py_UNUSED(self), PyObject *token)
 {
-    core_limits_active--;
     if (PyContextVar_Reset(limit_variable, token) < 0)
         return NULL;
     Py_RETURN_NONE;

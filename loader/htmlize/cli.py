@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
 
     def command() -> int:
-        options = _parser().parse_intermixed_args(given)
+        options = _parser().parse(given)
         return _command(options, in_child=own_process and not options.in_process)
 
     return run("htmlize", command, json=wants_json(given), own_process=own_process)
@@ -65,11 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(
         prog="htmlize",
+        usage="htmlize [FILE|FOLDER ...] [-o OUT] [option ...]",
         description="Turns lightly marked text into HTML; plugins handle roles (:name:`text`) and contents.",
         epilog=_EPILOG + EXIT_CODES,
     )
     add = parser.add_argument
-    add("inputs", nargs="*", metavar="FILE", help="a document, or a folder of them; - is standard input")
+    parser.add_words("FILE", "a document, or a folder of them; - is standard input")
     add("-o", "--output", metavar="OUT", help="the output file or folder; - is standard output")
     add(
         "--suffix",
@@ -125,7 +126,7 @@ def _cores() -> int:
 
 def _command(options: Namespace, *, in_child: bool) -> int:
     suffixes = files.SUFFIXES if options.suffix is None else tuple(options.suffix)
-    documents = files.plan(options.inputs, options.output, suffixes)
+    documents = files.plan(options.words, options.output, suffixes)
     if options.json and documents[0].target is None:
         raise files.PlanError("the report and the HTML cannot both go to standard output", cure="Say -o")
     writer = Writer()

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from loader.image.cursor import MAX_ENTRIES
-from loader.image.elf_symbols import read_symbols, read_versions
+from loader.image.elf_symbols import read_definitions, read_symbols, read_versions
 from loader.image.elf_tables import ET_EXEC, PT_GNU_STACK, PT_NOTE, Section, Tables
 from loader.image.image import File, Image
 from loader.image.traces import GO_SYMBOLS, go_version, sanitizer, texts
@@ -60,6 +60,7 @@ def read_elf(file: File) -> Image:
         rpath=_folders(elf.text(DT_RPATH)),
         runpath=_folders(elf.text(DT_RUNPATH)),
         versions=read_versions(elf),
+        defines=read_definitions(elf),
         libc=_libc(needed, notes.system),
         go=notes.go or version is not None or ".gopclntab" in sections or _has_go(symbols.exports, needed),
         go_version=version or None,

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from loader.image.elf_tables import Tables
 
 DT_HASH, DT_STRTAB, DT_SYMTAB, DT_SYMENT, DT_GNU_HASH = 4, 5, 6, 11, 0x6FFFFEF5
-DT_VERSYM, DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFF0, 0x6FFFFFFE, 0x6FFFFFFF
+DT_VERSYM, DT_VERDEF, DT_VERDEFNUM = 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD
+DT_VERNEED, DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 SHN_UNDEF, SHN_ABS = 0, 0xFFF1
 STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 1, 2, 10
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC = 0, 1, 2, 5, 6, 10
@@ -149,3 +150,21 @@ def read_versions(elf: Tables) -> dict[str, tuple[str, ...]]:
             break
         offset += following
     return {library: tuple(versions) for library, versions in wanted.items()}
+
+
+def read_definitions(elf: Tables) -> frozenset[str]:
+    """Symbol versions that are defined, the library's own name (the base version) among them."""
+    if DT_VERDEF not in elf.dynamic:
+        return frozenset()
+    table, offset = elf.at(elf.dynamic[DT_VERDEF], "defined versions"), 0
+    names: list[int] = []
+    for _ in range(min(elf.dynamic.get(DT_VERDEFNUM, 0), MAX_ENTRIES)):
+        _, _, _, count, _, auxiliary, following = table.unpack(
+            elf.order + "HHHHIII", offset, "defined versions"
+        )
+        if count:  # the first name is the version, the others are those that it came from
+            names.append(table.unpack(elf.order + "I", offset + auxiliary, "defined versions")[0])
+        if following == 0:
+            break
+        offset += following
+    return frozenset(elf.names.all(names))

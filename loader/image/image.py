@@ -80,6 +80,8 @@ class Image:
     runpath: tuple[str, ...] = ()
     #: Symbol versions asked of a library: {"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34")}.
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False, repr=False)
+    #: Symbol versions that it offers to others: "GLIBC_2.36" and so on in the C library.
+    defines: frozenset[str] = field(default=frozenset(), repr=False)
     #: The C library: "glibc", "musl", "bionic", "bsd", "ucrt", "msvcrt", or None: none, or not known.
     libc: str | None = None
     #: Least version of the system that the file asks for ("11.0" of macOS, "6.0" of Windows), or None.

@@ -1,8 +1,8 @@
 """A path -> a descriptor of the file, and all that was passed on the way to it.
 
-The kernel follows a path and forgets the way. Whoever then asks about the folders asks about other folders, if
-they were renamed or linked elsewhere meanwhile. So each name is looked up here once, in the folder held by a
-descriptor, links are read once, and what fstat said about each is kept: loader/permissions.py decides from
+The kernel follows a path and forgets the way. Whoever then asks about the folders asks about other folders,
+if they were renamed or linked elsewhere meanwhile. So each name is looked up here once, in the folder held by
+a descriptor, links are read once, and what fstat said about each is kept: loader/permissions.py decides from
 that and looks nothing up again.
 """
 
@@ -32,8 +32,8 @@ class Step:
 def open_file(path: str, flags: int) -> tuple[int, tuple[Step, ...]]:
     """A descriptor of the file at an absolute path, and the steps from "/" to it; the last one is the file.
 
-    No steps are known on systems without O_PATH, and for paths through links of /proc, which lead to open files
-    and not to names. Raises what os.open raises.
+    No steps are known on systems without O_PATH, and for paths through links of /proc, which lead to open
+    files and not to names. Raises what os.open raises.
     """
     if _CAN_WALK and path.startswith("/"):
         try:

@@ -2,6 +2,7 @@
 #include "cli_tool.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdlib.h>
 
 static int is(const loader_text *text, const char *word)
@@ -59,7 +60,9 @@ int misbehave(loader_call *call, const loader_text *how)
         return 77;
     if (is(how, "not-utf8"))
         return loader_write(call, "\xff", 1);
-    if (is(how, "hang")) {
+    if (is(how, "stubborn"))
+        (void)signal(SIGINT, SIG_IGN);
+    if (is(how, "hang") || is(how, "stubborn")) {
         log_line(call, LOADER_INFO, "hanging");
         while (again)
             ;

@@ -1,0 +1,227 @@
+"""What would go wrong if a file were loaded here, found without loading it, each with its cure.
+
+The handshake refuses what can never work; this looks further, at what the file needs of the machine. It reads
+the libraries that it needs, so it takes some milliseconds each: for `loader doctor`, not for every load.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loader.errors import LoaderError
+from loader.image.image import this_machine
+from loader.image.read import read_image
+from loader.image.search import find_library, rpath_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.image.image import Image
+
+__all__ = ["Library", "Problem", "libraries", "problems"]
+
+#: Libraries that are followed; no plugin needs as many.
+MAX_LIBRARIES: Final = 512
+#: What a symbol version is called, and what to do where it is missing.
+CURES: Final = {
+    "GLIBC": "Build it on an older system, or for an older one: zig cc -target {target}.2.28",
+    "GLIBCXX": "Link it with -static-libstdc++, or build it with an older compiler",
+    "CXXABI": "Link it with -static-libstdc++, or build it with an older compiler",
+    "GCC": "Link it with -static-libgcc, or build it with an older compiler",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that stands in the way, told like an error: what, expected, found, cure."""
+
+    what: str
+    expected: str
+    found: str
+    cure: str
+    #: Loading will fail; otherwise it may, or harm comes later.
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.what}; expected {self.expected}, found {self.found}. {self.cure}"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library that is loaded with a file."""
+
+    name: str
+    #: Who needs it: the file's path, or that of another library.
+    needed_by: str
+    #: Where it would be found, or None.
+    path: str | None
+    image: Image | None
+
+
+def problems(image: Image) -> tuple[Problem, ...]:
+    """What stands in the way of loading `image` in this process; empty if nothing is known to.
+
+    Libraries and versions are looked for where the file is ELF, and so is this process.
+    """
+    return tuple(_problems(image))
+
+
+def libraries(image: Image) -> tuple[Library, ...]:
+    """All libraries that would be loaded with an ELF file, directly or not, in the dynamic linker's order."""
+    if image.machine.format != "elf":
+        return ()
+    found: dict[str, Library] = {}
+    waiting: list[tuple[Image, tuple[str, ...]]] = [(image, ())]
+    for current, inherited in waiting:  # grows while it is walked: breadth first, as the dynamic linker does
+        for name in current.needed:
+            if name in found or len(found) >= MAX_LIBRARIES:
+                continue
+            path = find_library(name, current, inherited=inherited)
+            read = _read(path)
+            found[name] = Library(name, current.path, path, read)
+            if read is not None:
+                waiting.append((read, rpath_of(current, inherited)))
+    return tuple(found.values())
+
+
+def _read(path: str | None) -> Image | None:
+    try:
+        return None if path is None else read_image(path)
+    except LoaderError:
+        return None
+
+
+def _problems(image: Image) -> Iterator[Problem]:
+    foreign = image.mismatch()
+    here = this_machine()
+    if foreign is not None:
+        yield Problem("cannot run here", str(here), foreign, f"Build it for {here.machine} {here.system}")
+        return
+    if image.machine.format == "elf":
+        loaded = libraries(image)
+        yield from _c_library(image)
+        yield from _missing(image, loaded)
+        yield from _versions(image, loaded)
+    yield from _flags(image)
+
+
+def _c_library(image: Image) -> Iterator[Problem]:
+    """Two C libraries in one process cannot work, also where both are installed."""
+    ours = "glibc" if glibc() else "musl" if here_is_musl() else None
+    if ours is not None and image.libc not in (ours, None):
+        target = f"{image.machine.machine}-linux-{'gnu' if ours == 'glibc' else 'musl'}"
+        yield Problem(
+            "was built for another C library",
+            ours,
+            str(image.libc),
+            f"Build it here, or with zig cc -target {target}",
+        )
+
+
+def _missing(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+    for library in loaded:
+        if library.path is not None:
+            continue
+        through = "" if library.needed_by == image.path else f", which {library.needed_by} needs"
+        yield Problem(
+            f"needs the library {library.name}{through}",
+            f"{library.name} where libraries are looked for",
+            "none for this machine",
+            f"Install {library.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
+        )
+
+
+def _versions(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+    """Symbol versions that a library found here does not define."""
+    offered = {library.name: library.image for library in loaded}
+    needing = [image, *(library.image for library in loaded if library.image is not None)]
+    for each in needing:
+        for name, versions in each.versions.items():
+            library = offered.get(name)
+            if library is None or not library.defines:
+                continue
+            absent = [version for version in versions if version not in library.defines]
+            if absent:
+                who = "needs" if each is image else f"needs {os.path.basename(each.path)}, which needs"
+                yield _version_problem(image, who, library, max(absent, key=_key))
+
+
+def _version_problem(image: Image, who: str, library: Image, version: str) -> Problem:
+    family = version.partition("_")[0]
+    newest = max(
+        (own for own in library.defines if own.partition("_")[0] == family), key=_key, default="none"
+    )
+    target = f"{image.machine.machine}-linux-gnu"
+    cure = CURES.get(family, "Install a newer {library}, or build it against the one that is here")
+    return Problem(
+        f"{who} {version} of {library.soname or library.path}",
+        version,
+        f"{newest} in {library.path}",
+        cure.format(target=target, library=library.soname),
+    )
+
+
+def _key(version: str) -> tuple[int, ...]:
+    """Orders GLIBC_2.9 before GLIBC_2.36."""
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", version))
+
+
+def _flags(image: Image) -> Iterator[Problem]:
+    """What the file asks for that systems may refuse or that does not go well in a process of Python's."""
+    if image.sanitizer in ("address", "hwaddress", "thread", "memory", "leak") and not _runs_with(
+        image.sanitizer
+    ):
+        yield Problem(
+            "was built with a sanitizer, whose run time must be loaded first or ends the process",
+            "no sanitizer, or its run time preloaded",
+            f"-fsanitize={image.sanitizer}",
+            "Build it without, or start Python with LD_PRELOAD=$(cc -print-file-name=libasan.so) or its like",
+        )
+    if image.executable_stack:
+        yield Problem(
+            "asks for a stack that can be executed",
+            "a stack that cannot",
+            "PT_GNU_STACK with execution, or none at all",
+            "Link it with -Wl,-z,noexecstack; assembler sources need .section .note.GNU-stack",
+            fatal=glibc() >= (2, 41),
+        )
+    if image.text_relocations:
+        yield Problem(
+            "changes its own code while it is loaded",
+            "position-independent code",
+            "text relocations",
+            "Compile all of it with -fPIC; hardened systems refuse it",
+            fatal=False,
+        )
+
+
+def _runs_with(sanitizer: str) -> bool:
+    """Whether this process has the sanitizer's run time."""
+    names = {"address": "asan", "hwaddress": "hwasan", "thread": "tsan", "memory": "msan", "leak": "lsan"}
+    short = names[sanitizer]
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            return any(f"lib{short}." in line or f"rt.{short}" in line for line in file)
+    except OSError:
+        return False
+
+
+def glibc() -> tuple[int, ...]:
+    """The version of glibc that this process runs with, (2, 36); empty if it is another C library."""
+    try:
+        text = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (AttributeError, OSError, ValueError):
+        return ()
+    return _key(text) if text.startswith("glibc") else ()
+
+
+def here_is_musl() -> bool:
+    """Whether this process runs with musl."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            return any("/ld-musl-" in line or "/libc.musl-" in line for line in file)
+    except OSError:
+        return False

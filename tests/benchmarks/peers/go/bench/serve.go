@@ -1,0 +1,324 @@
+package bench
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// What is called; the same texts as documents.py.
+const (
+	Text  = "eighteen bytes txt"
+	Title = "Rhubarb pie"
+	Error = "no post 42"
+)
+
+var (
+	text4K = strings.Repeat("rhubarb pie and ", 256)
+	text1M = strings.Repeat("rhubarb pie and ", 65536)
+)
+
+// Peer is an opened system.
+type Peer struct {
+	ProcessRole Role
+	Fail        func() error                    // a call that fails
+	CallBack    func(count int) (string, error) // count calls into the host, inside one call of the plugin
+	ByValue     bool                            // documents: the post's contents go along with every role
+	Close       func()
+}
+
+// System opens peers, and loads plugins in a fresh process.
+type System struct {
+	Open func(variant string) (*Peer, error)
+	Load func(variant string, count int) ([]Role, error)
+}
+
+// Cleanup ends the plugins that a load started.
+var Cleanup = func() {}
+
+// NewPost is post 42 by Joe.
+func NewPost() *Post { return &Post{ID: 42, Author: "Joe"} }
+
+// Folder is where everything built is.
+func Folder() string { return os.Getenv("BENCHMARKS") }
+
+// Binary is the path of a built Go plugin.
+func Binary(name string) string { return filepath.Join(Folder(), "go", name) }
+
+type request struct {
+	Do, System, Variant, Job string
+	Calls, Batches           int
+}
+
+type host struct {
+	systems map[string]System
+	opened  map[string]*Peer
+	texts   map[string]string
+	sink    string
+}
+
+// Serve is the main function of every host: see peers/python/worker.py for the protocol.
+func Serve(systems map[string]System) {
+	h := &host{systems: systems, opened: map[string]*Peer{}, texts: map[string]string{}}
+	out := os.Stdout
+	os.Stdout = os.Stderr // what a plugin prints must not mix with answers
+	if len(os.Args) == 5 && os.Args[1] == "--load" {
+		count, _ := strconv.Atoi(os.Args[4])
+		answer, err := h.load(os.Args[2], os.Args[3], count)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		json.NewEncoder(out).Encode(answer)
+		out.Close() // the runner has its answer; ending plugins is not part of it
+		Cleanup()
+		os.Exit(0)
+	}
+	answers := json.NewEncoder(out)
+	answers.SetEscapeHTML(false)
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		var r request
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			panic(err)
+		}
+		answer, err := h.answer(r)
+		if err != nil {
+			answer = map[string]any{"error": err.Error()}
+		}
+		answers.Encode(answer)
+	}
+	for _, peer := range h.opened {
+		if peer.Close != nil {
+			peer.Close()
+		}
+	}
+}
+
+func (h *host) answer(r request) (any, error) {
+	key := r.System + "\x00" + r.Variant
+	peer := h.opened[key]
+	if peer == nil {
+		system, ok := h.systems[r.System]
+		if !ok {
+			return nil, fmt.Errorf("this host has no system %q", r.System)
+		}
+		var err error
+		if peer, err = system.Open(r.Variant); err != nil {
+			return nil, err
+		}
+		h.opened[key] = peer
+	}
+	switch r.Do {
+	case "check":
+		text, err := h.check(peer, r.Job)
+		if len(text) > 1000 {
+			text = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text)))
+		}
+		return map[string]any{"answer": text}, err
+	case "threads":
+		return h.threads(peer, r)
+	}
+	return h.run(peer, r)
+}
+
+// run times batches of one job.
+func (h *host) run(peer *Peer, r request) (any, error) {
+	each := max(1, r.Calls/r.Batches)
+	figures := make([]int64, 0, r.Batches)
+	for range r.Batches {
+		start := time.Now()
+		if err := h.loop(peer, r.Job, each); err != nil {
+			return nil, err
+		}
+		figures = append(figures, time.Since(start).Nanoseconds())
+	}
+	return map[string]any{"ns": figures, "each": each}, nil
+}
+
+func (h *host) threads(peer *Peer, r request) (any, error) {
+	start := time.Now()
+	if err := h.loop(peer, "document-dense", r.Calls); err != nil {
+		return nil, err
+	}
+	one := time.Since(start)
+	var crew sync.WaitGroup
+	failed := make([]error, 2)
+	start = time.Now()
+	for number := range 2 {
+		crew.Go(func() {
+			text := h.text("dense")
+			for range r.Calls {
+				if _, err := h.render(peer, text, 1); err != nil {
+					failed[number] = err
+				}
+			}
+		})
+	}
+	crew.Wait()
+	two := time.Since(start)
+	return map[string]any{"one": one.Nanoseconds(), "two": two.Nanoseconds(), "each": r.Calls}, errors.Join(failed...)
+}
+
+// loop runs a job count times. It is what is timed.
+func (h *host) loop(peer *Peer, job string, count int) error {
+	var html string
+	var err error
+	post := NewPost()
+	switch job {
+	case "call", "call-4k", "call-1m":
+		process, text := peer.ProcessRole, map[string]string{"call": Text, "call-4k": text4K, "call-1m": text1M}[job]
+		for i := 0; i < count && err == nil; i++ {
+			html, err = process("tt", text, post)
+		}
+	case "error":
+		for range count {
+			if peer.Fail() == nil {
+				return errors.New("it did not fail")
+			}
+		}
+	case "callback":
+		html, err = peer.CallBack(count)
+	case "document-small":
+		posts := strings.Split(h.text("small"), "\x00")
+		for i := 0; i < count && err == nil; i++ {
+			html, err = h.render(peer, posts[i%len(posts)], 1)
+		}
+	case "document-small-joined":
+		text := strings.ReplaceAll(h.text("small"), "\x00", "\n\n")
+		for i := 0; i < count && err == nil; i++ {
+			html, err = h.render(peer, text, 1)
+		}
+	default:
+		name, many := "dense", 1
+		if job == "document-prose" {
+			name = "prose"
+		} else if job == "roles-1000" {
+			many = 1000
+		}
+		text := h.text(name)
+		for i := 0; i < count && err == nil; i++ {
+			html, err = h.render(peer, text, many)
+		}
+	}
+	h.sink = html
+	return err
+}
+
+func (h *host) check(peer *Peer, job string) (string, error) {
+	if job == "error" {
+		if err := peer.Fail(); err != nil {
+			if strings.Contains(err.Error(), Error) { // some wrap it: "rpc error: code = … desc = …"
+				return Error, nil
+			}
+			return err.Error(), nil
+		}
+		return "it did not fail", nil
+	}
+	if job == "document-small" {
+		var all []string
+		for _, text := range strings.Split(h.text("small"), "\x00") {
+			html, err := h.render(peer, text, 1)
+			if err != nil {
+				return "", err
+			}
+			all = append(all, html)
+		}
+		return strings.Join(all, "\x00"), nil
+	}
+	count := 1
+	if job == "callback" {
+		count = 3
+	}
+	err := h.loop(peer, job, count)
+	return h.sink, err
+}
+
+func (h *host) render(peer *Peer, text string, many int) (string, error) {
+	roles := map[string]Role{"tt": peer.ProcessRole}
+	for number := range many - 1 {
+		roles["role_"+strconv.Itoa(number)] = peer.ProcessRole
+	}
+	post := NewPost()
+	if peer.ByValue {
+		post.Contents = text
+	}
+	return Htmlize(text, roles, post)
+}
+
+func (h *host) text(name string) string {
+	if text, ok := h.texts[name]; ok {
+		return text
+	}
+	data, err := os.ReadFile(filepath.Join(Folder(), "documents", name+".txt"))
+	if err != nil {
+		panic(err)
+	}
+	h.texts[name] = string(data)
+	return h.texts[name]
+}
+
+// load is from paths to plugins that answered one call each, in this fresh process.
+func (h *host) load(system, variant string, count int) (any, error) {
+	runtime.GC()
+	memory()
+	rss, private := memory()
+	start := time.Now()
+	roles, err := h.systems[system].Load(variant, count)
+	if err != nil {
+		return nil, err
+	}
+	for _, role := range roles {
+		html, err := role("tt", Text, NewPost())
+		if err != nil {
+			return nil, err
+		}
+		if html != "<tt>"+Text+"</tt>" {
+			return nil, fmt.Errorf("answered %q", html)
+		}
+	}
+	elapsed := time.Since(start)
+	rssAfter, privateAfter := memory()
+	return map[string]any{
+		"ns": elapsed.Nanoseconds(), "loaded": len(roles), "rss_before": rss, "rss_after": rssAfter,
+		"private_before": private, "private_after": privateAfter,
+	}, nil
+}
+
+// memory is the resident and the private KiB of this process and its children.
+func memory() (rss, private int) {
+	waiting := []string{strconv.Itoa(os.Getpid())}
+	for len(waiting) > 0 {
+		process := waiting[0]
+		waiting = waiting[1:]
+		tasks, _ := filepath.Glob("/proc/" + process + "/task/*/children")
+		for _, task := range tasks {
+			data, _ := os.ReadFile(task)
+			waiting = append(waiting, strings.Fields(string(data))...)
+		}
+		data, _ := os.ReadFile("/proc/" + process + "/smaps_rollup")
+		for _, line := range strings.Split(string(data), "\n") {
+			fields := strings.Fields(line)
+			if len(fields) < 2 {
+				continue
+			}
+			value, _ := strconv.Atoi(fields[1])
+			switch {
+			case fields[0] == "Rss:":
+				rss += value
+			case strings.HasPrefix(fields[0], "Private_") && fields[0] != "Private_Hugetlb:":
+				private += value
+			}
+		}
+	}
+	return rss, private
+}

@@ -1,0 +1,17 @@
+// The plugin of go-plugin-grpc.
+package main
+
+import (
+	"bench.example/peers/goplugin/shared"
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+)
+
+func main() {
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig: shared.Handshake,
+		Plugins:         plugin.PluginSet{"htmlizer": &shared.GRPCPlugin{Impl: shared.Tt{}}},
+		GRPCServer:      plugin.DefaultGRPCServer,
+		Logger:          hclog.NewNullLogger(),
+	})
+}

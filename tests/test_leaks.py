@@ -1,0 +1,164 @@
+"""Calls leave nothing behind: memory stays flat and nobody's reference count changes, whatever a call's outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import loader
+from loader.errors import PluginError
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+
+CALLS = 100_000
+SANITIZED = bool(os.environ.get("LOADER_SANITIZE"))  # its allocator keeps freed memory for a while
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Database:
+    """A service that works for positive numbers and fails for others."""
+
+    def title(self, number: int) -> str:
+        if number < 0:
+            raise LookupError(f"no post {number}")
+        return "title " * 20
+
+    def blob(self, key: bytes) -> bytes:
+        return key * 2
+
+    def count(self, name: str) -> int:
+        return len(name)
+
+    def ratio(self, a: int, b: int) -> float:
+        return a / b
+
+    def note(self, text: str) -> str:
+        return text
+
+    def describe(self, item: dict[str, Any]) -> str:
+        return str(item["title"])
+
+    def many(self, *values: int) -> str:
+        return "many"
+
+
+@pytest.fixture
+def lent(lend_path: Path, lend_contract: loader.Contract) -> loader.Plugin:
+    """The plugin lend with a database."""
+    return loader.Host(lend_contract, services={"lend.db/1": Database()}).load(lend_path)
+
+
+TEXT, LONG, WIDE, DATA = "text " * 10, "long " * 1000, "w\u00efde " * 30, b"data " * 10
+ITEM = {"id": 5, "title": TEXT, "blob": DATA}
+
+OUTCOMES: dict[str, Callable[[loader.Plugin, loader.Plugin], Any]] = {
+    "short text": lambda probe, _: probe.echo(TEXT),
+    "long text": lambda probe, _: probe.echo(LONG),
+    "text beyond ASCII": lambda probe, _: probe.echo(WIDE),
+    "bytes": lambda probe, _: probe.echo_bytes(DATA),
+    "a buffer": lambda probe, _: probe.echo_bytes(bytearray(DATA)),
+    "output that grows": lambda probe, _: probe.pad(TEXT, 5000, 100),
+    "bytes that grow": lambda probe, _: probe.pad_bytes(LONG, 9000, 100),
+    "a struct": lambda probe, _: probe.show(ITEM),
+    "keywords": lambda probe, _: probe.show(id=5, title=TEXT),
+    "an error": lambda probe, _: probe.fail(1, DATA),
+    "an error without text": lambda probe, _: probe.fail(77, b""),
+    "an error twice": lambda probe, _: probe.fail_again(TEXT),
+    "invalid UTF-8": lambda probe, _: probe.decode(b"x\xff"),
+    "a wrong type": lambda probe, _: probe.echo(5),
+    "a number that does not fit": lambda probe, _: probe.eight(1, 2, 3, 4, 5, 6, 7, 1 << 64),
+    "a struct that does not fit": lambda probe, _: probe.show({"title": TEXT, "id": -1}),
+    "a missing argument": lambda probe, _: probe.two(b=1),
+    "an unknown field": lambda probe, _: probe.show(id=5, colour=1),
+    "a commit beyond the room": lambda probe, _: probe.overrun(5),
+    "a service": lambda _, lent: lent.title(1),
+    "a service's bytes": lambda _, lent: lent.blob(DATA),
+    "a service's output": lambda _, lent: lent.note(LONG),
+    "a service's struct": lambda _, lent: lent.describe(1, TEXT),
+    "a service's error": lambda _, lent: lent.title(-1),
+    "a service's error, swallowed": lambda _, lent: lent.recover(-1, 0),
+    "a service's error, said anew": lambda _, lent: lent.recover(-1, 1),
+}
+
+
+def often(call: Callable[[], Any], times: int) -> None:
+    """Calls that many times, and passes over errors."""
+    for _ in range(times):
+        with contextlib.suppress(PluginError, TypeError, OverflowError):
+            call()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limited", [False, True], ids=["", "under a deadline"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_memory_stays_flat(probe: loader.Plugin, lent: loader.Plugin, outcome: str, limited: bool) -> None:
+    """100,000 calls take no more than two megabytes of new memory, and leave the arguments' counts alone."""
+    work = OUTCOMES[outcome]
+    arguments = (TEXT, LONG, WIDE, DATA, ITEM)
+    with loader.deadline(3600) if limited else contextlib.nullcontext():
+        often(lambda: work(probe, lent), CALLS // 20)
+        gc.collect()
+        counts = [sys.getrefcount(each) for each in arguments]
+        before = resident()
+        often(lambda: work(probe, lent), CALLS // 20 if SANITIZED else CALLS)
+        gc.collect()
+        grown = resident() - before
+    assert [sys.getrefcount(each) for each in arguments] == counts
+    assert SANITIZED or grown < 2 << 20
+
+
+def test_counts_of_what_a_call_is_made_of(probe: loader.Plugin, lent: loader.Plugin) -> None:
+    """Function, plugin, owner, services and results have after many calls the counts that they had before."""
+    parts: list[Any] = [probe, probe.echo, probe.owner, lent, lent.title, lent.owner, None, True, ""]
+    parts += [PluginError, TypeError, probe.contract]
+    for work in OUTCOMES.values():
+        often(lambda work=work: work(probe, lent), 10)
+    gc.collect()
+    counts = [sys.getrefcount(part) for part in parts]
+    for work in OUTCOMES.values():
+        often(lambda work=work: work(probe, lent), 200)
+    gc.collect()
+    after = [sys.getrefcount(part) for part in parts]
+    # Of None and the like others hold some too: a leak would be of thousands.
+    assert max(abs(now - then) for now, then in zip(after, counts, strict=True)) < 50
+
+
+def test_records_let_go(probe: loader.Plugin) -> None:
+    """A Record's fields are freed with it."""
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class Point(loader.Record):
+        x: float
+        y: float
+
+    value = 12345.678
+    before = sys.getrefcount(value)
+    for _ in range(1000):
+        probe.between("p", Point(value, value), Point(value, value))
+    gc.collect()
+    assert sys.getrefcount(value) == before
+
+
+def test_loading_leaves_only_the_library(hello: Path, greeter: loader.Contract) -> None:
+    """Loading one file a thousand times takes no memory that grows, and no descriptor."""
+    for _ in range(100):
+        loader.load(hello, contract=greeter)
+    gc.collect()
+    descriptors, before = len(os.listdir("/proc/self/fd")), resident()
+    for _ in range(1000):
+        loader.load(hello, contract=greeter)
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert SANITIZED or resident() - before < 4 << 20
