@@ -6,6 +6,7 @@ one of them needs stand in it, so that `loader --help` is quick.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -234,14 +235,15 @@ def _call(options: Namespace) -> int:
     if function is None:
         known = ", ".join(each.name for each in contract.functions)
         raise UsageError(f"{contract} has no function {wanted}", expected=f"one of: {known}")
-    arguments = arguments_of(function, words, streams.read_input)
 
-    def work() -> int:
+    def work() -> int:  # standard input is read here too: the child ends by Ctrl-C whatever it is doing
+        arguments = arguments_of(function, words, streams.read_input)
         return _call_it(options, contract, function, arguments)
 
     if not options.own_process or options.in_process:
         return work()
-    return supervise(work, plugin=plugin_name(options.file), path=options.file, function=function.name)
+    path = os.path.abspath(options.file)
+    return supervise(work, plugin=plugin_name(path), path=path, function=function.name)
 
 
 def _call_it(options: Namespace, contract: Contract, function: Function, arguments: list[Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loader.contract import Contract, Service
+    from loader.crash import Quarantine
     from loader.plugin import Plugin
+    from loader.process_state import StateWatch
 
 __all__ = ["Host"]
 
@@ -30,9 +33,14 @@ class Host:
         contract: what plugins of this host implement.
         policy: what must hold of a file before its code runs.
         services: id -> object, each handed to :meth:`provide`.
-        strict: refuse what is otherwise settled with a warning (two plugins for one claim), and let
-            :meth:`load_all` raise the first failure.
+        strict: refuse what is otherwise settled with a warning (two plugins for one claim, a second Go
+            runtime, with `debug` a plugin that changes the process's state), and let :meth:`load_all` raise
+            the first failure.
         max_output: the most bytes that one call of a plugin may write; None: no limit but memory.
+        quarantine: report of :func:`loader.crash.enable`, or several; it is read now, and a file that crashed
+            an earlier process is refused.
+        debug: look before and after the load and each call of a plugin whether it changed the state of the
+            process; slow. See :mod:`loader.process_state`.
     """
 
     def __init__(
@@ -43,11 +51,23 @@ class Host:
         services: Mapping[str, Any] | None = None,
         strict: bool = False,
         max_output: int | None = None,
+        quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        debug: bool = False,
     ) -> None:
         self.contract = contract
         self._policy = policy or Policy()
         self.strict = strict
         self.max_output = max_output
+        self.quarantine: Quarantine | None = None
+        self.watch: StateWatch | None = None
+        if quarantine is not None:
+            from loader.crash import Quarantine  # noqa: PLC0415 - where it is wanted
+
+            self.quarantine = Quarantine(quarantine)
+        if debug:
+            from loader.process_state import StateWatch  # noqa: PLC0415 - as above
+
+            self.watch = StateWatch(strict=strict)
         self.registry = Registry(strict=strict)
         #: What :meth:`load_all` could not load, in the order met.
         self.failures: list[LoaderError] = []
@@ -101,14 +121,19 @@ class Host:
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
         """
-        plugin = load(
-            path,
-            contract=self.contract,
-            policy=self.policy,
-            name=name,
-            services=self._services.native,
-            max_output=self.max_output,
-        )
+        with nullcontext() if self.watch is None else self.watch.load(path):
+            plugin = load(
+                path,
+                contract=self.contract,
+                policy=self.policy,
+                name=name,
+                services=self._services.native,
+                max_output=self.max_output,
+                quarantine=self.quarantine,
+                one_go=self.strict,
+            )
+        if self.watch is not None:
+            self.watch.add(plugin)
         self.registry.add(plugin, () if claims is None else claims(plugin))
         return plugin
 

@@ -20,8 +20,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from loader._core._call import Owner, loading
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
+from loader.identity import plugin_name
 from loader.neighbours import neighbours_of
 from loader.sealed import copy_of
 from loader.trust import NAMED, check_image, check_place
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from loader.neighbours import Neighbour
     from loader.trust import Policy, TrustedImage
 
-__all__ = ["Library", "Mapping", "mappings", "open_library"]
+__all__ = ["Library", "Mapping", "go_runtimes", "mappings", "open_library"]
 
 _lock = threading.Lock()
 _opened: dict[str, Library] = {}
@@ -100,8 +102,15 @@ def mappings() -> list[Mapping]:
     return found
 
 
-def open_library(trusted: TrustedImage) -> Library:
+def go_runtimes() -> list[Library]:
+    """The libraries opened here that have a Go runtime each, oldest first."""
+    return [library for library in list(_opened.values()) if library.image.go]
+
+
+def open_library(trusted: TrustedImage, *, one_go: bool = False) -> Library:
     """Maps a trusted file's bytes and runs its constructors.
+
+    `one_go`: refuse a second Go runtime in this process; otherwise a warning is logged.
 
     Raises:
         LibraryError: the system could not load it; the message says what is missing.
@@ -112,6 +121,8 @@ def open_library(trusted: TrustedImage) -> Library:
     with _lock:  # constructors run inside: two threads must not start the same library twice
         known = _opened.get(image.digest)
         if known is None:
+            if image.go:
+                _look_for_go(image, refuse=one_go)
             known = _open(image, trusted.policy, strict=trusted.held != NAMED, needed_by=())
         else:
             _check_again(known, trusted.policy)
@@ -122,6 +133,28 @@ def open_library(trusted: TrustedImage) -> Library:
                 cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
             )
         return known
+
+
+def _look_for_go(image: Image, *, refuse: bool) -> None:
+    """Says what upstream says of a second Go runtime."""
+    others = go_runtimes()
+    if not others:
+        return
+    cure = "Build all that is written in Go into one plugin, or load it in a process of its own"
+    if refuse:
+        raise LibraryError(
+            "would be the second Go runtime here, which Go does not support (golang/go#65050, golang/go#18976)",
+            path=image.path,
+            found=f"the Go runtime of {others[0].image.path}",
+            cure=cure,
+        )
+    import logging  # noqa: PLC0415 - slow to import, and seldom wanted here
+
+    logging.getLogger("loader.library").warning(
+        "%s is the second Go runtime in this process, beside that of %s. Go does not support several "
+        "c-shared libraries in one process: it may work, crash or hang (golang/go#65050, #18976). %s.",
+        image.path, others[0].image.path, cure,
+    )  # fmt: skip
 
 
 def _check_again(library: Library, policy: Policy) -> None:
@@ -184,7 +217,9 @@ def _open_neighbour(
 
 def _dlopen(path: str, image: Image) -> Any:
     error = ffi.new("char[]", _ERROR_SIZE)
-    handle = lib.library_open(os.fsencode(path), error, _ERROR_SIZE)
+    # With a breadcrumb: constructors may crash as well as functions.
+    owner = Owner(plugin_name(image.path), image.path, digest=image.digest)
+    handle = loading(owner, lib.library_open, os.fsencode(path), error, _ERROR_SIZE)
     if handle == ffi.NULL:
         raise _explain(image, os.fsdecode(ffi.string(error)).replace(path, image.path))
     return handle

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from loader._core._call import Services
     from loader.contract import Contract
+    from loader.crash import Quarantine
 
 __all__ = ["Found", "discover", "load", "reopen"]
 
@@ -36,6 +37,8 @@ def load(
     name: str | None = None,
     services: Services | None = None,
     max_output: int | None = None,
+    quarantine: Quarantine | None = None,
+    one_go: bool = False,
 ) -> Plugin:
     """Loads one plugin file.
 
@@ -46,6 +49,8 @@ def load(
         name: the plugin's name, if not the file's.
         services: what a host lends to it (see :class:`loader.Host`).
         max_output: the most bytes that one call may write; None: no limit but memory.
+        quarantine: files that it speaks against are refused; see :mod:`loader.crash`.
+        one_go: refuse a second Go runtime in this process, which is warned about otherwise.
 
     Raises:
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
@@ -53,7 +58,9 @@ def load(
     image = read_image(path)
     candidate = shake_hands(image, contract)
     trusted = trust(candidate, policy or Policy())
-    library = open_library(trusted)
+    if quarantine is not None:
+        quarantine.check(image)
+    library = open_library(trusted, one_go=one_go)
     return bind(trusted, library, name=name, services=services, max_output=max_output)
 
 

@@ -118,7 +118,8 @@ def bind(
 ) -> Plugin:
     """Makes a Plugin of an opened library. `max_output`: the most bytes that one call may write."""
     image = trusted.candidate.image
-    owner = Owner(name or plugin_name(image.path), image.path, services, max_output, not image.go)
+    name = name or plugin_name(image.path)
+    owner = Owner(name, image.path, services, max_output, not image.go, image.digest)
     return Plugin(trusted, library, owner)
 
 

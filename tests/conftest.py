@@ -13,14 +13,17 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 import loader
 from loader.sdk import include_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -154,6 +157,45 @@ def probe(probe_path: Path, probe_contract: loader.Contract) -> loader.Plugin:
     return loader.load(probe_path, contract=probe_contract)
 
 
+@pytest.fixture(params=["GIL kept", "GIL released"])
+def gil(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Runs a test twice: calls let the GIL go because they are under a deadline, or keep it.
+
+    (A function's first call lets it go too, so ask each thing more than once.)
+    """
+    if request.param == "GIL kept":
+        yield
+    else:
+        with loader.deadline(3600):
+            yield
+
+
+@pytest.fixture
+def together() -> Callable[[int, Callable[[int], Any]], list[Any]]:
+    """together(8, work): runs work(0) to work(7) in threads; their results, or the first exception."""
+
+    def run_all(count: int, work: Callable[[int], Any]) -> list[Any]:
+        results: list[Any] = [None] * count
+        errors: list[BaseException] = []
+
+        def run(number: int) -> None:
+            try:
+                results[number] = work(number)
+            except BaseException as error:  # noqa: BLE001  raised below
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return results
+
+    return run_all
+
+
 @pytest.fixture(scope="session")
 def lend_contract() -> loader.Contract:
     """The contract of tests/plugins/lend.h."""
@@ -164,6 +206,26 @@ def lend_contract() -> loader.Contract:
 def lend_path(build: Callable[..., Path]) -> Path:
     """The plugin lend, a file."""
     return build("lend.c")
+
+
+@pytest.fixture
+def database() -> Database:
+    """A fresh database."""
+    return Database()
+
+
+@pytest.fixture
+def lent(lend_path: Path, lend_contract: loader.Contract) -> Callable[..., loader.Plugin]:
+    """Loads the plugin lend with a database: lent(db), lent(db, clock=…), lent() without one."""
+
+    def make(db: Any = None, clock: Any = None, **options: Any) -> loader.Plugin:
+        given = {"lend.db/1": db, "lend.clock/2": clock}
+        host = loader.Host(
+            lend_contract, services={k: v for k, v in given.items() if v is not None}, **options
+        )
+        return host.load(lend_path)
+
+    return make
 
 
 @pytest.fixture

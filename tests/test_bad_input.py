@@ -115,7 +115,9 @@ def test_text_file(greeter: loader.Contract, tmp_path: Path, content: str, text:
     assert text in str(error)
 
 
-@pytest.mark.parametrize("content", [b"\x7fELF", b"\x7fELF" + b"\0" * 60, b"\x7fELF\x02\x01\x01" + b"\xff" * 200, b"\0" * 5000])
+@pytest.mark.parametrize(
+    "content", [b"\x7fELF", b"\x7fELF" + b"\0" * 60, b"\x7fELF\x02\x01\x01" + b"\xff" * 200, b"\0" * 5000]
+)
 def test_damaged_file(greeter: loader.Contract, tmp_path: Path, content: bytes) -> None:
     """A file that begins like a library and goes on like none."""
     (tmp_path / "damaged.so").write_bytes(content)
@@ -145,8 +147,8 @@ def test_unreadable_file(greeter: loader.Contract, unprivileged: Path) -> None:
         ("returns_negative_status", "returned the unknown status -1 in greet", "", -1),
         (
             "writes_invalid_utf8",
-            "failed in greet: wrote invalid UTF-8 at byte 17 of its answer",
-            "wrote invalid UTF-8 at byte 17 of its answer",
+            "failed in greet: wrote invalid UTF-8 at byte 18 of its answer",
+            "wrote invalid UTF-8 at byte 18 of its answer",
             1,
         ),
         ("fails_in_invalid_utf8", "failed in greet: caf\ufffd is shut", "caf\ufffd is shut", 1),
@@ -168,7 +170,12 @@ def test_plugin_that_fails(
         assert error.status == status
         assert message is None or error.message == message
         assert what is None or error.what == f"plugin hostile {what}"
-        assert (error.path, error.plugin, error.function, error.exit_code) == (plugin.path, "hostile", "greet", 6)
+        assert (error.path, error.plugin, error.function, error.exit_code) == (
+            plugin.path,
+            "hostile",
+            "greet",
+            6,
+        )
 
 
 def test_plugin_that_writes_nothing(build: Build, greeter: loader.Contract) -> None:
@@ -264,11 +271,19 @@ def test_cpp_exception(build: Build, greeter: loader.Contract, throw: str, statu
         assert plugin.greet("") == "half of a greeting for "
 
 
-def test_rust_panic(rust_panics: Path, greeter: loader.Contract, capfd: pytest.CaptureFixture[str]) -> None:
+def test_rust_panic(
+    rust_panics: Path,
+    greeter: loader.Contract,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A panic of Rust becomes an error with its text and place, prints nothing, and the plugin goes on."""
+    monkeypatch.delenv("RUST_BACKTRACE", raising=False)  # which asks for the printing
     plugin = loader.load(rust_panics, contract=greeter)
     for _ in range(2):
-        with pytest.raises(PluginError, match=r"panicked in greet: lost my head over panic \(src/lib\.rs:\d+") as caught:
+        with pytest.raises(
+            PluginError, match=r"panicked in greet: lost my head over panic \(src/lib\.rs:\d+"
+        ) as caught:
             plugin.greet("panic")
         assert caught.value.status == 6
         with pytest.raises(PluginError, match="index out of bounds") as caught:

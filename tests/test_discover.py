@@ -140,7 +140,13 @@ def test_entry_points(install: Callable[..., Path], tmp_path: Path) -> None:
     )
     touch(site / "loader_test_package", "__init__.py", "inside.so")
     places = find(entry_points="app.plugins")
-    assert [Path(place.path).name for place in places] == ["one.so", "two.so", "one.so", "three.so", "inside.so"]
+    assert [Path(place.path).name for place in places] == [
+        "one.so",
+        "two.so",
+        "one.so",
+        "three.so",
+        "inside.so",
+    ]
     assert places[0].source == "entry point a_path of app.plugins"
     assert not [place for place in places if place.error]
 
@@ -192,7 +198,14 @@ def folder(build: Build, tmp_path: Path) -> Path:
 def test_discover_says_what_is_there(folder: Path, greeter: loader.Contract, sentinel: Path) -> None:
     """Every file is looked at, none is run; one bad file stops no other; failures are values with a cure."""
     found = loader.discover(folder, contract=greeter)
-    assert [each.name for each in found] == ["a_good", "b_empty", "c_text", "d_incomplete", "e_folder", "f_good"]
+    assert [each.name for each in found] == [
+        "a_good",
+        "b_empty",
+        "c_text",
+        "d_incomplete",
+        "e_folder",
+        "f_good",
+    ]
     kinds = [type(each.error) for each in found]
     assert kinds == [type(None), ImageError, ImageError, HandshakeError, PluginNotFound, type(None)]
     for each in found:

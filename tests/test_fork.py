@@ -110,6 +110,7 @@ signal.alarm(100)
 def load_all():
     for path in sys.argv[3:]:
         loader.load(path, contract=contract)
+loader.load(path, contract=contract)  # so that no module is imported while it forks, which Python does not survive
 thread = threading.Thread(target=load_all)
 thread.start()
 for _ in range(30):

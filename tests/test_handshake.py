@@ -33,7 +33,11 @@ REFUSED = {
     "newer loader ABI": ((marks("loader_abi_2", "greeter_abi_1_0"),), "another loader ABI", "loader_abi_2"),
     "older loader ABI": ((marks("loader_abi_0", "greeter_abi_1_0"),), "another loader ABI", "loader_abi_0"),
     "another contract": ((marks("loader_abi_1", "parrot_abi_1_0"),), "another contract", "parrot 1.0"),
-    "name with a prefix": ((marks("loader_abi_1", "my_greeter_abi_1_0"),), "another contract", "my_greeter 1.0"),
+    "name with a prefix": (
+        (marks("loader_abi_1", "my_greeter_abi_1_0"),),
+        "another contract",
+        "my_greeter 1.0",
+    ),
     "name with a suffix": ((marks("loader_abi_1", "greeter2_abi_1_0"),), "another contract", "greeter2 1.0"),
     "newer major": ((marks("loader_abi_1", "greeter_abi_2_0"),), "another major version", "greeter 2.0"),
     "older major": ((marks("loader_abi_1", "greeter_abi_0_9"),), "another major version", "greeter 0.9"),
@@ -43,7 +47,11 @@ REFUSED = {
         "greeter 0.1, greeter 2.0",
     ),
     "newer minor": ((marks("loader_abi_1", "greeter_abi_1_1"),), "newer host", "greeter 1.1"),
-    "leading zero": ((marks("loader_abi_1", "greeter_abi_1_00"),), "another contract", "no contract's marker"),
+    "leading zero": (
+        (marks("loader_abi_1", "greeter_abi_1_00"),),
+        "another contract",
+        "no contract's marker",
+    ),
     "no minor": ((marks("loader_abi_1", "greeter_abi_1"),), "another contract", "no contract's marker"),
     "huge number": ((marks("loader_abi_1", "greeter_abi_1_1234567"),), "another contract", "no contract's"),
     "required function missing": (("NO_GREET",), "incomplete for greeter 1.0", "no greet"),
@@ -52,7 +60,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_before_anything_runs(build: Build, greeter: loader.Contract, sentinel: Path, case: str) -> None:
+def test_refused_before_anything_runs(
+    build: Build, greeter: loader.Contract, sentinel: Path, case: str
+) -> None:
     """Each field that is wrong refuses the file, says so with expected, found and cure, and no constructor runs."""
     defines, what, found = REFUSED[case]
     path = build("hostile.c", *defines)
@@ -69,7 +79,9 @@ def test_refused_before_anything_runs(build: Build, greeter: loader.Contract, se
     assert not sentinel.exists()
 
 
-def test_constructor_of_an_accepted_plugin_runs(build: Build, greeter: loader.Contract, sentinel: Path) -> None:
+def test_constructor_of_an_accepted_plugin_runs(
+    build: Build, greeter: loader.Contract, sentinel: Path
+) -> None:
     """The sentinel of the refusals works: the constructor of what is accepted leaves it."""
     path = build("hostile.c", "BUILD=1001")
     assert loader.load(path, contract=greeter).greet("World") == "Hello, World!"
@@ -106,7 +118,9 @@ def test_accepted_with_version(build: Build, contract_of: MakeContract, sentinel
     assert not sentinel.exists()
 
 
-@pytest.mark.parametrize(("major", "cure"), [(0, "Rebuild it for greeter 1.0"), (2, "Update the application")])
+@pytest.mark.parametrize(
+    ("major", "cure"), [(0, "Rebuild it for greeter 1.0"), (2, "Update the application")]
+)
 def test_cure_for_another_major(build: Build, greeter: loader.Contract, major: int, cure: str) -> None:
     """Who has to move depends on which side is older."""
     path = build("hostile.c", marks("loader_abi_1", f"greeter_abi_{major}_0"))
@@ -124,7 +138,12 @@ def test_optional_function_is_known_to_be_missing(build: Build, contract_of: Mak
 def test_several_required_functions_are_all_named(build: Build, contract_of: MakeContract) -> None:
     """A message about missing functions names every one of them."""
     contract = contract_of(
-        "greeter", 1, 0, GREET, "LOADER_EXPORT int bow(loader_call *call);", "LOADER_EXPORT int wave(loader_call *call);"
+        "greeter",
+        1,
+        0,
+        GREET,
+        "LOADER_EXPORT int bow(loader_call *call);",
+        "LOADER_EXPORT int wave(loader_call *call);",
     )
     with pytest.raises(HandshakeError) as caught:
         shake_hands(loader.read_image(build("hostile.c")), contract)
@@ -146,7 +165,9 @@ def patched(path: Path, target: Path, offset: int, value: bytes) -> Path:
     return target
 
 
-@pytest.mark.parametrize(("machine", "name"), [(183, "aarch64"), (243, "riscv64"), (21, "ppc64"), (65000, "65000")])
+@pytest.mark.parametrize(
+    ("machine", "name"), [(183, "aarch64"), (243, "riscv64"), (21, "ppc64"), (65000, "65000")]
+)
 def test_wrong_cpu(
     build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path, machine: int, name: str
 ) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import loader
 from loader.contract import Contract
 from loader.sdk import include_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INCLUDE = include_dir()
 HTMLIZE = INCLUDE / "htmlize" / "htmlize.h"
@@ -189,7 +192,9 @@ FUNCTIONS = {"hooks", "process_role", "process_contents"}
 
 
 @pytest.mark.parametrize("language", ["c", "c++"])
-@pytest.mark.parametrize("flags", [[], ["-O2", "-flto"], ["-Wl,--gc-sections", "-ffunction-sections", "-fdata-sections"]])
+@pytest.mark.parametrize(
+    "flags", [[], ["-O2", "-flto"], ["-Wl,--gc-sections", "-ffunction-sections", "-fdata-sections"]]
+)
 def test_exports_the_contract_and_nothing_else(
     build: Callable[..., Path], tmp_path: Path, language: str, flags: list[str]
 ) -> None:
@@ -204,7 +209,9 @@ def test_exports_the_contract_and_nothing_else(
 def test_markers_of_several_files_are_one(tool: Callable[..., str], tmp_path: Path) -> None:
     """Each file of a plugin may include the header: the markers are weak, so they do not clash."""
     (tmp_path / "a.c").write_text(PLUGIN)
-    (tmp_path / "b.c").write_text('#include "htmlize/htmlize.h"\nint private_of_b(void);\nint private_of_b(void) { return 1; }')
+    (tmp_path / "b.c").write_text(
+        '#include "htmlize/htmlize.h"\nint private_of_b(void);\nint private_of_b(void) { return 1; }'
+    )
     (tmp_path / "c.cpp").write_text('#include "htmlize/htmlize.h"\n')
     target = tmp_path / "all.so"
     command = [tool("g++"), "-shared", "-fPIC", "-fvisibility=hidden", f"-I{INCLUDE}", "-o", str(target)]
@@ -212,7 +219,9 @@ def test_markers_of_several_files_are_one(tool: Callable[..., str], tmp_path: Pa
     for source in ("a.c", "b.c", "c.cpp"):
         objects.append(str(tmp_path / f"{source}.o"))
         compile_ = [tool("g++" if source.endswith("cpp") else "gcc"), *STRICT, "-fPIC", "-fvisibility=hidden"]
-        subprocess.run([*compile_, f"-I{INCLUDE}", "-c", str(tmp_path / source), "-o", objects[-1]], check=True)
+        subprocess.run(
+            [*compile_, f"-I{INCLUDE}", "-c", str(tmp_path / source), "-o", objects[-1]], check=True
+        )
     subprocess.run([*command, *objects], check=True)
     assert loader.read_image(target).exports == MARKERS | FUNCTIONS
 
@@ -227,7 +236,9 @@ def test_host_emits_no_marker(build: Callable[..., Path], tmp_path: Path) -> Non
 # ---- Words -------------------------------------------------------------------------------------------------
 
 HEADERS = [INCLUDE / "loader" / "plugin.h", HTMLIZE]
-_DECLARED = re.compile(r"^(?:static inline|LOADER_EXPORT|LOADER_OPTIONAL|LOADER_GIVES_BYTES|typedef struct|struct|enum)\b")
+_DECLARED = re.compile(
+    r"^(?:static inline|LOADER_EXPORT|LOADER_OPTIONAL|LOADER_GIVES_BYTES|typedef struct|struct|enum)\b"
+)
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda path: path.name)

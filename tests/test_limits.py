@@ -7,19 +7,21 @@ import contextlib
 import contextvars
 import gc
 import math
-import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import loader
 from loader._core._call import Limit
 from loader.errors import CallCancelled, DeadlineExceeded, PluginError
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
 
 LONG = 60_000  # milliseconds a plugin spins at most; no test waits for it
 

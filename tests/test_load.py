@@ -45,7 +45,9 @@ def test_bytes_are_no_path(hello: Path, greeter: loader.Contract) -> None:
         loader.load(str(hello).encode(), contract=greeter)  # type: ignore[arg-type]
 
 
-def test_relative_path(hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_relative_path(
+    hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A relative path begins at the current folder, and is remembered as an absolute one."""
     shutil.copy(hello, tmp_path / "here.so")
     monkeypatch.chdir(tmp_path)
@@ -85,7 +87,12 @@ def test_stages_fail_in_order(build: Build, greeter: loader.Contract, tmp_path: 
     """What is wrong first is what is said: no file, no library, no plugin."""
     path = tmp_path / "plugin.so"
     seen: list[type[LoaderError]] = []
-    for content in (None, b"text", build("hostile.c", "MARKS=").read_bytes(), build("hostile.c").read_bytes()):
+    for content in (
+        None,
+        b"text",
+        build("hostile.c", "MARKS=").read_bytes(),
+        build("hostile.c").read_bytes(),
+    ):
         if content is not None:
             path.write_bytes(content)
         try:
@@ -150,6 +157,11 @@ def test_loading_one_file_in_many_threads(build: Build, greeter: loader.Contract
 def test_values_of_the_road_are_frozen(hello: Path, greeter: loader.Contract) -> None:
     """What one stage hands to the next cannot be changed."""
     image = loader.read_image(hello)
-    for value, field in ((image, "exports"), (image.file, "data"), (greeter, "name"), (greeter.functions[0], "name")):
+    for value, field in (
+        (image, "exports"),
+        (image.file, "data"),
+        (greeter, "name"),
+        (greeter.functions[0], "name"),
+    ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, field, None)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import loader
 from loader.errors import RegistryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Make = Callable[[str], loader.Plugin]
 

@@ -69,6 +69,8 @@ static void raise_forked(const core_call *c)
 
 int core_begin_slow(core_call *c)
 {
+    if (c->crumb->armed != core_alarm)
+        core_arm_thread();
     if (core_limits_active > 0) {
         c->limit = core_limit_current();
         if (c->limit == NULL && PyErr_Occurred())

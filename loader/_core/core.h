@@ -27,11 +27,15 @@
 #endif
 #include "loader/plugin.h"
 
+#include "crumb.h"
+
 /* Who is being called: one per loaded plugin and host. Type _call.Owner, made by loader/plugin.py. */
 typedef struct core_owner {
     PyObject_HEAD
     PyObject *name;      /* str */
     PyObject *path;      /* str: the file, for messages */
+    char *label;         /* name, path and digest as members of a JSON object, for crash.c; malloc */
+    PyObject *watch;     /* callable of loader/process_state.py, or NULL; with it, `talks` is set */
     struct core_services *services; /* what the host lends, or NULL */
     size_t max_output;   /* bytes a call may write; SIZE_MAX: no limit */
     unsigned generation; /* core's fork generation at load time */
@@ -53,6 +57,7 @@ typedef struct core_call {
     loader_call call;    /* what the plugin sees; first, so that the two pointers are one */
     char *begin;         /* output so far: [begin, call.next) */
     core_owner *owner;   /* whose function runs now; an engine changes it from plugin to plugin */
+    core_crumb *crumb;   /* this thread's */
     PyObject *result;    /* CORE_RESULT: the object that holds the room */
     PyThreadState *thread; /* not NULL while the GIL is released */
     core_limit *limit;   /* borrowed from the context, or NULL */
@@ -107,8 +112,31 @@ typedef struct core_api {
     /* The index of the first byte that is not part of well-formed UTF-8, or `size` if all are. */
     size_t (*utf8_valid)(const char *data, size_t size);
 
+    /* Around a function of a plugin whose owner has a `watch`, of which core_enter and core_leave know nothing:
+     * `before` gives a token or NULL, `after` takes it and returns the status, or LOADER_FAILED if the watch
+     * raised (then c->cause is what). GIL held or not. */
+    PyObject *(*watch_before)(core_call *c, const char *function);
+    int (*watch_after)(core_call *c, const char *function, PyObject *token, int status);
+
     PyTypeObject *owner_type;
 } core_api;
+
+/* Around each function of a plugin. What core_enter returns is for core_leave: a plugin may be called in a
+ * service that another one called. */
+static inline core_crumb core_enter(const core_call *c, const core_step *step)
+{
+    core_crumb *crumb = c->crumb;
+    const core_crumb outer = {.owner = crumb->owner, .step = crumb->step};
+    crumb->owner = c->owner;
+    crumb->step = step;
+    return outer;
+}
+
+static inline void core_leave(const core_call *c, core_crumb outer)
+{
+    c->crumb->owner = outer.owner;
+    c->crumb->step = outer.step;
+}
 
 #define CORE_API_NAME "loader._core._call.api"
 

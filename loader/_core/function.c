@@ -34,6 +34,7 @@ typedef struct function {
     bool gives_bytes;
     bool slow;
     unsigned calls;
+    core_step step; /* for the breadcrumb: borrows the UTF-8 of `name` */
     PyObject *name;
     PyObject *doc;
     PyObject *plugin;    /* the Plugin that it belongs to: for pickling and messages */
@@ -171,11 +172,31 @@ static int enter_timed(function *f, core_call *c, const uintptr_t *values)
     int status;
 
     core_release(c);
+    const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);
+    core_leave(c, outer);
     int64_t spent = now() - begin; /* before the GIL is waited for: that is not the plugin's time */
     core_acquire(c);
     f->slow = spent > SLOW;
     return status;
+}
+
+/* The way of all calls that are not quick, or not known to be. */
+static int enter_slowly(function *f, core_call *c, const uintptr_t *values, bool timed)
+{
+    PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
+    int status;
+
+    if (timed) {
+        status = enter_timed(f, c, values);
+    } else {
+        core_release(c);
+        const core_crumb outer = core_enter(c, &f->step);
+        status = enter(f, &c->call, values);
+        core_leave(c, outer);
+        core_acquire(c);
+    }
+    return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
 }
 
 static PyObject *finish(function *f, core_call *c, int status)
@@ -215,14 +236,13 @@ static inline PyObject *call_in_order(function *f, PyObject *const *values)
                                f->gives_bytes) < 0) {
         goto done;
     }
-    if (f->calls++ % TIMED_EVERY == 0) {
-        status = enter_timed(f, &c, a.values);
-    } else if (f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks) {
-        core_release(&c);
-        status = enter(f, &c.call, a.values);
-        core_acquire(&c);
+    const bool timed = f->calls++ % TIMED_EVERY == 0;
+    if (timed || f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks) {
+        status = enter_slowly(f, &c, a.values, timed);
     } else {
+        const core_crumb outer = core_enter(&c, &f->step);
         status = enter(f, &c.call, a.values);
+        core_leave(&c, outer);
     }
     result = finish(f, &c, status);
 done:
@@ -328,9 +348,15 @@ static int read_parameter(struct parameter *parameter, PyObject *item)
     int kind, is_signed;
     Py_ssize_t size;
 
+    if (!PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "a parameter is a tuple, not %.100s", Py_TYPE(item)->tp_name);
+        return -1;
+    }
     if (!PyArg_ParseTuple(item, "UCnpO", &name, &kind, &size, &is_signed, &layout))
         return -1;
-    if (size < 1 || size > 8 || (kind == KIND_STRUCT) != (Py_TYPE(layout) == &core_layout_type)) {
+    if ((kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_STRUCT && kind != KIND_INTEGER) ||
+        (size != 1 && size != 2 && size != 4 && size != 8) ||
+        (kind == KIND_STRUCT) != (Py_TYPE(layout) == &core_layout_type)) {
         PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
         return -1;
     }
@@ -368,6 +394,8 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->vectorcall = function_vectorcall;
     memcpy(&self->address, &pointer, sizeof pointer); /* ISO C has no cast from data to function pointers */
     self->owner = (core_owner *)Py_NewRef(owner);
+    self->step.name = PyUnicode_AsUTF8(name);
+    core_note_range(self->owner, pointer);
     self->slow = true; /* until the first call has shown what it is: others may begin meanwhile */
     self->gives_bytes = gives_bytes != 0;
     self->name = Py_NewRef(name);
@@ -379,6 +407,10 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
             Py_DECREF(self);
             return NULL;
         }
+    if (self->step.name == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
     return (PyObject *)self;
 }
 

@@ -40,6 +40,25 @@ int core_set_error(core_call *c, const char *text, size_t size);
 PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
 PyObject *core_set_log(PyObject *module, PyObject *log);
 
+/* ---- crash.c ---- */
+#if defined(__GLIBC__)
+#  define CORE_TRAIL_MODEL __attribute__((tls_model("initial-exec"))) /* one instruction, where others call a function */
+#else
+#  define CORE_TRAIL_MODEL
+#endif
+extern _Thread_local core_crumb core_trail CORE_TRAIL_MODEL;
+extern unsigned core_alarm; /* 0: crashes are not reported */
+void core_arm_thread(void);
+void core_note_range(const core_owner *owner, const void *address);
+PyObject *core_loading(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *core_crash_enable(PyObject *module, PyObject *number);
+PyObject *core_crash_disable(PyObject *module, PyObject *none);
+
+/* ---- watch.c ---- */
+PyObject *core_watch_before(core_call *c, const char *function);
+int core_watch_after(core_call *c, const char *function, PyObject *token, int status);
+extern PyMethodDef core_watch_functions[];
+
 /* ---- limit.c ---- */
 extern PyTypeObject core_limit_type;
 extern Py_ssize_t core_limits_active; /* limits that may be in force, in the whole process; under the GIL */
@@ -82,6 +101,7 @@ static inline int core_begin(core_call *c, core_owner *owner)
     c->call.error.data = NULL;
     c->call.error.size = 0;
     c->owner = owner;
+    c->crumb = &core_trail;
     c->result = NULL;
     c->thread = NULL;
     c->limit = NULL;
@@ -92,7 +112,7 @@ static inline int core_begin(core_call *c, core_owner *owner)
     c->room = CORE_BORROWED;
     c->output_lost = false;
     c->begin = c->call.next = c->call.limit = core_nothing;
-    if (core_limits_active == 0 && (owner->fork_safe || owner->generation == core_generation))
+    if (core_limits_active == 0 && c->crumb->armed == core_alarm && (owner->fork_safe || owner->generation == core_generation))
         return 0;
     return core_begin_slow(c);
 }

@@ -25,6 +25,8 @@ static core_api api = {
     .end = api_end,
     .pack = core_pack,
     .utf8_valid = core_utf8_valid,
+    .watch_before = core_watch_before,
+    .watch_after = core_watch_after,
     .owner_type = &core_owner_type,
 };
 
@@ -39,6 +41,12 @@ static PyMethodDef functions[] = {
      "The callable that makes an exception of (name, path, function, status, message, where, cause)."},
     {"set_log", core_set_log, METH_O, "The callable that takes (plugin name, level, text)."},
     {"forked", forked, METH_NOARGS, "Says that this process is a forked child."},
+    {"loading", (PyCFunction)(void (*)(void))core_loading, METH_FASTCALL,
+     "loading(owner, function, *args): function(*args), which loads the owner's plugin."},
+    {"crash_enable", core_crash_enable, METH_O,
+     "Reports crashes to this descriptor from now on, which must stay open. For this thread at once, for others "
+     "at their first call of a plugin."},
+    {"crash_disable", core_crash_disable, METH_NOARGS, "Reports no more crashes."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -65,7 +73,8 @@ PyMODINIT_FUNC PyInit__call(void)
     capsule = PyCapsule_New(&api, CORE_API_NAME, NULL);
     if (capsule == NULL)
         goto failed;
-    if (PyModule_AddObjectRef(module, "api", capsule) < 0 || core_limit_init(module) < 0 ||
+    if (PyModule_AddFunctions(module, core_watch_functions) < 0 ||
+        PyModule_AddObjectRef(module, "api", capsule) < 0 || core_limit_init(module) < 0 ||
         PyModule_AddIntConstant(module, "MAX_PARAMETERS", MAX_PARAMETERS) < 0) {
         Py_DECREF(capsule);
         goto failed;

@@ -191,6 +191,7 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
     core_call *c = (core_call *)call;
     const struct service *service;
     PyThreadState *thread = c->thread;
+    const core_step *step = c->crumb->step;
     uint64_t magic = 0;
     int status;
 
@@ -203,7 +204,9 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
         return LOADER_INVALID;
     core_acquire(c);
     c->owner->talks = true;
+    c->crumb->step = NULL; /* a crash in here is not the plugin's */
     status = call_python(c, &service->functions[place], values);
+    c->crumb->step = step;
     if (thread != NULL)
         core_release(c);
     return status;
@@ -253,6 +256,10 @@ static int read_function(struct service_function *function, PyObject *item)
     PyObject *callable, *parameters;
     int result;
 
+    if (!PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "a function is a tuple, not %.100s", Py_TYPE(item)->tp_name);
+        return -1;
+    }
     if (!PyArg_ParseTuple(item, "OO!i", &callable, &PyTuple_Type, &parameters, &result))
         return -1;
     if (PyTuple_GET_SIZE(parameters) > MAX_ARGUMENTS - 1) {

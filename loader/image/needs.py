@@ -64,7 +64,9 @@ class Library:
 def problems(image: Image) -> tuple[Problem, ...]:
     """What stands in the way of loading `image` in this process; empty if nothing is known to.
 
-    Libraries and versions are looked for where the file is ELF, and so is this process.
+    Libraries and versions are looked for where the file is ELF, and so is this process. A library that this
+    process has loaded already serves too, wherever it is; that is not asked, so that the answer is the same
+    for every process.
     """
     return tuple(_problems(image))
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .build import FOLDER, Built, build
+from .build import FOLDER, ROOT, Built, BuildError, build
 from .ladder import ladder
 from .measure import QUICK, Measurement, Plan
 from .page import page
@@ -60,6 +60,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", help="only these, comma-separated")
     parser.add_argument("--rounds", type=int, help="rounds of all systems")
     parser.add_argument("--output", type=Path, default=FOLDER / "results", help="folder for the results")
+    parser.add_argument("--loader", type=Path, default=ROOT, help="another checkout of this loader to measure")
     parser.add_argument("--build-only", action="store_true", help="build the peers and stop")
     parser.add_argument("--page-only", action="store_true", help="write page and ladder anew from results.json")
     return parser.parse_args(argv)
@@ -74,11 +75,11 @@ def write(results: dict[str, Any], output: Path) -> None:
 
 
 def measure(
-    say: Callable[[str], None], systems: list[str], jobs: list[str], plan: Plan
+    say: Callable[[str], None], systems: list[str], jobs: list[str], plan: Plan, checkout: Path = ROOT
 ) -> tuple[dict[str, Any], Measurement]:
     """Builds, measures, collects."""
     picked = [BY_NAME[name] for name in systems]
-    built = build(say, picked)
+    built = build(say, picked, checkout=checkout)
     skipped = skips(built, systems)
     for skip in skipped:
         say(f"skipped {skip['system']}: {skip['reason']}")
@@ -113,13 +114,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         write(json.loads((options.output / "results.json").read_text()), options.output)
         return 0
     if options.build_only:
-        for skip in skips(build(say, [BY_NAME[name] for name in systems]), systems):
+        for skip in skips(build(say, [BY_NAME[name] for name in systems], checkout=options.loader), systems):
             say(f"skipped {skip['system']}: {skip['reason']}")
         return 0
     plan = QUICK if options.quick else Plan()
     if options.rounds:
         plan = dataclasses.replace(plan, rounds=options.rounds)
-    results, _ = measure(say, systems, jobs, plan)
+    try:
+        results, _ = measure(say, systems, jobs, plan, options.loader)
+    except BuildError as error:
+        raise SystemExit(f"this loader could not be built: {error}") from None
     write(results, options.output)
     show_goals(results, say)
     say(f"written to {options.output}: results.json, index.html, ladder.svg")

@@ -75,8 +75,8 @@ def _stamp(path: Path, digest: str, work: Callable[[], None]) -> None:
         path.write_text(digest)
 
 
-def build(say: Say, systems: list[System], folder: Path = FOLDER) -> Built:
-    """Builds what the chosen systems need; what is up to date is left alone."""
+def build(say: Say, systems: list[System], folder: Path = FOLDER, checkout: Path = ROOT) -> Built:
+    """Builds what the chosen systems need; what is up to date is left alone. `checkout`: this loader's sources."""
     folder.mkdir(parents=True, exist_ok=True)
     built = Built(folder)
     say("documents")
@@ -84,7 +84,7 @@ def build(say: Say, systems: list[System], folder: Path = FOLDER) -> Built:
     say("virtual environment with the Python peers")
     _venv(built)
     say("this loader, as a wheel")
-    _loader(built)
+    _loader(built, checkout)
     say("plugins of this loader, and the C parts")
     _plugins(built)
     hosts = sorted({system.host for system in systems} - {"python"})
@@ -116,28 +116,30 @@ def _venv(built: Built) -> None:
     _stamp(built.folder / "venv.stamp", sys.version + wanted.read_text(), work)
 
 
-def _loader(built: Built) -> None:
+SOURCE_SUFFIXES = {".py", ".pyi", ".c", ".h", ".hpp", ".cpp", ".cmake", ".json", ".map", ".typed"}
+SOURCE_FOLDERS = ("loader", "include", "native_plugins")
+SOURCE_FILES = ("setup.py", "pyproject.toml", "CMakeLists.txt", "README.md", "LICENSE", "MANIFEST.in")
+
+
+def _loader(built: Built, checkout: Path) -> None:
     """The wheel is built from a copy: a build in the tree would meet other builds there."""
-    sources = [
-        path
-        for name in ("loader", "include", "native_plugins")
-        for path in sorted((ROOT / name).rglob("*"))
-        if path.is_file() and path.suffix in {".py", ".pyi", ".c", ".h", ".hpp", ".cpp", ".cmake", ".json", ".map", ".typed"}
-    ] + [ROOT / name for name in ("setup.py", "pyproject.toml", "CMakeLists.txt", "README.md", "LICENSE", "MANIFEST.in")]
     digest = hashlib.sha256()
-    for path in sources:
-        digest.update(path.read_bytes())
+    files = [path for name in SOURCE_FOLDERS for path in sorted((checkout / name).rglob("*"))]
+    for path in files:
+        if path.is_file() and path.suffix in SOURCE_SUFFIXES:
+            digest.update(path.read_bytes())
 
     def work() -> None:
         copy = built.folder / "source"
         shutil.rmtree(copy, ignore_errors=True)
-        for name in ("loader", "include", "native_plugins"):
+        for name in SOURCE_FOLDERS:
             ignored = shutil.ignore_patterns("*.so", "__pycache__", "target", "_ffi.c")
-            shutil.copytree(ROOT / name, copy / name, ignore=ignored)
-        for path in sources[-6:]:
-            shutil.copy(path, copy)
+            shutil.copytree(checkout / name, copy / name, ignore=ignored)
+        for name in SOURCE_FILES:
+            shutil.copy(checkout / name, copy)
         pip = [built.python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-build-isolation"]
         _run([*pip, copy])
+        _run([built.python, "-c", "import loader.htmlize"], built.folder)
 
     _stamp(built.folder / "loader.stamp", digest.hexdigest(), work)
 
@@ -152,11 +154,16 @@ def _plugins(built: Built) -> None:
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     _run(["cmake", "-S", PEERS / "ours", "-B", ours, "-DCMAKE_BUILD_TYPE=Release", *generator])
     _run(["cmake", "--build", ours])
+    for system, script, source, target in (
+        ("cffi-api", "build_cffi_api.py", PEERS / "ours/c/plain.c", built.folder / "cffi"),
+        ("wasmtime", "build_wasm.py", PEERS / "wasm", built.folder / "wasm"),
+        ("tvm-ffi", "build_tvm.py", PEERS / "ours/c/tvm.cpp", built.folder / "tvm/tt.so"),
+    ):
+        try:
+            _run([built.python, PEERS / "python" / script, source, target])
+        except BuildError as error:
+            built.missing[f"system:{system}"] = str(error)
     _many(built.folder, ours)
-    try:
-        _run([built.python, PEERS / "python" / "build_cffi_api.py", PEERS / "ours/c/plain.c", built.folder / "cffi"])
-    except BuildError as error:
-        built.missing["system:cffi-api"] = str(error)
 
 
 def _many(folder: Path, ours: Path) -> None:
@@ -177,9 +184,9 @@ def _many(folder: Path, ours: Path) -> None:
                 once = written and image.count(written) == 1
                 data = image.replace(written, renamed) if once else image + number.to_bytes(2, "little")
                 _write(folder / "plugins" / language / f"tt{number}.so", data)
-    plain = (ours / "libplain.so").read_bytes()
-    for number in range(6):
-        _write(folder / "plugins/plain" / f"tt{number}.so", plain + bytes([number]))
+    for name, source in (("plain", ours / "libplain.so"), ("tvm", folder / "tvm/tt.so")):
+        for number in range(6 if source.exists() else 0):
+            _write(folder / "plugins" / name / f"tt{number}.so", source.read_bytes() + bytes([number]))
     for number in range(MANY):
         source = f'"""Plugin {number}."""\n\n\ndef process_role(role, text, post):\n    return "<tt>" + text + "</tt>"\n'
         _write(folder / "plugins/python" / f"tt{number}.py", source.encode())
@@ -216,10 +223,13 @@ def _go_build(package: Path, target: Path, *flags: str) -> None:
 
 
 def _go_plugins(package: Path, binaries: Path, name: str) -> None:
-    """Six plugins of one source: a plugin path can be opened only once a process."""
+    """Six plugins of one source: go makes a plugin's path, which must differ, of the contents of its file."""
     for number in range(6):
-        flags = ["-buildmode=plugin", f"-ldflags=-pluginpath=bench/{name}{number}"]
-        _go_build(package, binaries / f"{name}{number}.so", *flags)
+        source = binaries / "source" / f"{name}{number}" / "main.go"
+        _write(source, (package / "main.go").read_bytes() + f"\n// Plugin {number}.\n".encode())
+        target = binaries / f"{name}{number}.so"
+        flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-buildmode=plugin"]
+        _run(["go", "build", *flags, "-o", target, source], GO_MODULE)
 
 
 def _probe(built: Built, systems: list[System]) -> None:

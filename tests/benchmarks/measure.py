@@ -195,6 +195,8 @@ class Measurement:
                         self.prepare(row, job)
                     except HostError as error:
                         self._fail(row, job, error)
+                        if job == "call":  # what cannot answer one call can do nothing else
+                            break
             self.say(f"checked {row.label}")
 
     def _warm(self) -> None:

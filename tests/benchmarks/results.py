@@ -201,6 +201,15 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def against_loader_c(results: list[dict[str, Any]]) -> None:
+    """Adds to each result how many times loader-c's figure it is, as the median of ratios inside rounds."""
+    book = Book(results)
+    for entry in results:
+        reached = ratio(entry["rounds"], book.rounds(entry["job"], "loader-c"))
+        if reached is not None:
+            entry["against_loader_c"] = rounded(reached["median"])
+
+
 def collect(measurement: Measurement, built: Built, skipped: list[dict[str, str]], seconds: float) -> dict[str, Any]:
     """Everything that results.json holds."""
     order = {system.name: number for number, system in enumerate(SYSTEMS)}
@@ -208,6 +217,7 @@ def collect(measurement: Measurement, built: Built, skipped: list[dict[str, str]
     figures = [figure for figure in figures if any(value is not None for value in figure.rounds)]
     figures.sort(key=lambda figure: (list(JOBS).index(figure.job), order[figure.row.system.name]))
     results = [result_of(figure, measurement.sizes) for figure in figures]
+    against_loader_c(results)
     plan = measurement.plan
     return {
         "about": "native-plugin-loader: the side-by-side measurement (tests/benchmarks)",

@@ -87,10 +87,15 @@ static bool hold_wrapped(engine_source *source, engine_buffer *buffer, const cha
 
 /* ---- One call of a plugin ------------------------------------------------------------------------------ */
 
+static const core_step role_step = {"process_role", 1}, contents_step = {"process_contents", 1};
+
 /* Tells the host whose function comes next and how far its output may go. */
-ROLE_INLINE void enter(engine_run *run, struct core_owner *owner, size_t max_output, size_t offset)
+ROLE_INLINE void enter(engine_run *run, struct core_owner *owner, const core_step *step, size_t max_output,
+                       size_t offset)
 {
     *run->owner = owner;
+    run->crumb->step = step;
+    run->crumb->owner = owner;
     *run->max_output = max_output < SIZE_MAX - offset ? offset + max_output : SIZE_MAX;
 }
 
@@ -133,6 +138,7 @@ ROLE_INLINE int leave(engine_run *run, size_t offset, size_t max_output, int sta
     const char *const begin = *run->begin + offset;
     const size_t size = (size_t)(call->next - begin);
 
+    run->crumb->owner = NULL;
     *run->max_output = SIZE_MAX;
     if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
                       call->error.size == 0 && engine_is_ascii(begin, size)))
@@ -143,9 +149,12 @@ ROLE_INLINE int leave(engine_run *run, size_t offset, size_t max_output, int sta
 ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_text *text)
 {
     const size_t offset = (size_t)(run->call->next - *run->begin);
+    int status;
 
-    enter(run, role->owner, role->max_output, offset);
-    return leave(run, offset, role->max_output, role->process(run->call, &role->name, text, run->post));
+    enter(run, role->owner, &role_step, role->max_output, offset);
+    status = LOADER_LIKELY(run->watched == NULL) ? role->process(run->call, &role->name, text, run->post)
+                                                 : run->watched(run, role, NULL, text);
+    return leave(run, offset, role->max_output, status);
 }
 
 /* ---- Roles of a document ------------------------------------------------------------------------------- */
@@ -223,6 +232,7 @@ enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char
         return loader_write_text(run->call, &text) == LOADER_OK ? PASS_ANSWERED : PASS_STOP;
     if (run->limited && --run->patience == 0 && !pass_patient(run, status))
         return PASS_STOP;
+    run->crumb->offset = (size_t)(start - run->source.begin);
     problem.status = answer(run, role, &text);
     if (LOADER_LIKELY(problem.status == LOADER_OK))
         return PASS_ANSWERED;
@@ -247,8 +257,11 @@ int pass_contents(engine_run *run, const engine_contents *hook, bool *kept)
     *kept = false;
     if (run->limited && !pass_patient(run, &status))
         return status;
-    enter(run, hook->owner, hook->max_output, offset);
-    problem.status = leave(run, offset, hook->max_output, hook->process(run->call, &text, run->post));
+    run->crumb->offset = 0;
+    enter(run, hook->owner, &contents_step, hook->max_output, offset);
+    status = run->watched == NULL ? hook->process(run->call, &text, run->post)
+                                  : run->watched(run, NULL, hook, &text);
+    problem.status = leave(run, offset, hook->max_output, status);
     if (problem.status == LOADER_OK)
         return LOADER_OK;
     *kept = goes_on(run, &problem, &status);

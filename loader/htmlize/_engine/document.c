@@ -125,6 +125,20 @@ static PyObject *fail(const engine_object *self, struct document *d, int status)
     return engine_api->raise(&d->call, "process_role", status, where);
 }
 
+/* ---- Watched calls ------------------------------------------------------------------------------------- */
+
+/* engine_run.watched, if a plugin of the document has somebody who compares the process's state around its calls. */
+static int watched(engine_run *run, const engine_role *role, const engine_contents *hook, const loader_text *text)
+{
+    struct document *d = run->context;
+    const char *const function = role != NULL ? "process_role" : "process_contents";
+    PyObject *token = d->call.owner->watch == NULL ? NULL : engine_api->watch_before(&d->call, function);
+    int status = role != NULL ? role->process(run->call, &role->name, text, run->post)
+                              : hook->process(run->call, text, run->post);
+
+    return token == NULL ? status : engine_api->watch_after(&d->call, function, token, status);
+}
+
 /* ---- A document ---------------------------------------------------------------------------------------- */
 
 static int begin(engine_object *self, core_call *c)
@@ -135,6 +149,14 @@ static int begin(engine_object *self, core_call *c)
         engine_api->end(c);
     }
     return engine_api->begin(c, self->owner);
+}
+
+static bool is_watched(const engine_object *self)
+{
+    for (size_t i = 0; i < self->owner_count; i++)
+        if (self->owners[i]->watch != NULL)
+            return true;
+    return false;
 }
 
 static bool wants_away(const engine_object *self, const core_call *c, size_t size)
@@ -158,13 +180,18 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
         return NULL;
     if (text->size <= (size_t)PY_SSIZE_T_MAX / 2 &&
         engine_api->use_result(c, text->size == 0 ? 0 : text->size + text->size / 8 + 256, bytes) == 0) {
+        const core_crumb outer = *c->crumb; /* of a plugin whose service renders a document */
         run->limited = c->limit != NULL;
+        run->crumb = c->crumb;
+        run->watched = is_watched(self) ? watched : NULL;
         if (wants_away(self, c, text->size))
             began = engine_leave_python(c, &self->pace, text->size);
         else
             self->pace.calls++;
         status = engine_render(run, text);
         engine_finish(run);
+        c->crumb->offset = outer.offset;
+        core_leave(c, outer);
         if (c->thread != NULL)
             engine_enter_python(c, &self->pace, began);
         if (status != LOADER_OK)

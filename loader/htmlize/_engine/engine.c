@@ -114,6 +114,8 @@ int engine_render(engine_run *run, const loader_text *text)
 {
     const engine *self = run->engine;
 
+    if (run->crumb == NULL)
+        run->crumb = &run->no_crumb;
     run->patience = 1;
     run->raw = run->rewritten = false;
     memset(&run->problem, 0, sizeof run->problem);

@@ -17,6 +17,8 @@
 #endif
 #include "htmlize/htmlize.h"
 
+#include "../../_core/crumb.h"
+
 #include <stdbool.h>
 
 /* Whose function runs. The engine hands it through and never looks inside. */
@@ -94,12 +96,18 @@ typedef struct engine_run {
     /* Keeps a note of the problem (call->error has its text) and forgets the error. Returns false if it has
      * no memory for that. NULL: the first problem fails the document. */
     bool (*report)(struct engine_run *run, const engine_problem *problem);
-    void *context; /* the host's, for report */
+    /* Calls hook or role (the other one is NULL) in the place of the engine, to look around it. NULL: nobody
+     * wants to. */
+    int (*watched)(struct engine_run *run, const engine_role *role, const engine_contents *hook,
+                   const loader_text *text);
+    core_crumb *crumb; /* says whose function this thread is in; NULL: nobody asks */
+    void *context; /* the host's, for report and watched */
     bool escape;   /* escape text outside handled roles */
     bool limited;  /* a deadline or a cancel flag is in force: ask call->host->cancelled now and then */
     bool ascii;    /* in: the text is ASCII. Out: the output is */
 
     engine_problem problem;    /* what failed the document, if a plugin did */
+    core_crumb no_crumb;       /* where `crumb` points if it was NULL */
     engine_source source;
     engine_buffer scratch;     /* a role's text that is not a slice of the source */
     engine_buffer held;        /* what the last contents hook wrote */

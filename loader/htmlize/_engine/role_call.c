@@ -139,9 +139,10 @@ static inline PyObject *answer(const engine_object *self, const engine_role *rol
                                const htmlize_post *post)
 {
     engine_pace *const pace = &self->paces[role - self->engine.roles];
+    static const core_step step = {"process_role", 0};
     core_call c;
     char room[STACK_ROOM];
-    PyObject *html = NULL;
+    PyObject *html = NULL, *token = NULL;
     int64_t began = 0;
     size_t size;
     bool away;
@@ -158,7 +159,13 @@ static inline PyObject *answer(const engine_object *self, const engine_role *rol
         began = engine_leave_python(&c, pace, text->size);
     else
         pace->calls++;
+    if (away && role->owner->watch != NULL) /* with `watch`, `talks` is set */
+        token = engine_api->watch_before(&c, step.name);
+    const core_crumb outer = core_enter(&c, &step);
     status = role->process(&c.call, &role->name, text, post);
+    core_leave(&c, outer);
+    if (token != NULL)
+        status = engine_api->watch_after(&c, step.name, token, status);
     if (away)
         engine_enter_python(&c, pace, began);
     size = (size_t)(c.call.next - c.begin);

@@ -1,6 +1,6 @@
 """loader-c: this loader with a plugin in c."""
 
-from ours import load_ours, open_ours
+from ours import load_lazily, load_ours, open_ours
 
 
 def open_peer(folder, variant):
@@ -8,4 +8,6 @@ def open_peer(folder, variant):
 
 
 def load(folder, variant, count):
+    if variant == "lazy":
+        return load_lazily(folder, "c", count)
     return load_ours(folder, "c", count)

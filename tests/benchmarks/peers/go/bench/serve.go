@@ -62,13 +62,14 @@ type request struct {
 type host struct {
 	systems map[string]System
 	opened  map[string]*Peer
+	failed  map[string]error
 	texts   map[string]string
 	sink    string
 }
 
 // Serve is the main function of every host: see peers/python/worker.py for the protocol.
 func Serve(systems map[string]System) {
-	h := &host{systems: systems, opened: map[string]*Peer{}, texts: map[string]string{}}
+	h := &host{systems: systems, opened: map[string]*Peer{}, failed: map[string]error{}, texts: map[string]string{}}
 	out := os.Stdout
 	os.Stdout = os.Stderr // what a plugin prints must not mix with answers
 	if len(os.Args) == 5 && os.Args[1] == "--load" {
@@ -113,7 +114,11 @@ func (h *host) answer(r request) (any, error) {
 			return nil, fmt.Errorf("this host has no system %q", r.System)
 		}
 		var err error
-		if peer, err = system.Open(r.Variant); err != nil {
+		if err = h.failed[key]; err == nil {
+			peer, err = system.Open(r.Variant)
+		}
+		if err != nil { // not tried again: opening a broken Go plugin twice hangs
+			h.failed[key] = err
 			return nil, err
 		}
 		h.opened[key] = peer
