@@ -11,10 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import loader
-from loader._cli import streams
+from loader._cli import examine, streams, trust
 from loader._cli.parser import EXIT_CODES, Parser, UsageError, seconds, wants_json
 from loader._cli.run import run
-from loader._cli.trust import add_commands
 from loader.errors import HandshakeError
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ _EXAMPLES = """\
 examples:
   loader list plugins/ --contract app.h
   loader inspect plugins/hello.so --json
+  loader doctor plugins/hello.so
   loader call hello.so greet World --contract greeter.h
   cc -shared -fPIC -I"$(loader include-dir)" -o hello.so hello.c
   cmake -B build -Dloader_DIR="$(loader cmake-dir)"
@@ -111,7 +111,8 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     add.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
     _finish(add, _call, contract_required=True)
 
-    add_commands(commands, _finish, _contract)
+    examine.add_commands(commands, _finish, _contract)
+    trust.add_commands(commands, _finish, _contract)
 
     for name, what in _FOLDERS.items():
         add = commands.add_parser(name, help=f"folder of {what}", description=f"Prints the folder of {what}.")

@@ -5,7 +5,8 @@
 
 1. Every call of a plugin stores whose function the thread is in (loader/_core/crumb.h), enabled or not.
 2. A handler for SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP and SIGSYS writes it as one line of JSON to
-   a file that was opened beforehand (loader/_core/crash.c), then goes on to whoever handled the signal before.
+   a file that was opened beforehand (loader/_core/crash.c), then goes on to whoever handled the signal
+   before.
 3. faulthandler, which enable() turns on if nobody has, writes the tracebacks of Python below that line.
 4. The next process reads the file: read_report, quarantined.
 
@@ -13,8 +14,8 @@ What it cannot see: SIGKILL and exit() leave no line. A plugin may corrupt memor
 a report names the function that the thread was in, which is a strong hint and no proof.
 
 Go: enable() before plugins with a Go runtime are loaded. Go then handles faults of Go code itself, and hands
-all others on to the handlers here. Loaded first, Go is asked after the line is written; if it mends the fault,
-the line is taken back. faulthandler never goes back, so it is not turned on then.
+all others on to the handlers here. Loaded first, Go is asked after the line is written; if it mends the
+fault, the line is taken back. faulthandler never goes back, so it is not turned on then.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ _NAMES = frozenset(each.name for each in fields(Crash)) - {"traceback"}
 def read_report(path: str | os.PathLike[str]) -> list[Crash]:
     """The crashes in a report, oldest first; none if there is no such file.
 
-    What is no line of ours is passed over. A report may be written by a dying process: nothing in it is relied on further than its type.
+    What is no line of ours is passed over. A report may be written by a dying process: nothing in it is
+    relied on further than its type.
     """
     return [crash for crash, _ in _read(path)]
 
@@ -196,8 +198,9 @@ def _values(line: str) -> dict[str, Any] | None:
 
 
 def _crash(values: dict[str, Any]) -> Crash | None:
-    required: dict[str, Any] = {"signal": str, "time": float, "process": int, "thread": int, "main_thread": bool}
-    optional: dict[str, Any] = {"offset": int, "in_service": bool}
+    required: dict[str, type] = {"signal": str, "time": float, "process": int, "thread": int}
+    required["main_thread"] = bool
+    optional: dict[str, type] = {"offset": int, "in_service": bool}
     kept = {name: value for name, value in values.items() if name in _NAMES and value is not None}
     if any(not isinstance(kept.get(name), kind) for name, kind in required.items()):
         return None

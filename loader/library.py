@@ -143,7 +143,7 @@ def _look_for_go(image: Image, *, refuse: bool) -> None:
     cure = "Build all that is written in Go into one plugin, or load it in a process of its own"
     if refuse:
         raise LibraryError(
-            "would be the second Go runtime here, which Go does not support (golang/go#65050, golang/go#18976)",
+            "would be the second Go runtime here, which Go does not support (golang/go#65050, #18976)",
             path=image.path,
             found=f"the Go runtime of {others[0].image.path}",
             cure=cure,

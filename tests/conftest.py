@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TESTS = Path(__file__).resolve().parent
+sys.path.insert(
+    0, str(TESTS)
+)  # for what lies beside the tests, which importlib mode does not make importable
+from lending import Database  # noqa: E402
+
 ROOT = TESTS.parent
 SOURCES = TESTS / "plugins"
 GREETER = ROOT / "native_plugins" / "greeter"
@@ -68,8 +73,8 @@ def tool() -> Callable[..., str]:
 def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Callable[..., Path]:
     """Compiles one source to a plugin, once a session for each variant, and returns its path.
 
-    build("hostile.c", "GREET=writes_nothing", name="quiet", flags=["-lm"]) gives …/quiet.so. `source` is a file
-    of tests/plugins or a path, `defines` are the compiler's -D, `language` is taken from the file's name.
+    build("hostile.c", "GREET=writes_nothing", name="quiet", flags=["-lm"]) gives …/quiet.so. `source` is a
+    file of tests/plugins or a path, `defines` are the compiler's -D, the language is that of the file's name.
     """
     top = tmp_path_factory.mktemp("plugins")
     # tests/sanitize.sh instruments the plugins as it does the extensions.
@@ -112,7 +117,7 @@ def rust_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., st
 
 @pytest.fixture(scope="session")
 def go_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Path:
-    """tests/plugins/panic_go, built by go. To be loaded in a process of its own: its runtime stays for good."""
+    """tests/plugins/panic_go, built by go. Load it in a process of its own: its runtime stays for good."""
     target = tmp_path_factory.mktemp("go") / "panic_go.so"
     command = [tool("go"), "build", "-buildmode=c-shared", "-buildvcs=false", "-o", str(target), "."]
     _run(command, SOURCES / "panic_go", CGO_ENABLED="1")
@@ -172,7 +177,7 @@ def gil(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def together() -> Callable[[int, Callable[[int], Any]], list[Any]]:
-    """together(8, work): runs work(0) to work(7) in threads; their results, or the first exception."""
+    """Runs work(0), work(1), … in that many threads; their results, or the first exception."""
 
     def run_all(count: int, work: Callable[[int], Any]) -> list[Any]:
         results: list[Any] = [None] * count
@@ -216,7 +221,7 @@ def database() -> Database:
 
 @pytest.fixture
 def lent(lend_path: Path, lend_contract: loader.Contract) -> Callable[..., loader.Plugin]:
-    """Loads the plugin lend with a database: lent(db), lent(db, clock=…), lent() without one."""
+    """Loads the plugin lend, in a host of its own, with a database and a clock or without."""
 
     def make(db: Any = None, clock: Any = None, **options: Any) -> loader.Plugin:
         given = {"lend.db/1": db, "lend.clock/2": clock}
@@ -230,7 +235,7 @@ def lent(lend_path: Path, lend_contract: loader.Contract) -> Callable[..., loade
 
 @pytest.fixture
 def contract_of(tmp_path: Path) -> Callable[..., loader.Contract]:
-    """Makes a contract: contract_of("greeter", 2, 0, "LOADER_EXPORT int greet(loader_call *call);")."""
+    """Makes a contract of name, version and declarations."""
 
     def make(name: str, major: int, minor: int, *declarations: str) -> loader.Contract:
         header = tmp_path / f"{name}_{major}_{minor}.h"
@@ -251,9 +256,9 @@ def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a program in a Python of its own, in which `loader` is the one under test, and asserts that it ends well.
+    """Runs a program in a Python of its own, with the `loader` under test, and asserts that it ends well.
 
-    The program is a file, so that multiprocessing can import it. run_python(code, *arguments, flags=["-W", "error"])
+    The program is a file, so that multiprocessing can import it.
     """
 
     def run(

@@ -1,11 +1,11 @@
-"""Bad input of every kind, from the file's name to what its code does: a typed error with a text that helps."""
+"""Bad input of every kind, from the file's name to what its code does: typed errors with a helpful text."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -195,13 +195,12 @@ def test_error_text_of_a_megabyte(build: Build, greeter: loader.Contract) -> Non
 
 
 @pytest.fixture
-def memory() -> Iterator[None]:
+def memory() -> None:
     """Skips where there is too little memory for an answer of a gibibyte."""
     with open("/proc/meminfo") as file:
         available = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
     if available < 6 << 20:
         pytest.skip("less than 6 GiB of memory are free")
-    yield
 
 
 @pytest.mark.slow
@@ -262,7 +261,7 @@ print(loader.load(sys.argv[3], contract=plugin.contract).greet("you"))
     ],
 )
 def test_cpp_exception(build: Build, greeter: loader.Contract, throw: str, status: int, message: str) -> None:
-    """An exception of C++ becomes an error with its text; half an answer is thrown away; the plugin goes on."""
+    """An exception of C++ becomes an error with its text; half an answer is thrown away; all goes on."""
     plugin = loader.load(build("hostile.cpp", f"THROW={throw}"), contract=greeter)
     for _ in range(2):
         with pytest.raises(PluginError) as caught:

@@ -23,7 +23,7 @@ SIZES = sorted(
 @pytest.mark.usefixtures("gil")
 @pytest.mark.parametrize("length", [0, 1, 383, 384, 385, 1000, 16384])
 def test_output_grows(probe: loader.Plugin, length: int) -> None:
-    """Output of every size around those where it moves is whole: in one piece or byte for byte, text or bytes."""
+    """Output of every size around those where it moves is whole: at once or byte by byte, text or bytes."""
     text = "t" * length
     for size in SIZES:
         expected = text + "x" * size
@@ -99,7 +99,7 @@ STATUSES = {
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("message", ["", "no such post", "\u65e5\u672c\0"])
 def test_every_status(probe: loader.Plugin, status: int, message: str) -> None:
-    """Every status becomes one exception, with status, text, plugin, function and file; output is thrown away."""
+    """Every status becomes one exception, with status, text, plugin, function and file; without output."""
     kind, what = STATUSES[status]
     for _ in range(2):
         with pytest.raises(PluginError) as caught:

@@ -6,13 +6,16 @@ import gc
 import types
 from collections import UserDict, namedtuple
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import loader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FRESH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -313,7 +316,7 @@ def test_wrong_fields(probe: loader.Plugin) -> None:
 # ---- Threads -----------------------------------------------------------------------------------------------
 
 
-def test_one_record_in_many_threads(probe: loader.Plugin) -> None:
+def test_one_record_in_many_threads(probe: loader.Plugin, together: Callable[..., list[str]]) -> None:
     """A Record may be passed by several threads at once, also for the first time."""
     for _ in range(50):
         item = Kept()

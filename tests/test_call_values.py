@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import array
 import mmap
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import loader
 from loader.errors import PluginError
+
+if TYPE_CHECKING:
+    import loader
 
 FRESH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 

@@ -106,7 +106,7 @@ def test_folder_that_cannot_be_listed(unprivileged: Path) -> None:
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Makes installed packages with entry points: install("dist", {"name": "module:attribute"}, module="code")."""
+    """Makes installed packages of a name, entry points and the code of modules."""
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(site)
@@ -125,7 +125,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Pa
 
 
 def test_entry_points(install: Callable[..., Path], tmp_path: Path) -> None:
-    """An entry point gives a path, several, a function that gives them, or a package with files in it, by name."""
+    """An entry point gives a path, several, a function that gives them, or a package with files in it."""
     one, two, three = touch(tmp_path / "f", "one.so", "two.so", "three.so")
     site = install(
         "dist",

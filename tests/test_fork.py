@@ -110,7 +110,7 @@ signal.alarm(100)
 def load_all():
     for path in sys.argv[3:]:
         loader.load(path, contract=contract)
-loader.load(path, contract=contract)  # so that no module is imported while it forks, which Python does not survive
+loader.load(path, contract=contract)  # else it forks while a module is imported: that hangs, in Python
 thread = threading.Thread(target=load_all)
 thread.start()
 for _ in range(30):
@@ -124,7 +124,7 @@ thread.join()
 
 
 def test_go_plugin_in_a_child(run_python: Run, go_panics: Path) -> None:
-    """A plugin with a Go runtime raises ForkError in a child, called or loaded again, and goes on in the parent."""
+    """A plugin with a Go runtime raises ForkError in a child, called or loaded; in the parent it goes on."""
     done = run_python(
         BEGIN
         + """

@@ -63,7 +63,7 @@ REFUSED = {
 def test_refused_before_anything_runs(
     build: Build, greeter: loader.Contract, sentinel: Path, case: str
 ) -> None:
-    """Each field that is wrong refuses the file, says so with expected, found and cure, and no constructor runs."""
+    """Each field that is wrong refuses the file, with expected, found and cure; no constructor runs."""
     defines, what, found = REFUSED[case]
     path = build("hostile.c", *defines)
     with pytest.raises(HandshakeError) as caught:
@@ -107,7 +107,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("case", ACCEPTED)
 def test_accepted_with_version(build: Build, contract_of: MakeContract, sentinel: Path, case: str) -> None:
-    """The same major and a minor that is not newer is accepted, and nothing of the file runs to find that out."""
+    """The same major and a minor that is not newer is accepted, and nothing of the file runs for that."""
     major, minor, names, version = ACCEPTED[case]
     contract = contract_of("greeter", major, minor, GREET)
     image = loader.read_image(build("hostile.c", marks("loader_abi_1", *names)))

@@ -112,7 +112,7 @@ def test_load_all_strict(greeter: loader.Contract, folder: Path) -> None:
 def test_load_all_from_several_places(
     greeter: loader.Contract, folder: Path, hello: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Paths and an environment variable are searched in that order; a place that is not there is a failure."""
+    """Paths, then an environment variable, are searched; a place that is not there is a failure."""
     monkeypatch.setenv("APP_PLUGINS", str(hello))
     host = loader.Host(greeter)
     loaded = host.load_all([folder / "d.so", folder / "nowhere"], environment="APP_PLUGINS")

@@ -112,7 +112,7 @@ def _target(fd: str) -> str:
 
 @linux
 def test_descriptors_closed_by_someone_else(run_python: Run, build: Build) -> None:
-    """An application that closes all descriptors (as daemons do) still gets the plugin that it asks for next."""
+    """An application that closes all descriptors, as daemons do, still gets the plugin it asks for next."""
     header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
     paths = [build("hostile.c", "GREET=greets_with_build", f"BUILD={number}") for number in (6, 7, 8)]
     done = run_python(
@@ -158,7 +158,7 @@ def neighbours(build: Build, tmp_path: Path) -> Path:
 def test_neighbour_is_found(
     run_python: Run, build: Build, neighbours: Path, tmp_path: Path, origin: str, tags: str
 ) -> None:
-    """A library in a folder named relative to the plugin ($ORIGIN) is found, although the plugin runs from memory."""
+    """A library in a folder named relative to the plugin ($ORIGIN) is found, though it runs from memory."""
     header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
     flags = [f"-L{neighbours}", "-lneighbour", f"-Wl,{tags},-rpath,{origin}/lib"]
     path = tmp_path / "needy.so"

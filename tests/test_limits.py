@@ -44,6 +44,7 @@ class Worker(threading.Thread):
         self.start()
 
     def run(self) -> None:
+        """What the thread does."""
         try:
             self.result = self.work()
         except BaseException as error:  # noqa: BLE001

@@ -48,7 +48,7 @@ def test_function_with_the_name_of_an_attribute(probe: loader.Plugin) -> None:
 
 
 def test_copies(hello: Path, greeter: loader.Contract) -> None:
-    """copy and deepcopy do what pickle does."""
+    """A copy and a deep copy are what unpickling gives."""
     plugin = loader.load(hello, contract=greeter)
     assert copy.copy(plugin).greet("a") == copy.deepcopy([plugin])[0].greet("a") == "Hello, a!"
 

@@ -165,6 +165,7 @@ class Broken(logging.Handler):
         self.error = error
 
     def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+        """Fails."""
         raise self.error
 
 

@@ -140,7 +140,7 @@ def failing(lent: Make, error: BaseException) -> loader.Plugin:
 
 
 def test_cause_is_that_very_exception(lent: Make) -> None:
-    """An exception raised in a service is the PluginError's cause, with its traceback, if the plugin passes it on."""
+    """What a service raises is the PluginError's cause, with its traceback, if the plugin passes it on."""
     error = LookupError("no post 9")
     made = failing(lent, error)
     for _ in range(3):
@@ -194,7 +194,7 @@ def test_later_success_does_not_hide_the_cause(lent: Make) -> None:
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 def test_interrupts_go_through(lent: Make, kind: type[BaseException]) -> None:
-    """An interrupt or an exit is not the plugin's failure: it goes on as it is, whatever the plugin makes of it."""
+    """An interrupt or an exit is no failure of a plugin: it goes on as it is, whatever is made of it."""
     error = kind()
     made = failing(lent, error)
     for call in (lambda: made.title(9), lambda: made.recover(9, 0), lambda: made.recover(9, 1)):
@@ -224,7 +224,7 @@ class Speechless(Exception):
     ids=lambda value: type(value).__name__,
 )
 def test_text_of_an_error(lent: Make, error: Exception, text: str) -> None:
-    """Every exception has a text that a plugin can read, also one that UTF-8 does not have, or that has none."""
+    """Every exception has a text that a plugin can read, even if UTF-8 lacks it or there is none."""
     with pytest.raises(PluginError) as caught:
         failing(lent, error).title(9)
     assert caught.value.message == text

@@ -44,7 +44,7 @@ def test_module_is_a_service(lent: Make) -> None:
 
 @pytest.fixture(scope="session")
 def table(build: Build) -> tuple[FFI, Any, Any]:
-    """cffi's view of clock.c: ffi, library, and a pointer to its table."""
+    """The library of clock.c, opened with cffi: ffi, library, and a pointer to its table."""
     ffi = FFI()
     ffi.cdef("struct lend_clock { size_t size; void *now; }; extern struct lend_clock clock_table;")
     library = ffi.dlopen(str(build("clock.c")))
@@ -87,7 +87,7 @@ def test_absent(lent: Make, database: Database) -> None:
     """What is not lent is NULL to the plugin; another version of it too."""
     assert lent().survey() == "db absent, many absent, clock absent, other absent"
     assert lent(database).survey() == "db there, many there, clock absent, other absent"
-    with pytest.raises(PluginError, match="nobody lends lend.db/1") as caught:
+    with pytest.raises(PluginError, match=r"nobody lends lend\.db/1") as caught:
         lent().title(1)
     assert caught.value.__cause__ is None
 

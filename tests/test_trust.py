@@ -45,7 +45,7 @@ def test_trust_comes_before_any_code_runs(build: Build, greeter: loader.Contract
 
 
 def test_host_hands_its_policy_on(hello: Path, greeter: loader.Contract) -> None:
-    """load and Host take a policy; it is the one that they were given."""
+    """Host and load take a policy; it is the one that they were given."""
     policy = Policy()
     host = loader.Host(greeter, policy=policy)
     assert host.policy is policy

@@ -95,6 +95,20 @@ def build(say: Say, systems: list[System], folder: Path = FOLDER, checkout: Path
     return built
 
 
+def already_built(systems: list[System], folder: Path = FOLDER) -> Built:
+    """What an earlier run has built. Builds and downloads nothing."""
+    built = Built(folder)
+    ready = (folder / "loader.stamp").exists() and (folder / "ours/libplain.so").exists()
+    for system in systems:
+        target = built.python if system.host == "python" else folder / "go" / system.host
+        if not (ready and target.exists()):
+            reason = "is not built here: python -m tests.benchmarks --build-only"
+            built.missing[f"system:{system.name}"] = f"{system.name} {reason}"
+    if ready:
+        _probe(built, systems)
+    return built
+
+
 def _venv(built: Built) -> None:
     wanted = HERE / "requirements.txt"
 

@@ -4,10 +4,13 @@ cost is charged to Python's systems only.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +31,16 @@ def command_of(built: Built, system: System) -> list[str]:
     return [str(built.folder / "go" / system.host)]
 
 
-def _pin(placement: str) -> None:
-    """In the child: pinned systems and their plugins share the first core."""
+@contextlib.contextmanager
+def placed(placement: str) -> Iterator[None]:
+    """Hosts that are started inside, and their plugins, share the first core if the placement is "pinned"."""
+    before = os.sched_getaffinity(0)
     if placement == "pinned":
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class Host:
@@ -40,7 +49,7 @@ class Host:
     def __init__(self, built: Built, system: System, placement: str) -> None:
         self.log = built.folder / "logs" / f"{system.name}-{placement or 'in-process'}.txt".replace(" ", "-")
         self.log.parent.mkdir(exist_ok=True)
-        with self.log.open("w") as log:
+        with self.log.open("w") as log, placed(placement):
             self.process = subprocess.Popen(
                 command_of(built, system),
                 stdin=subprocess.PIPE,
@@ -48,7 +57,6 @@ class Host:
                 stderr=log,
                 text=True,
                 env=environment(),
-                preexec_fn=lambda: _pin(placement),  # noqa: PLW1509  (no thread is started before exec)
             )
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -65,6 +73,7 @@ class Host:
             raise HostError(f"the host ended: {error}; {self.last_words()}") from None
         finally:
             watch.cancel()
+            watch.join()
         if not line:
             raise HostError(f"the host ended or took more than {PATIENCE} s: {self.last_words()}")
         answer: dict[str, Any] = json.loads(line)
@@ -85,6 +94,8 @@ class Host:
         except (OSError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 class Hosts:
@@ -111,15 +122,11 @@ class Hosts:
 
 def load_once(built: Built, system: System, variant: str, placement: str, count: int) -> dict[str, Any]:
     """A fresh host that loads `count` plugins and calls each once; raises HostError."""
-    done = subprocess.run(
-        [*command_of(built, system), "--load", system.name, variant, str(count)],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        timeout=PATIENCE,
-        check=False,
-        preexec_fn=lambda: _pin(placement),  # noqa: PLW1509
-    )
+    command = [*command_of(built, system), "--load", system.name, variant, str(count)]
+    with placed(placement):
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment(), timeout=PATIENCE, check=False
+        )
     if done.returncode != 0 or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise HostError(last)
@@ -129,8 +136,6 @@ def load_once(built: Built, system: System, variant: str, placement: str, count:
 
 def import_once(python: Path, statement: str) -> int:
     """Wall nanoseconds of a Python process that runs one statement."""
-    import time
-
     start = time.perf_counter_ns()
     subprocess.run([python, "-I", "-c", statement], check=True, env=environment())
     return time.perf_counter_ns() - start

@@ -47,7 +47,7 @@ def open_ours(folder, language, variant):
     def call_back(count):
         return talking.process_role("callback", str(count), POST)
 
-    peer = Peer(
+    return Peer(
         process_role=process_role,
         post=POST,
         failing=(app.process_role, ("fail", documents.TEXT, POST), PluginError),
@@ -55,11 +55,6 @@ def open_ours(folder, language, variant):
         htmlize=lambda text: app.htmlize(text, POST),
         many_roles=render_many,
     )
-    try:
-        app.process_role("fail", documents.TEXT, POST)
-    except PluginError as error:
-        peer.answers["error"] = documents.ERROR if documents.ERROR in str(error) else str(error)
-    return peer
 
 
 def load_ours(folder, language, count):

@@ -134,7 +134,8 @@ def answer_of(peer: Peer, job: str, texts: dict[str, Any]) -> str:
         try:
             function(*arguments)
         except error as failure:
-            return str(failure)
+            # Some wrap the plugin's words in their own ("rpc error: … desc = …", a traceback).
+            return documents.ERROR if documents.ERROR in str(failure) else str(failure)
         return "it did not fail"
     if job == "callback":
         assert peer.callback is not None

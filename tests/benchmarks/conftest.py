@@ -1,0 +1,38 @@
+"""pytest tests/benchmarks: the side-by-side measurement as pytest-benchmark's results.
+
+It measures only if this folder is named on the command line: then pytest reads this file before it sets itself
+up. As a part of the whole test suite, nothing here is collected.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+_ASKED = False
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the command, as far as they make sense here."""
+    group = parser.getgroup("side-by-side")
+    group.addoption("--full", action="store_true", help="a full measurement instead of a quick one")
+    group.addoption("--systems", help="only these systems, comma-separated")
+    group.addoption("--jobs", help="only these jobs, comma-separated")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-benchmark is switched off for the test suite (pyproject.toml); here it is on."""
+    global _ASKED  # noqa: PLW0603
+    _ASKED = True
+    config.option.benchmark_disable = False
+    config.option.benchmark_warmup = False
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Nothing of this folder belongs to the test suite."""
+    return None if _ASKED or collection_path.suffix != ".py" else True

@@ -1,0 +1,134 @@
+"""The systems of the side-by-side measurement answer as they must, byte for byte; and its page and statistics hold.
+
+Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks --build-only` has left
+in build/benchmarks is asked, and what is not there is skipped.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests import reference as plain
+from tests.benchmarks import documents, reference
+from tests.benchmarks.build import already_built
+from tests.benchmarks.hosts import Host
+from tests.benchmarks.ladder import ladder
+from tests.benchmarks.measure import expected
+from tests.benchmarks.page import embedded, page
+from tests.benchmarks.results import goals, quantile, ratio
+from tests.benchmarks.systems import BY_NAME, JOBS, SYSTEMS
+
+SMALL = ("call", "call-4k", "callback", "error", "document-dense")
+SLOW = {"spawn"}  # a process a role: a document takes seconds
+
+
+@functools.cache
+def right_answers() -> dict[str, str]:
+    """The answers that all must give."""
+    small = documents.small()
+    texts = {"dense": documents.dense(), "prose": "", "small": small, "small-joined": ""}
+    return expected(texts)
+
+
+@pytest.mark.parametrize("name", [system.name for system in SYSTEMS if system.name != "memcpy"])
+def test_same_input_same_answer(name: str) -> None:
+    """Every system answers calls, callbacks, failures and a document as plain Python does, byte for byte."""
+    system = BY_NAME[name]
+    built = already_built([system])
+    reason = built.reason_to_skip(system)
+    if reason is not None:
+        pytest.skip(reason)
+    host = Host(built, system, "")
+    try:
+        for job in SMALL:
+            if job in system.variants[""] and not (name in SLOW and job.startswith("document")):
+                answer = host.ask(do="check", system=name, variant="", job=job)["answer"]
+                assert answer == right_answers()[job], f"{name}: {job}"
+    finally:
+        host.close()
+
+
+@given(st.text(alphabet=st.sampled_from("ab:`_1 \n\t\u00a0\u0085\u2003\x1c\u00e9t"), max_size=60))
+def test_the_hosts_reference_follows_the_rules(text: str) -> None:
+    """The document host of Python peers gives what the tests' own reference gives."""
+    given_roles = {"tt": lambda text: f"<tt>{text}</tt>"}
+    assert reference.htmlize(text, {"tt": reference.tt}, None) == plain.htmlize(text, given_roles).text
+
+
+def test_documents_are_what_the_jobs_say() -> None:
+    """Sizes and roles of the documents are those of the issue's table."""
+    assert len(documents.TEXT) == 18
+    assert len(reference.tt("tt", documents.TEXT, None)) == 27
+    assert (len(documents.TEXT_4K), len(documents.TEXT_1M)) == (4096, 1 << 20)
+    dense = documents.dense()
+    assert 999_000 < len(dense) <= 1_000_000
+    assert {len(paragraph) for paragraph in dense.strip("\n").split("\n\n")} == {188}
+    assert dense.count(":`") == 3 * documents.roles_in(dense) == 3 * (len(dense) // 190)
+    prose = documents.prose(100_000)
+    assert all(documents.roles_in(paragraph) == 1 for paragraph in prose.strip("\n").split("\n\n"))
+    assert {len(post) for post in documents.small(10)} == {2048}
+
+
+def test_quantiles_and_ratios() -> None:
+    """Quartiles are linear between neighbours; a ratio is taken inside a round, then the median."""
+    assert [quantile([4.0, 1.0, 2.0, 3.0], share) for share in (0, 0.25, 0.5, 1)] == [1, 1.75, 2.5, 4]
+    assert ratio([1.0, 10.0, None, 9.0], [1.0, 100.0, 5.0, 3.0]) == {"median": 1, "q1": 0.55, "q3": 2, "rounds": 3}
+    assert ratio([None], [1.0]) is None
+
+
+def run_with(name: str) -> dict[str, Any]:
+    """Results of a run with two systems, one of them oddly named."""
+    entries = [
+        {
+            "job": "call", "system": system, "variant": "", "placement": "", "label": system, "unit": "ns",
+            "min": low, "q1": low, "median": low * 2, "q3": low * 3, "max": low * 4, "rounds": [low * 2, low * 3],
+        }
+        for system, low in (("loader-c", 30.0), ("python", 50.0), (name, 70.0))
+    ]  # fmt: skip
+    return {
+        "date": "2026-01-01T00:00:00+00:00", "commit": "0", "seconds": 1, "plan": {"rounds": 2},
+        "machine": {"cpu": name, "cores": 2, "memory_gib": 1, "system": "s", "load_before": [0, 0, 0]},
+        "versions": {name: "1"}, "jobs": {job: {"what": what, "unit": unit} for job, (what, unit) in JOBS.items()},
+        "systems": [{"name": n, "what": n, "lacks": n, "family": "ours"} for n in ("loader-c", "python", name)],
+        "sizes": {}, "results": entries, "goals": goals(entries), "skipped": [{"system": name, "reason": name}],
+        "left_out": [], "failed": [],
+    }  # fmt: skip
+
+
+def test_goals_are_reported_not_asserted() -> None:
+    """A goal has what was reached, and whether that is enough; what was not measured is neither reached nor missed."""
+    found = {goal["figure"]: goal for goal in goals(run_with("other")["results"])}
+    assert found["call: loader-c / python"] | {"note": ""} == {
+        "figure": "call: loader-c / python", "goal": "≤ 0.85", "reached": 0.6, "ok": True, "note": ""
+    }  # fmt: skip
+    assert found["call-4k: loader-c / python"]["ok"] is None
+
+
+EVIL = '<script>alert(1)</script><!--"&\u2028'
+
+
+def test_names_stay_text() -> None:
+    """Whatever a name holds, it cannot end the data's script element, and SVG text is escaped."""
+    results = run_with(EVIL)
+    assert json.loads(embedded(results)) == results
+    assert "<script>alert" not in page(results)
+    assert "<!--" not in page(results).partition('id="data"')[2].partition("</script>")[0]
+    assert "<script" not in ladder(results)
+
+
+def test_the_page_asks_no_network() -> None:
+    """No address outside the file is named in it, but for XML's namespaces."""
+    text = page(run_with("other")).replace("http://www.w3.org/2000/svg", "")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "src=" not in text
