@@ -145,8 +145,8 @@ def disable() -> None:
 _NAMES = frozenset(each.name for each in fields(Crash)) - {"traceback"}
 
 
-def read_report(path: str | os.PathLike[str]) -> list[Crash]:
-    """The crashes in a report, oldest first; none if there is no such file.
+def read_report(path: str | os.PathLike[str] | int) -> list[Crash]:
+    """The crashes in a report (a file, or a descriptor of one), oldest first; none if there is no such file.
 
     What is no line of ours is passed over. A report may be written by a dying process: nothing in it is
     relied on further than its type.
@@ -154,16 +154,15 @@ def read_report(path: str | os.PathLike[str]) -> list[Crash]:
     return [crash for crash, _ in _read(path)]
 
 
-def _read(path: str | os.PathLike[str]) -> list[tuple[Crash, bool]]:
+def _read(path: str | os.PathLike[str] | int) -> list[tuple[Crash, bool]]:
     """Each crash, and whether it was released since."""
     try:
-        with open(path, encoding="utf-8", errors="surrogatepass") as file:
-            lines = file.read().split("\n")
+        with open(path, "rb", closefd=not isinstance(path, int)) as file:
+            file.seek(0)
+            content = file.read()
     except FileNotFoundError:
         return []
-    except UnicodeDecodeError:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = file.read().split("\n")
+    lines = [_decoded(line) for line in content.split(b"\n")]
     found: list[tuple[Crash, bool]] = []
     following: list[str] = []
     for line in lines:
@@ -183,6 +182,13 @@ def _read(path: str | os.PathLike[str]) -> list[tuple[Crash, bool]]:
                 found.append((crash, False))
     _end(found, following)
     return found
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8", "surrogatepass")  # as paths are written; see _core/owner.c
+    except UnicodeDecodeError:
+        return line.decode("utf-8", "replace")
 
 
 def _values(line: str) -> dict[str, Any] | None:

@@ -107,10 +107,11 @@ def go_runtimes() -> list[Library]:
     return [library for library in list(_opened.values()) if library.image.go]
 
 
-def open_library(trusted: TrustedImage, *, one_go: bool = False) -> Library:
+def open_library(trusted: TrustedImage, *, one_go: bool = False, forked: bool = False) -> Library:
     """Maps a trusted file's bytes and runs its constructors.
 
-    `one_go`: refuse a second Go runtime in this process; otherwise a warning is logged.
+    `one_go`: refuse a second Go runtime in this process; otherwise a warning is logged. `forked`: return a
+    library with a Go runtime that was started before the fork, which must not be called.
 
     Raises:
         LibraryError: the system could not load it; the message says what is missing.
@@ -126,7 +127,7 @@ def open_library(trusted: TrustedImage, *, one_go: bool = False) -> Library:
             known = _open(image, trusted.policy, strict=trusted.held != NAMED, needed_by=())
         else:
             _check_again(known, trusted.policy)
-        if image.go and known.process != os.getpid():
+        if image.go and known.process != os.getpid() and not forked:
             raise ForkError(
                 "has a runtime of its own, which was started before this process was forked",
                 path=image.path,

@@ -78,7 +78,9 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
         )
     # Its bytes were trusted where it was pickled; trust.require of this process holds here too.
     trusted = trust(shake_hands(image, contract), Policy())
-    return bind(trusted, open_library(trusted), name=name)
+    # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
+    # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
+    return bind(trusted, open_library(trusted, forked=True), name=name)
 
 
 # Said here and not by Plugin itself, because unpickling walks the road, which lies above plugin.py.

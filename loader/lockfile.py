@@ -22,6 +22,7 @@ policy signed it with a newer version. Without it the digest decides alone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import tempfile
@@ -86,7 +87,7 @@ class LockFile:
             raise TrustError(
                 "is too large for a lock file", path=path, expected=f"at most {MAX_SIZE:,} bytes"
             )
-        return _Reader(path).lock_file(toml.parse(data, path=path))
+        return _parsed(data, path)
 
     def text(self) -> str:
         """The file's text: the same for the same contents."""
@@ -206,6 +207,11 @@ class LockFile:
         )
         versions = [each.version for each in several if each.version is not None]
         return max(versions, key=version_key, default=None)
+
+
+@functools.lru_cache(maxsize=4)  # it is read for each plugin; the bytes decide, not a date
+def _parsed(data: bytes, path: str) -> LockFile:
+    return _Reader(path).lock_file(toml.parse(data, path=path))
 
 
 class _Reader:

@@ -119,7 +119,8 @@ def bind(
     """Makes a Plugin of an opened library. `max_output`: the most bytes that one call may write."""
     image = trusted.candidate.image
     name = name or plugin_name(image.path)
-    owner = Owner(name, image.path, services, max_output, not image.go, image.digest)
+    forked = image.go and library.process != os.getpid()
+    owner = Owner(name, image.path, services, max_output, not image.go, image.digest, forked)
     return Plugin(trusted, library, owner)
 
 

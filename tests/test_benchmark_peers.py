@@ -1,6 +1,8 @@
-"""The systems of the side-by-side measurement answer as they must, byte for byte; and its page and statistics hold.
+"""The systems of the side-by-side measurement answer as they must, byte for byte; and its page and
+statistics hold.
 
-Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks --build-only` has left
+Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks
+--build-only` has left
 in build/benchmarks is asked, and what is not there is skipped.
 """
 
@@ -82,7 +84,12 @@ def test_documents_are_what_the_jobs_say() -> None:
 def test_quantiles_and_ratios() -> None:
     """Quartiles are linear between neighbours; a ratio is taken inside a round, then the median."""
     assert [quantile([4.0, 1.0, 2.0, 3.0], share) for share in (0, 0.25, 0.5, 1)] == [1, 1.75, 2.5, 4]
-    assert ratio([1.0, 10.0, None, 9.0], [1.0, 100.0, 5.0, 3.0]) == {"median": 1, "q1": 0.55, "q3": 2, "rounds": 3}
+    assert ratio([1.0, 10.0, None, 9.0], [1.0, 100.0, 5.0, 3.0]) == {
+        "median": 1,
+        "q1": 0.55,
+        "q3": 2,
+        "rounds": 3,
+    }
     assert ratio([None], [1.0]) is None
 
 
@@ -91,22 +98,24 @@ def run_with(name: str) -> dict[str, Any]:
     entries = [
         {
             "job": "call", "system": system, "variant": "", "placement": "", "label": system, "unit": "ns",
-            "min": low, "q1": low, "median": low * 2, "q3": low * 3, "max": low * 4, "rounds": [low * 2, low * 3],
+            "min": low, "q1": low, "median": low * 2, "q3": low * 3, "max": low * 4,
+            "rounds": [low * 2, low * 3],
         }
         for system, low in (("loader-c", 30.0), ("python", 50.0), (name, 70.0))
     ]  # fmt: skip
     return {
         "date": "2026-01-01T00:00:00+00:00", "commit": "0", "seconds": 1, "plan": {"rounds": 2},
         "machine": {"cpu": name, "cores": 2, "memory_gib": 1, "system": "s", "load_before": [0, 0, 0]},
-        "versions": {name: "1"}, "jobs": {job: {"what": what, "unit": unit} for job, (what, unit) in JOBS.items()},
-        "systems": [{"name": n, "what": n, "lacks": n, "family": "ours"} for n in ("loader-c", "python", name)],
-        "sizes": {}, "results": entries, "goals": goals(entries), "skipped": [{"system": name, "reason": name}],
-        "left_out": [], "failed": [],
+        "versions": {name: "1"},
+        "jobs": {job: {"what": what, "unit": unit} for job, (what, unit) in JOBS.items()},
+        "systems": [dict.fromkeys(("name", "what", "lacks", "family"), n) for n in ("loader-c", name)],
+        "skipped": [{"system": name, "reason": name}],
+        "sizes": {}, "results": entries, "goals": goals(entries), "left_out": [], "failed": [],
     }  # fmt: skip
 
 
 def test_goals_are_reported_not_asserted() -> None:
-    """A goal has what was reached, and whether that is enough; what was not measured is neither reached nor missed."""
+    """A goal has what was reached, and whether that is enough; what was not measured is neither."""
     found = {goal["figure"]: goal for goal in goals(run_with("other")["results"])}
     assert found["call: loader-c / python"] | {"note": ""} == {
         "figure": "call: loader-c / python", "goal": "≤ 0.85", "reached": 0.6, "ok": True, "note": ""

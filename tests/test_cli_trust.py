@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from command import Command  # lies beside this file; see conftest.py
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 GREETER = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
 
 if not os.environ.get("CI"):
@@ -80,7 +84,10 @@ def test_lock_adds(command: Command, build: Callable[..., Path]) -> None:
     assert (command.folder / "loader.lock").read_text() == first
     assert command("lock", "probe.so", "--newer", "signed", "--version", "2").code == 0
     assert (command.folder / "loader.lock").read_text().startswith(first)
-    assert command("lock", "hello.so", "probe.so", "--version", "2", "--json").json["locked"][1]["name"] == "probe"
+    assert (
+        command("lock", "hello.so", "probe.so", "--version", "2", "--json").json["locked"][1]["name"]
+        == "probe"
+    )
     assert 'newer = "signed"' in (command.folder / "loader.lock").read_text()
     assert command("lock", "hello.so", "--version", "two").code == 5
 
@@ -100,7 +107,7 @@ def test_nothing_to_check(command: Command) -> None:
 
 
 def test_policy_file(command: Command) -> None:
-    """verify --policy checks what the application would; options can only add to it."""
+    """With --policy, verify checks what the application would; options can only add to it."""
     (command.folder / "loader.toml").write_text("[policy]\npermissions = true\n[policy.folders.sub]\n")
     assert command("verify", "hello.so", "--policy", "loader.toml").code == 0
     (command.folder / "hello.so").chmod(0o777)
@@ -124,7 +131,13 @@ def test_load_report(command: Command) -> None:
     """load-report shows each stage with its time, and ends with the exit code of the stage that refused."""
     good = command("load-report", "hello.so", "--contract", GREETER)
     assert good.code == 0
-    assert [line.split()[0] for line in good.text.splitlines()[1:]] == ["image", "handshake", "trust", "library", "plugin"]
+    assert [line.split()[0] for line in good.text.splitlines()[1:]] == [
+        "image",
+        "handshake",
+        "trust",
+        "library",
+        "plugin",
+    ]
     command("keygen", "--no-password")
     refused = command("load-report", "hello.so", "--contract", GREETER, "--key", "minisign.pub", "--json")
     assert refused.code == 5

@@ -61,9 +61,9 @@ def fatal(build: Build) -> Path:
 def die(tmp_path: Path) -> Die:
     """Runs a program that is to die of a signal, and returns the crashes in its report."""
 
-    def run(code: str, path: Path, *more: str | Path, by: str | None = None, begin: str = BEGIN) -> list[Crash]:
+    def run(code: str, path: Path, *more: str | Path, by: str | None = None) -> list[Crash]:
         report, script = tmp_path / "report", tmp_path / "program.py"
-        script.write_text(begin + code)
+        script.write_text(BEGIN + code)
         here = str(Path(loader.__file__).parent.parent)
         done = subprocess.run(
             [sys.executable, str(script), str(report), str(HEADER), str(path), *map(str, more)],
@@ -91,7 +91,7 @@ def digest(path: Path) -> str:
 @pytest.mark.parametrize("thread", ["main", "other"])
 @pytest.mark.parametrize("kind", DEATHS)
 def test_names_plugin_and_function(die: Die, fatal: Path, kind: str, thread: str) -> None:
-    """Each kind of death is told with the plugin, file, digest, function, signal and thread; stack overflow too."""
+    """Each death, stack overflow too, is told with plugin, file, digest, function, signal and thread."""
     call = f"p.die('fine'); p.die({kind!r})" if thread == "main" else f"elsewhere(p.die, {kind!r})"
     [crash] = die(f"{ENABLE}p = plugin()\n{call}", fatal, by=DEATHS[kind])
     assert (crash.plugin, crash.path, crash.digest) == ("fatal", str(fatal), digest(fatal))
@@ -109,7 +109,7 @@ def test_in_a_document(die: Die, build: Build, kind: str) -> None:
     path = build("fatal.c", "HTMLIZE", name="role", flags=["-Wno-infinite-recursion"])
     code = (
         "from loader.htmlize import Htmlizer\n" + ENABLE + "app = Htmlizer([path])\n"
-        f"assert app.htmlize(':fatal:`x`') == '<p>x</p>\\n'\napp.htmlize('1234567 :fatal:`{kind}`')\n"
+        f"assert 'x' in app.htmlize(':fatal:`x`')\napp.htmlize('1234567 :fatal:`{kind}`')\n"
     )
     [crash] = die(code, path, by=DEATHS[kind])
     assert (crash.plugin, crash.function, crash.offset) == ("role", "process_role", 8)
@@ -120,10 +120,8 @@ def test_in_contents(die: Die, build: Build) -> None:
     path = build("fatal.c", "HTMLIZE", "CONTENTS", name="contents", flags=["-Wno-infinite-recursion"])
     code = (
         "from loader.htmlize import Htmlizer\n" + ENABLE + "app = Htmlizer([path])\n"
-        "import ctypes\n"
-        # What the hook gets is wrapped: make that a word that it knows.
         "assert 'fine' in app.htmlize('fine')\n"
-        "app.plugins[0].process_contents('abort', None)\n"
+        "app.plugins[0].process_contents('abort', id=0)\n"
     )
     [crash] = die(code, path, by="SIGABRT")
     assert (crash.plugin, crash.function, crash.offset) == ("contents", "process_contents", None)
@@ -152,12 +150,14 @@ def test_while_loading(die: Die, build: Build, kind: str) -> None:
 def test_on_a_thread_of_the_plugins_own(die: Die, fatal: Path, kind: str) -> None:
     """A thread that the plugin started has no breadcrumb: the failed instruction tells whose it was."""
     [crash] = die(f"{ENABLE}plugin().die_elsewhere({kind!r})", fatal, by=DEATHS[kind])
-    assert (crash.plugin, crash.function, crash.found_by, crash.main_thread) == ("fatal", None, "address", False)
+    assert (crash.plugin, crash.function, crash.found_by) == ("fatal", None, "address")
+    assert not crash.main_thread
 
 
 def test_smashed_stack(die: Die, fatal: Path) -> None:
     """A plugin that has overwritten the stack of its callers is named: the breadcrumb is not on it."""
-    [crash] = die(f"{ENABLE}plugin().smash()", fatal, by="SIGSEGV")
+    enable = "loader.crash.enable(report, traceback=False)\n"  # faulthandler's records are gone as well
+    [crash] = die(f"{enable}plugin().smash()", fatal, by="SIGABRT")
     assert (crash.plugin, crash.function) == ("fatal", "smash")
 
 
@@ -171,7 +171,9 @@ def test_outside_of_plugins(die: Die, fatal: Path) -> None:
 
 def test_killed_from_outside(die: Die, fatal: Path) -> None:
     """A signal that another process sent ends this one as it would have without a report."""
-    code = f"{ENABLE}p = plugin()\nimport os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\nimport time; time.sleep(9)"
+    code = (
+        f"{ENABLE}p = plugin()\nimport os, signal, time\nos.kill(os.getpid(), signal.SIGSEGV)\ntime.sleep(9)"
+    )
     [crash] = die(code, fatal, by="SIGSEGV")
     assert (crash.plugin, crash.address) == (None, None)
 
@@ -195,7 +197,9 @@ def test_service_is_not_the_plugins_doing(die: Die, fatal: Path) -> None:
 
 
 def test_plugin_called_by_a_plugins_service(die: Die, build: Build, fatal: Path) -> None:
-    """Of plugins that call each other through a service, the inner one is named while it runs, then the outer."""
+    """Of plugins that call each other through a service, the inner one is named while it runs, then the outer
+    one.
+    """
     other = build("fatal.c", "BUILD=1", name="inner", flags=["-Wno-infinite-recursion"])
     code = lends("inner.die(more[1])") + "inner = host.load(more[0])\nouter.back(more[2])"
     [crash] = die(code, fatal, other, "read", "fine", by="SIGSEGV")
@@ -223,7 +227,7 @@ a.die('write')
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("kind", ["read", "abort", "overflow"])
 def test_faulthandler_of_the_application(die: Die, fatal: Path, kind: str, when: str) -> None:
-    """faulthandler that the application turned on goes on to write where it was told to, in either order."""
+    """The faulthandler that an application turned on still writes where it was told to, in either order."""
     turn = "import faulthandler; faulthandler.enable(open(more[0], 'w'))\n"
     turn = turn + ENABLE if when == "before" else "loader.crash.enable(report, traceback=False)\n" + turn
     place = fatal.parent / "traceback"
@@ -299,7 +303,7 @@ def test_go_mends_its_own_faults(die: Die, go_panics: Path, order: str) -> None:
     code = ENABLE + GO if order == "enabled first" else GO + ENABLE
     code += """
 for _ in range(20):
-    try: print(p.greet("nil"))
+    try: print(p.greet("pointer"))
     except loader.PluginError as error: assert "nil pointer" in str(error), error
     else: raise SystemExit("it did not panic")
 """
@@ -341,8 +345,10 @@ def test_no_report() -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", "null", line(signal=7), line(digest=7), line(process="x"), '{"signal": "SIGSEGV"}', "\0\xff"]
-    + ["[" * 100000, "{" * 100000, '{"mended": true}', '{"released": 7}'],
+    [
+        *("", "{", "[]", "null", "\0\xff", '{"signal": "SIGSEGV"}', '{"mended": true}', '{"released": 7}'),
+        *(line(signal=7), line(digest=7), line(process="x"), "[" * 100000, '{"a":' * 100000),
+    ],
 )
 def test_damaged_report(tmp_path: Path, damage: str) -> None:
     """Lines that are not right are passed over, and the others read."""

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ["README.md", "docs/hosts.md", "docs/plugins.md", "docs/htmlize.md"]
+FILES = ["README.md", "docs/hosts.md", "docs/plugins.md", "docs/htmlize.md", "docs/security.md"]
 BLOCK = re.compile(r"^```(\S+)[ ]?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -463,6 +463,7 @@ def test_a_crash_is_6_and_leaves_whole_outputs(
     done = command(tree, "-o", "out", "--plugins", roles, "--jobs", "1")
     assert done.code == 6
     assert said in one_line(done.err)
+    assert ("plugin cli_roles crashed in process_role" in done.err) == (role == "crash")
     assert written(tmp_path / "out") == {"a.html": TREE["a.html"]}
     shown = command("--plugins", roles, "-o", "x.html", "--json", stdin=f":{role}:`x`".encode())
     assert (shown.code, shown.err, shown.json["error"]) == (6, "", "PluginError")

@@ -1,4 +1,4 @@
-"""loader/neighbours.py, sealed.py and the map of library.py: what a plugin needs from beside it, and where code is."""
+"""loader/neighbours.py, sealed.py, library.mappings: what a plugin needs from beside it, where code is."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="$ORIGIN and mem
 
 @pytest.fixture
 def needy(build: Build, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a plugin and the library that it needs: needy("sub", rpath="$ORIGIN/lib", soname="libmine.so", answer=1)."""
+    """Makes a plugin in a folder and, in lib/ below it, the library that it needs."""
 
-    def make(folder: str, *, rpath: str = "$ORIGIN/lib", soname: str, answer: int, named: bool = True) -> Path:
+    def make(
+        folder: str, *, rpath: str = "$ORIGIN/lib", soname: str, answer: int, named: bool = True
+    ) -> Path:
         place = tmp_path / folder / "lib"
         place.mkdir(parents=True, mode=0o755)
         for each in (tmp_path, place.parent, place):
@@ -145,9 +147,9 @@ except loader.LibraryError as error:
 
 
 def test_library_without_a_name(needy: Callable[..., Path], greeter: loader.Contract) -> None:
-    """A library that does not say its name could not be found in memory: refused, with the linker's option."""
+    """A library that does not say its name is refused, with the linker's option: nobody would find it."""
     plugin = needy("g", soname="libnameless.so", answer=4007, named=False)
-    with pytest.raises(LibraryError, match="-Wl,-soname,libnameless.so"):
+    with pytest.raises(LibraryError, match=r"-Wl,-soname,libnameless\.so"):
         loader.load(plugin, contract=greeter)
 
 
@@ -155,7 +157,9 @@ def test_damaged_neighbour(needy: Callable[..., Path], greeter: loader.Contract)
     """A library that cannot be read is named, with the plugin that needs it."""
     plugin = needy("h", soname="libdamaged.so", answer=4008)
     (plugin.parent / "lib" / "libdamaged.so").write_bytes(b"\x7fELF and no more")
-    with pytest.raises(LibraryError, match="needs the library libdamaged.so, which cannot be read") as caught:
+    with pytest.raises(
+        LibraryError, match=r"needs the library libdamaged\.so, which cannot be read"
+    ) as caught:
         loader.load(plugin, contract=greeter)
     assert caught.value.path == str(plugin)
 
@@ -183,7 +187,7 @@ def test_mappings(build: Build, greeter: loader.Contract) -> None:
     assert [each.begin for each in found] == sorted(each.begin for each in found)
 
 
-def test_debugger_finds_the_file(build: Build, greeter: loader.Contract, tool: Callable[..., str], tmp_path: Path) -> None:
+def test_debugger_finds_the_file(build: Build, tool: Callable[..., str], tmp_path: Path) -> None:
     """The path that gdb is given leads, from its own process, to the plugin's bytes with their symbols."""
     gdb = tool("gdb")
     path = build("hostile.c", "BUILD=4101", name="debugged", flags=["-g"])
@@ -193,7 +197,18 @@ def test_debugger_finds_the_file(build: Build, greeter: loader.Contract, tool: C
         "loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2]))\n"
         "os.kill(os.getpid(), 5)\n"
     )
-    command = [gdb, "-q", "-nx", "-batch", "-ex", "run", "-ex", "info sharedlibrary", "-ex", "info address greet"]
+    command = [
+        gdb,
+        "-q",
+        "-nx",
+        "-batch",
+        "-ex",
+        "run",
+        "-ex",
+        "info sharedlibrary",
+        "-ex",
+        "info address greet",
+    ]
     command += ["--args", sys.executable, str(program), str(path), str(GREETER)]
     environment = os.environ | {"PYTHONPATH": str(Path(loader.__file__).parent.parent)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
@@ -206,7 +221,7 @@ def test_debugger_finds_the_file(build: Build, greeter: loader.Contract, tool: C
 
 
 def test_private_copy(run_python: Run, build: Build, tmp_path: Path) -> None:
-    """Without memory files a copy is loaded from a folder that only this user can enter; it goes at the end."""
+    """Without memory files a copy in a folder of this user's is loaded; it goes at the end."""
     path = Path(shutil.copy(build("hostile.c", "BUILD=4200"), tmp_path / "copied.so"))
     done = run_python(
         """

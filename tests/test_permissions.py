@@ -1,12 +1,12 @@
-"""loader/permissions.py and loader/image/walk.py: who could have changed a file, decided without a second look."""
+"""loader/permissions.py and image/walk.py: who could have changed a file, without a second look."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,7 +18,12 @@ from loader.image.walk import open_file
 from loader.permissions import check_permissions
 from loader.trust import Policy, trust
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="folders are held by descriptor on Linux only")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="folders are held by descriptor on Linux only"
+)
 
 STRICT = Policy(permissions=True)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -65,7 +70,9 @@ def test_file_that_others_can_write(place: Path, check: Callable[[Path], None], 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
-def test_folder_that_others_can_write(place: Path, check: Callable[[Path], None], level: int, mode: int) -> None:
+def test_folder_that_others_can_write(
+    place: Path, check: Callable[[Path], None], level: int, mode: int
+) -> None:
     """Each folder above counts: whoever may write to one can put other folders and files in place."""
     folder = place.parents[level]
     folder.chmod(mode)
@@ -130,7 +137,9 @@ def test_roots_files_are_trusted_by_users(hello: Path, greeter: loader.Contract)
         shutil.rmtree(folder)
 
 
-def test_links_are_followed_once_and_all_counted(place: Path, check: Callable[[Path], None], tmp_path: Path) -> None:
+def test_links_are_followed_once_and_all_counted(
+    place: Path, check: Callable[[Path], None], tmp_path: Path
+) -> None:
     """A chain of links, relative and absolute, through folders and "..": every folder of it is looked at."""
     (tmp_path / "a").mkdir(mode=0o755)
     (tmp_path / "b").mkdir(mode=0o755)
@@ -179,10 +188,18 @@ def test_unknown_way_is_refused(place: Path, greeter: loader.Contract) -> None:
 
 
 def test_walk_agrees_with_the_system() -> None:
-    """For every library of the machine, the way ends at the file that the system opens, and at its real path."""
+    """For all libraries of the machine, the way ends at the file that the system opens, at its real path."""
     seen = 0
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib", "/usr/bin", "/etc/alternatives"):
-        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if os.path.isdir(folder) else ():
+    for folder in (
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/lib",
+        "/usr/bin",
+        "/etc/alternatives",
+    ):
+        for entry in (
+            sorted(os.scandir(folder), key=lambda entry: entry.name) if os.path.isdir(folder) else ()
+        ):
             if not os.path.isfile(entry.path) or not os.access(entry.path, os.R_OK):
                 continue
             descriptor, way = open_file(entry.path, FLAGS)

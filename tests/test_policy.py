@@ -1,12 +1,11 @@
-"""loader/policy.py and policy_file.py: what a policy asks, that it cannot be loosened, and how it is written in TOML."""
+"""loader/policy.py and policy_file.py: what a policy asks, how it is written, that it cannot be loosened."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -18,6 +17,10 @@ from loader.handshake import shake_hands
 from loader.signature import PublicKey
 from loader.trust import Policy, trust
 
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
 GREETER = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
 A, B = (PublicKey(bytes([number]) * 8, bytes([number]) * 32) for number in (1, 2))
 
@@ -28,7 +31,9 @@ def test_policies_are_values() -> None:
     assert hash(Policy(keys=[str(A)])) == hash(Policy(keys=(A,)))
     assert Policy(keys=[]) == Policy()
     assert Policy(lock="x").lock == str(Path("x").absolute())
-    assert Policy.for_folders({"b": Policy(), "a": Policy()}) == Policy.for_folders({"a": Policy(), "b": Policy()})
+    assert Policy.for_folders({"b": Policy(), "a": Policy()}) == Policy.for_folders(
+        {"a": Policy(), "b": Policy()}
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +121,7 @@ _policies = st.builds(
 
 @given(_policies, _policies, _policies)
 def test_at_least_is_an_order(a: Policy, b: Policy, c: Policy) -> None:
-    """Every policy is as strict as itself and as Policy(), and what is stricter than the stricter is stricter."""
+    """Every policy is as strict as itself and as Policy(), and strictness is transitive."""
     assert a.at_least(a)
     assert a.at_least(Policy())
     if a.at_least(b) and b.at_least(c):
@@ -126,7 +131,12 @@ def test_at_least_is_an_order(a: Policy, b: Policy, c: Policy) -> None:
 @given(_policies, _rules)
 def test_tightened_is_stricter_or_refused(policy: Policy, rule: Policy) -> None:
     """Whatever is asked for, the answer is at least as strict or an error."""
-    changes = {"permissions": rule.permissions, "lock": rule.lock, "unlocked": rule.unlocked, "keys": rule.keys}
+    changes = {
+        "permissions": rule.permissions,
+        "lock": rule.lock,
+        "unlocked": rule.unlocked,
+        "keys": rule.keys,
+    }
     try:
         stricter = policy.tightened(**changes)
     except TrustError:

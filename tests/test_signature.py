@@ -60,6 +60,7 @@ def minisign(tool: Callable[..., str]) -> Callable[..., subprocess.CompletedProc
 
 
 def sign_file(path: Path, key: SecretKey, version: str) -> Path:
+    """Signs a file as loader sign does; returns the signature's path."""
     image = loader.read_image(path)
     signature = path.with_name(path.name + ".minisig")
     signature.write_text(sign(image.data, comment_for(identify(image), version), key))
@@ -67,6 +68,7 @@ def sign_file(path: Path, key: SecretKey, version: str) -> Path:
 
 
 def candidate(path: Path, contract: loader.Contract) -> Candidate:
+    """A file whose handshake held."""
     return shake_hands(loader.read_image(path), contract)
 
 
@@ -98,7 +100,7 @@ def test_one_of_several_keys(signed: Path, key: SecretKey, greeter: loader.Contr
 
 
 def test_key_with_a_borrowed_id(signed: Path, key: SecretKey, greeter: loader.Contract) -> None:
-    """A key id only finds the key: another key under the same id does not hold, nor does it hide the right one."""
+    """A key id only finds the key: another key under it does not hold, and does not hide the right one."""
     borrowed = PublicKey(key.id, SecretKey.generate().public.data)
     with pytest.raises(TrustError, match="does not have the signature"):
         trust(candidate(signed, greeter), Policy(keys=[borrowed]))
@@ -122,11 +124,13 @@ def test_unsigned_file(hello: Path, key: SecretKey, greeter: loader.Contract) ->
     assert "loader sign" in str(caught.value.cure)
 
 
-def test_unreadable_signatures(signed: Path, key: SecretKey, greeter: loader.Contract, tmp_path: Path) -> None:
+def test_unreadable_signatures(
+    signed: Path, key: SecretKey, greeter: loader.Contract, tmp_path: Path
+) -> None:
     """A signature that is a folder, a pipe, too large or no text is refused, without waiting."""
     place = tmp_path / "hello.so.minisig"
     for make in (
-        lambda: place.mkdir(),
+        place.mkdir,
         lambda: os.mkfifo(place),
         lambda: place.write_bytes(b"\xff" * 100),
         lambda: place.write_bytes(b"a" * 100_000),
@@ -146,7 +150,7 @@ def test_unreadable_signatures(signed: Path, key: SecretKey, greeter: loader.Con
 def test_signed_as_something_else(
     signed: Path, key: SecretKey, greeter: loader.Contract, name: str, how: str
 ) -> None:
-    """A good signature that says another name, platform, contract or digest, or leaves one out, does not hold."""
+    """A good signature that says another name, platform, contract or digest, or none, does not hold."""
     image = loader.read_image(signed)
     parts = comment_for(identify(image), "1.2.0").split("\t")
     (index,) = (i for i, part in enumerate(parts) if part.startswith(f"{name}:"))
@@ -170,7 +174,9 @@ def test_renamed_file(signed: Path, key: SecretKey, greeter: loader.Contract) ->
     assert caught.value.found == "name:hello"
 
 
-def test_signature_of_another_file(signed: Path, key: SecretKey, build: Build, greeter: loader.Contract) -> None:
+def test_signature_of_another_file(
+    signed: Path, key: SecretKey, build: Build, greeter: loader.Contract
+) -> None:
     """The signature of one build is none of another."""
     shutil.copy(build("hostile.c", "BUILD=2100"), signed)
     with pytest.raises(TrustError, match="does not have the signature"):
@@ -198,7 +204,14 @@ def test_every_length_of_the_signature(signed: Path, key: SecretKey, greeter: lo
     place = signed.with_name("hello.so.minisig")
     good = place.read_bytes()
     others = [good[:size] for size in range(len(good))]
-    others += [good + b"\n", good + b"x", b"\n" + good, good.replace(b"\n", b"\r\n"), good + good, b"\xef\xbb\xbf" + good]
+    others += [
+        good + b"\n",
+        good + b"x",
+        b"\n" + good,
+        good.replace(b"\n", b"\r\n"),
+        good + good,
+        b"\xef\xbb\xbf" + good,
+    ]
     for data in others:
         place.write_bytes(data)
         with pytest.raises(TrustError):
@@ -222,7 +235,7 @@ def test_every_byte_of_the_file(signed: Path, key: SecretKey, greeter: loader.Co
 
 
 def test_swapped_parts_of_two_signatures(signed: Path, key: SecretKey, greeter: loader.Contract) -> None:
-    """The trusted comment of one signature does not go with the signature of another, though one key made both."""
+    """The trusted comment of one signature does not go with another, though one key made both."""
     image = loader.read_image(signed)
     one = sign(image.data, comment_for(identify(image), "1.2.0"), key).splitlines()
     two = sign(image.data + b"x", comment_for(identify(image), "9.9.9"), key).splitlines()
@@ -278,7 +291,7 @@ def test_cryptography_is_not_imported_without_keys(
     """Who asks for no signature does not pay for the package that checks them."""
     code = (
         "import sys, loader\n"
-        "loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2]), policy=loader.Policy())\n"
+        "loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2]))\n"
         "print('cryptography' in sys.modules, 'loader.signature' in sys.modules)"
     )
     assert run_python(code, hello, GREETER).stdout == "False False\n"
@@ -311,9 +324,13 @@ def test_downgrade(signed: Path, key: SecretKey, greeter: loader.Contract, tmp_p
 
 @pytest.mark.parametrize("password", [None, "pass wörd"])
 def test_minisign_takes_ours(
-    minisign: Callable[..., subprocess.CompletedProcess[str]], signed: Path, key: SecretKey, tmp_path: Path, password: str | None
+    minisign: Callable[..., subprocess.CompletedProcess[str]],
+    signed: Path,
+    key: SecretKey,
+    tmp_path: Path,
+    password: str | None,
 ) -> None:
-    """Debian's minisign checks our signatures, and signs with our secret keys, with and without a password."""
+    """Debian's minisign checks our signatures, and signs with our keys, with and without a password."""
     public, secret = tmp_path / "our.pub", tmp_path / "our.key"
     public.write_text(key.public.to_file())
     secret.write_text(key.to_file(password=password.encode() if password else None))
@@ -427,7 +444,7 @@ def test_comment_that_cannot_be_signed(hello: Path, tmp_path: Path) -> None:
 
 
 def test_hash_signed_as_a_file(key: SecretKey) -> None:
-    """A signature of a file's hash does not pass for one of a file that holds this hash and nothing else matters."""
+    """A signature of a file's hash does not pass for one of the file."""
     import hashlib
 
     text = sign(b"data", "c", key)

@@ -1,8 +1,8 @@
 """What was checked is what runs, while somebody swaps the file: 10,000 loads under each of two attackers.
 
-The lock file names one build of the plugin. A process puts another valid build in its place and back again, as
-fast as it can, by renaming or by writing into the file; another one loads. What a load gives must say that it is the
-locked build, or the load must be refused because the bytes that were read are not it.
+The lock file names one build of the plugin. A process puts another valid build in its place and back again,
+as fast as it can, by renaming or by writing into the file; another one loads. What a load gives must say that
+it is the locked build, or the load must be refused because the bytes that were read are not it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import loader
 from loader.identity import identify
 from loader.lockfile import LockFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's")
 
@@ -55,7 +58,8 @@ for _ in range(int(loads)):
     try:
         plugin = loader.load(target, contract=greeter, policy=policy)
     except loader.TrustError as error:
-        seen["refused, other bytes" if good not in error.found and "SHA-256" in error.found else str(error)] += 1
+        other = "SHA-256" in error.found and good not in error.found
+        seen["refused, other bytes" if other else str(error)] += 1
     except loader.ImageError as error:
         seen[error.what] += 1
     else:

@@ -12,6 +12,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from loader import crash
 from loader.errors import PluginError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
     if not hasattr(os, "fork"):
         return work()
     reader, writer = os.pipe()
+    report = _report_file()
     relay = _Relay()
     with relay:  # before the fork: no signal finds the parent without it
         child = os.fork()
@@ -50,8 +52,13 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
             _, status = os.waitpid(child, 0)
     if child == 0:
         os.close(reader)
+        if report is not None:
+            crash.enable(report, traceback=False)
         return _in_child(work, writer, relay)
     finished = _finished(reader)
+    crashes = [] if report is None else crash.read_report(report)
+    if report is not None:
+        os.close(report)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0 and finished:
         return code
@@ -61,7 +68,35 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
         return 128 + relay.stopped[0]
     if -code in (*_STOPS, signal.SIGPIPE):
         return 128 - code
-    raise _crash(code, finished, subject)
+    raise _crash(code, finished, _culprit(subject, crashes))
+
+
+def _report_file() -> int | None:
+    """A nameless file in which the child says who crashed; None if there can be none: then it says less."""
+    try:
+        if hasattr(os, "memfd_create"):
+            number = os.memfd_create("crashes")
+        else:
+            import tempfile  # noqa: PLC0415 - slow to import
+
+            handle, name = tempfile.mkstemp()
+            os.unlink(name)
+            number = handle
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_APPEND)
+    except OSError:
+        return None
+    return number
+
+
+def _culprit(subject: dict[str, str], crashes: list[crash.Crash]) -> dict[str, str]:
+    """Who crashed: what the child's report says goes before what the command was asked for."""
+    last = crashes[-1] if crashes else None
+    if last is None or last.plugin is None or last.path is None:
+        return subject
+    found = {"plugin": last.plugin, "path": last.path}
+    return found if last.function is None else {**found, "function": last.function}
 
 
 class _Relay:
@@ -123,7 +158,8 @@ def _crash(code: int, finished: bool, subject: dict[str, Any]) -> PluginError:
     else:
         known = -code in {each.value for each in signal.Signals}
         name = f"{signal.Signals(-code).name}, {signal.strsignal(-code)}" if known else f"signal {-code}"
-        what = f"{who} crashed ({name})" + (" when all its work was done" if finished else "")
+        where = f" in {subject['function']}" if "function" in subject else ""
+        what = f"{who} crashed{where} ({name})" + (" when all its work was done" if finished else "")
         cure = "Run the command with --in-process under a debugger to see where"
     if -code == signal.SIGKILL:
         what = f"the process of {who} was killed ({name})"

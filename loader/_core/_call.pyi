@@ -50,6 +50,7 @@ class Owner:
         max_output: int | None = None,
         fork_safe: bool = True,
         digest: str = "",
+        forked: bool = False,
     ) -> Owner: ...
 
 class Layout:

@@ -350,10 +350,16 @@ static void chain(int kind, siginfo_t *info, void *context)
         old->sa_handler(kinds[kind].number);
 }
 
-static bool ends_here(int kind)
+/* Whether the process is to die when this handler returns: whoever was asked has put the default back, as
+ * faulthandler does, or has raised the signal anew where it is blocked, as it is under a handler of Go's. */
+static bool is_over(int kind)
 {
-    const struct sigaction *old = &before[kind];
-    return (old->sa_flags & SA_SIGINFO) == 0 && (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN);
+    struct sigaction now;
+    sigset_t pending;
+
+    return (sigaction(kinds[kind].number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 &&
+            now.sa_handler == SIG_DFL) ||
+           (sigpending(&pending) == 0 && sigismember(&pending, kinds[kind].number) == 1);
 }
 
 static void handle(int number, siginfo_t *info, void *context)
@@ -380,9 +386,10 @@ static void handle(int number, siginfo_t *info, void *context)
     size = write_line(kind, info, context, false);
     core_trail.dying = 2;
     chain(kind, info, context);
-    if (!ends_here(kind))
+    if (!is_over(kind)) {
         take_back(start, size);
-    core_trail.dying = 0;
+        core_trail.dying = 0;
+    }
     errno = error;
 }
 

@@ -197,8 +197,8 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
 
     if (self != NULL)
         memcpy(&magic, (const char *)self - sizeof magic, sizeof magic);
-    service = (const struct service *)((const char *)self - offsetof(struct service, table));
-    if (magic != MAGIC || place >= service->count)
+    service = magic == MAGIC ? (const struct service *)((const char *)self - offsetof(struct service, table)) : NULL;
+    if (service == NULL || place >= service->count)
         return core_set_error(c, no_service, sizeof no_service - 1), LOADER_INVALID;
     if (!core_on_thread(c)) /* and no error text: to set one here would race with the call's own thread */
         return LOADER_INVALID;

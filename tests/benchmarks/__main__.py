@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks [--quick] [--systems a,b] [--jobs a,b] [--rounds N] [--output FOLDER]
 
-Builds all peers into build/benchmarks, checks each (same input, same answer), measures all systems interleaved in
+Builds all peers into build/benchmarks, checks each (same input, same answer), measures all systems
+interleaved in
 one sitting and writes results.json, index.html and ladder.svg into the output folder.
 """
 
@@ -13,16 +14,18 @@ import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .build import FOLDER, ROOT, Built, BuildError, build
+from .build import FOLDER, ROOT, BuildError, Built, build
 from .ladder import ladder
 from .measure import QUICK, Measurement, Plan
 from .page import page
 from .results import collect
 from .systems import BY_NAME, JOBS, SYSTEMS, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 def terminal() -> Callable[[str], None]:
@@ -54,15 +57,21 @@ def chosen(names: str | None, known: Sequence[str], what: str) -> list[str]:
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="The side-by-side measurement.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description="The side-by-side measurement."
+    )
     parser.add_argument("--quick", action="store_true", help="under five minutes, once everything is built")
     parser.add_argument("--systems", help="only these, comma-separated")
     parser.add_argument("--jobs", help="only these, comma-separated")
     parser.add_argument("--rounds", type=int, help="rounds of all systems")
     parser.add_argument("--output", type=Path, default=FOLDER / "results", help="folder for the results")
-    parser.add_argument("--loader", type=Path, default=ROOT, help="another checkout of this loader to measure")
+    parser.add_argument(
+        "--loader", type=Path, default=ROOT, help="another checkout of this loader to measure"
+    )
     parser.add_argument("--build-only", action="store_true", help="build the peers and stop")
-    parser.add_argument("--page-only", action="store_true", help="write page and ladder anew from results.json")
+    parser.add_argument(
+        "--page-only", action="store_true", help="write page and ladder anew from results.json"
+    )
     return parser.parse_args(argv)
 
 

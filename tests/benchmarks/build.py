@@ -1,4 +1,4 @@
-"""Builds everything that is measured into build/benchmarks: ours, and the peers from their published packages.
+"""Builds all that is measured into build/benchmarks: ours, and the peers from their published packages.
 
 What is missing on a machine is not an error: the systems that need it are skipped, with the reason.
 """
@@ -13,9 +13,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import documents
-from .systems import SYSTEMS, System
+
+if TYPE_CHECKING:
+    from .systems import System
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -59,7 +62,12 @@ def environment(**more: str) -> dict[str, str]:
 
 def _run(command: list[str | Path], folder: Path = ROOT, **more: str) -> None:
     done = subprocess.run(
-        [str(part) for part in command], cwd=folder, env=environment(**more), capture_output=True, text=True, check=False
+        [str(part) for part in command],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         last = [line for line in (done.stderr + done.stdout).strip().splitlines() if line.strip()][-6:]
@@ -76,7 +84,7 @@ def _stamp(path: Path, digest: str, work: Callable[[], None]) -> None:
 
 
 def build(say: Say, systems: list[System], folder: Path = FOLDER, checkout: Path = ROOT) -> Built:
-    """Builds what the chosen systems need; what is up to date is left alone. `checkout`: this loader's sources."""
+    """Builds what the chosen systems need, of what is not up to date. `checkout`: this loader's sources."""
     folder.mkdir(parents=True, exist_ok=True)
     built = Built(folder)
     say("documents")
@@ -151,7 +159,16 @@ def _loader(built: Built, checkout: Path) -> None:
             shutil.copytree(checkout / name, copy / name, ignore=ignored)
         for name in SOURCE_FILES:
             shutil.copy(checkout / name, copy)
-        pip = [built.python, "-m", "pip", "install", "-q", "--force-reinstall", "--no-deps", "--no-build-isolation"]
+        pip = [
+            built.python,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--force-reinstall",
+            "--no-deps",
+            "--no-build-isolation",
+        ]
         _run([*pip, copy])
         _run([built.python, "-c", "import loader.htmlize"], built.folder)
 
@@ -181,7 +198,7 @@ def _plugins(built: Built) -> None:
 
 
 def _many(folder: Path, ours: Path) -> None:
-    """Plugin files of their own for the load jobs: no two have the same bytes or, where it can be told, roles."""
+    """Plugin files for the load jobs: no two have the same bytes or, where it can be told, the same roles."""
     hooks = {
         "c": b"role:tt\nrole:fail\nrole:callback\n",
         "cpp": b"role:tt\nrole:fail\nrole:callback\n",
@@ -202,7 +219,8 @@ def _many(folder: Path, ours: Path) -> None:
         for number in range(6 if source.exists() else 0):
             _write(folder / "plugins" / name / f"tt{number}.so", source.read_bytes() + bytes([number]))
     for number in range(MANY):
-        source = f'"""Plugin {number}."""\n\n\ndef process_role(role, text, post):\n    return "<tt>" + text + "</tt>"\n'
+        source = f'"""Plugin {number}."""\n\n\ndef process_role(role, text, post):\n'
+        source += '    return "<tt>" + text + "</tt>"\n'
         _write(folder / "plugins/python" / f"tt{number}.py", source.encode())
 
 
@@ -233,7 +251,10 @@ def _go(built: Built, hosts: list[str], say: Say) -> None:
 
 def _go_build(package: Path, target: Path, *flags: str) -> None:
     where = "./" + package.relative_to(GO_MODULE).as_posix()
-    _run(["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", *flags, "-o", target, where], GO_MODULE)
+    _run(
+        ["go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", *flags, "-o", target, where],
+        GO_MODULE,
+    )
 
 
 def _go_plugins(package: Path, binaries: Path, name: str) -> None:
@@ -247,19 +268,20 @@ def _go_plugins(package: Path, binaries: Path, name: str) -> None:
 
 
 def _probe(built: Built, systems: list[System]) -> None:
-    """Can the Python peers be imported?"""
-    needs = {need for system in systems for need in system.needs if need.startswith("pip:")}
-    for need in sorted(needs):
-        done = subprocess.run(
-            [built.python, "-c", f"import {need[4:]}"], capture_output=True, text=True, env=environment(), check=False
-        )
-        if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["?"])[-1]
-            built.missing[need] = f"cannot be imported here: {last}"
+    """Can the Python peers be imported, and the tools run? Is there a program of ours for each system?"""
+    for need in sorted({need for system in systems for need in system.needs}):
+        kind, _, what = need.partition(":")
+        if need not in built.missing and kind in {"pip", "run"}:
+            command = ["-c", f"import {what}"] if kind == "pip" else ["-m", *what.split()]
+            done = subprocess.run(
+                [built.python, *command], capture_output=True, text=True, env=environment(), check=False
+            )
+            if done.returncode != 0:
+                last = (done.stderr.strip().splitlines() or ["?"])[-1]
+                built.missing[need] = (
+                    f"{what.split()[0]} cannot be used here: {last.replace(str(built.folder), '…')}"
+                )
     for system in systems:
-        if system.host == "python":
-            module = "peer_" + system.name.replace("-", "_")
-            if not (PEERS / "python" / f"{module}.py").exists():
-                built.missing.setdefault(f"system:{system.name}", "no peer program for it yet")
-        elif not (GO_MODULE / system.host).is_dir():
-            built.missing.setdefault(f"system:{system.name}", "no host program for it yet")
+        program = PEERS / "python" / f"peer_{system.name.replace('-', '_')}.py"
+        if not (program if system.host == "python" else GO_MODULE / system.host).exists():
+            built.missing.setdefault(f"system:{system.name}", "no program for it yet")

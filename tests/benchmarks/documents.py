@@ -1,9 +1,14 @@
-"""What every system is given: texts of one call, and whole documents. The same bytes on every run and machine."""
+"""What every system is given: texts of one call, and whole documents. The same bytes on every run and
+machine.
+"""
 
 from __future__ import annotations
 
 import random
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROLE = "tt"
 TEXT = "eighteen bytes txt"  # 18 bytes in, 27 out
@@ -14,9 +19,65 @@ POST_AUTHOR = "Joe"
 ERROR = "no post 42"  # what the failing call says
 TITLE = "Rhubarb pie"  # what the callback answers
 
-_WORDS = """the of a plugin reads from its host and answers with text that it was lent for one call only while
-every other part waits no longer than it must before paragraphs end where two newlines stand together in files
-written by people who like pie more than markup so roles are few and prose is long""".split()
+_WORDS = [
+    "the",
+    "of",
+    "a",
+    "plugin",
+    "reads",
+    "from",
+    "its",
+    "host",
+    "and",
+    "answers",
+    "with",
+    "text",
+    "that",
+    "it",
+    "was",
+    "lent",
+    "for",
+    "one",
+    "call",
+    "only",
+    "while",
+    "every",
+    "other",
+    "part",
+    "waits",
+    "no",
+    "longer",
+    "than",
+    "it",
+    "must",
+    "before",
+    "paragraphs",
+    "end",
+    "where",
+    "two",
+    "newlines",
+    "stand",
+    "together",
+    "in",
+    "files",
+    "written",
+    "by",
+    "people",
+    "who",
+    "like",
+    "pie",
+    "more",
+    "than",
+    "markup",
+    "so",
+    "roles",
+    "are",
+    "few",
+    "and",
+    "prose",
+    "is",
+    "long",
+]
 
 
 def _sentence(words: random.Random, size: int) -> str:

@@ -1,4 +1,5 @@
-"""Host processes and the questions they are asked. Every system is called by a host of its own language; Python's
+"""Host processes and the questions they are asked. Every system is called by a host of its own language;
+Python's
 cost is charged to Python's systems only.
 """
 
@@ -10,12 +11,15 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .build import PEERS, Built, environment
-from .systems import System
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .systems import System
 
 PATIENCE = 120  # seconds for one answer
 

@@ -1,4 +1,6 @@
-"""ladder.svg: the job `call` of all systems on a log scale, for README. Follows the reader's dark or light."""
+"""ladder.svg: the job `call` of all systems on a log scale, for README. Follows the reader's dark or
+light.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +32,11 @@ def ladder(results: dict[str, Any], job: str = "call") -> str:
     entries = sorted((e for e in results["results"] if e["job"] == job), key=lambda e: e["median"])
     height = _TOP + _STEP * len(entries) + 30
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
-        f'role="img" aria-label="One role call, all systems, log scale"><style>{_STYLE}</style>'
-        f'<text x="0" y="16" class="bold">One role call, 18 bytes in, 27 out: median of '
-        f'{results["plan"]["rounds"]} rounds, log scale</text>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"',
+        f'height="{height}" role="img" aria-label="One role call, all systems, log scale">',
+        f"<style>{_STYLE}</style>",
+        '<text x="0" y="16" class="bold">One role call, 18 bytes in, 27 out: median of',
+        f"{results['plan']['rounds']} rounds, log scale</text>",
     ]
     if entries:
         low = math.floor(math.log10(min(e["q1"] for e in entries)))
@@ -45,8 +48,13 @@ def ladder(results: dict[str, Any], job: str = "call") -> str:
 
         for power in range(low, high + 1):
             at = place(10.0**power)
-            parts.append(f'<line class="line" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP - 8}" y2="{height - 22}"/>')
-            parts.append(f'<text class="soft" x="{at:.1f}" y="{_TOP - 12}" text-anchor="middle">{show(10.0**power)}</text>')
+            parts.append(
+                f'<line class="line" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP - 8}" y2="{height - 22}"/>'
+            )
+            parts.append(
+                f'<text class="soft" x="{at:.1f}" y="{_TOP - 12}" text-anchor="middle">'
+                f"{show(10.0**power)}</text>"
+            )
         for number, entry in enumerate(entries):
             parts.append(_bar(entry, families.get(entry["system"], "python"), _TOP + _STEP * number, place))
     machine = f"{results['machine']['cpu']}, {results['machine']['cores']} cores, {results['date'][:10]}"
@@ -60,7 +68,9 @@ def _bar(entry: dict[str, Any], family: str, top: float, place: Any) -> str:
     bold = ' class="bold"' if family == "ours" else ""
     return (
         f'<text{bold} x="{_LEFT - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(entry["label"])}</text>'
-        f'<rect class="{family}" opacity=".45" x="{_LEFT}" y="{middle - 6:.1f}" width="{max(0.0, end - _LEFT):.1f}" height="12"/>'
-        f'<rect class="{family}" x="{q1:.1f}" y="{middle - 2:.1f}" width="{max(2.0, q3 - q1):.1f}" height="4"/>'
+        f'<rect class="{family}" opacity=".45" x="{_LEFT}" y="{middle - 6:.1f}" '
+        f'width="{max(0.0, end - _LEFT):.1f}" height="12"/>'
+        f'<rect class="{family}" x="{q1:.1f}" y="{middle - 2:.1f}" '
+        f'width="{max(2.0, q3 - q1):.1f}" height="4"/>'
         f'<text class="soft" x="{max(end, q3) + 6:.1f}" y="{middle + 4:.1f}">{show(entry["median"])}</text>'
     )

@@ -1,5 +1,6 @@
-"""htmlize in plain Python, as an application without native plugins would write it. Hosts of Python peers use it,
-and what every system answers is compared with it.
+"""htmlize in plain Python, as an application without native plugins would write it.
+
+Hosts of Python peers use it, and what every system answers is compared with it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 _ROLE = re.compile(r":(\w+):`([^`]*)`", re.ASCII)
 _NEWLINES = re.compile(r"\n*")
 #: Unicode's White_Space; str.strip() alone would also take U+001C to U+001F.
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 Role = Callable[[str, str, Any], str]
 

@@ -1,4 +1,6 @@
-"""From rounds to results.json: minimum, median and quartiles, ratios inside rounds, the machine, the goals."""
+"""From rounds to results.json: minimum, median and quartiles, ratios inside rounds, the machine, the
+goals.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,17 @@ import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .build import GO_MODULE, ROOT, Built, environment
-from .measure import Figure, Measurement
 from .systems import JOBS, SYSTEMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .measure import Figure, Measurement
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -41,7 +46,12 @@ def ratio(over: list[float | None], under: list[float | None]) -> dict[str, floa
     pairs = [a / b for a, b in zip(over, under, strict=False) if a is not None and b]
     if not pairs:
         return None
-    return {"median": quantile(pairs, 0.5), "q1": quantile(pairs, 0.25), "q3": quantile(pairs, 0.75), "rounds": len(pairs)}
+    return {
+        "median": quantile(pairs, 0.5),
+        "q1": quantile(pairs, 0.25),
+        "q3": quantile(pairs, 0.75),
+        "rounds": len(pairs),
+    }
 
 
 def result_of(figure: Figure, sizes: dict[str, int]) -> dict[str, Any]:
@@ -64,7 +74,9 @@ def result_of(figure: Figure, sizes: dict[str, int]) -> dict[str, Any]:
         entry["private_kib"] = statistics_of(figure.samples)
     elif figure.samples:
         shares = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
-        entry["distribution"] = {f"p{share * 100:g}": rounded(quantile(figure.samples, share)) for share in shares}
+        entry["distribution"] = {
+            f"p{share * 100:g}": rounded(quantile(figure.samples, share)) for share in shares
+        }
         entry["samples"] = len(figure.samples)
     if figure.note:
         entry["note"] = figure.note
@@ -73,7 +85,9 @@ def result_of(figure: Figure, sizes: dict[str, int]) -> dict[str, Any]:
 
 def _output(*command: str, folder: Path = ROOT) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment())
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, env=environment()
+        )
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -82,10 +96,16 @@ def _output(*command: str, folder: Path = ROOT) -> str:
 def machine() -> dict[str, Any]:
     """What it ran on."""
     cpu = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
-    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    memory = next(
+        line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal")
+    )
     return {
         "cpu": cpu,
         "cores": len(os.sched_getaffinity(0)),
@@ -147,14 +167,36 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     book = Book(results)
     found: list[dict[str, Any]] = []
 
-    def compare(figure: str, over: tuple[str, ...], under: tuple[str, ...], limit: float, *, most: bool, note: str = "") -> None:
+    def compare(
+        figure: str,
+        over: tuple[str, ...],
+        under: tuple[str, ...],
+        limit: float,
+        *,
+        most: bool,
+        note: str = "",
+    ) -> None:
         reached = ratio(book.rounds(*over), book.rounds(*under))
         value = None if reached is None else reached["median"]
         ok = None if value is None else (value <= limit if most else value >= limit)
-        spread = "" if reached is None else f"quartiles {reached['q1']:.3g} to {reached['q3']:.3g} of {reached['rounds']} rounds"
-        found.append(_goal(figure, f"{'≤' if most else '≥'} {limit:g}", value, ok, "; ".join(filter(None, [spread, note]))))
+        spread = (
+            ""
+            if reached is None
+            else f"quartiles {reached['q1']:.3g} to {reached['q3']:.3g} of {reached['rounds']} rounds"
+        )
+        found.append(
+            _goal(
+                figure,
+                f"{'≤' if most else '≥'} {limit:g}",
+                value,
+                ok,
+                "; ".join(filter(None, [spread, note])),
+            )
+        )
 
-    def absolute(figure: str, value: float | None, limit: float, unit: str, *, most: bool = True, note: str = "") -> None:
+    def absolute(
+        figure: str, value: float | None, limit: float, unit: str, *, most: bool = True, note: str = ""
+    ) -> None:
         ok = None if value is None else (value <= limit if most else value >= limit)
         found.append(_goal(figure, f"{'≤' if most else '≥'} {limit:g} {unit}", value, ok, note))
 
@@ -173,25 +215,53 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     compare("call: loader-rust / loader-c", ("call", "loader-rust"), call, 1.1, most=True)
     compare("call: loader-go / loader-c", ("call", "loader-go"), call, 4, most=True)
     dense = ("document-dense", "go-buildmode-plugin")
-    compare("document-dense: loader-c / go-buildmode-plugin, MB/s", dense, ("document-dense", "loader-c"), 100, most=False)
+    compare(
+        "document-dense: loader-c / go-buildmode-plugin, MB/s",
+        dense,
+        ("document-dense", "loader-c"),
+        100,
+        most=False,
+    )
     prose = ("document-prose", "loader-c")
     fresh = ratio(book.rounds(*prose), book.rounds("document-prose", "memcpy", "new"))
     note = "" if fresh is None else f"against a copy into new memory: {fresh['median']:.3g}"
-    compare("document-prose: time loader-c / memcpy", prose, ("document-prose", "memcpy"), 2.0, most=True, note=note)
-    pairs = zip(book.rounds("document-small", "loader-c"), book.rounds("document-small-joined", "loader-c"), strict=False)
+    compare(
+        "document-prose: time loader-c / memcpy",
+        prose,
+        ("document-prose", "memcpy"),
+        2.0,
+        most=True,
+        note=note,
+    )
+    pairs = zip(
+        book.rounds("document-small", "loader-c"),
+        book.rounds("document-small-joined", "loader-c"),
+        strict=False,
+    )
     beyond = [one - joined / 1000 for one, joined in pairs if one is not None and joined is not None]
-    absolute("document-small: per document beyond the engine", statistics.median(beyond) / 1000 if beyond else None, 0.5, "µs",
+    extra = statistics.median(beyond) / 1000 if beyond else None
+    absolute("document-small: per document beyond the engine", extra, 0.5, "µs",
              note="one post, less its share of all posts as one document")  # fmt: skip
-    compare("roles-1000 / 1 role", ("roles-1000", "loader-c"), ("document-dense", "loader-c"), 1.05, most=True)
+    compare(
+        "roles-1000 / 1 role", ("roles-1000", "loader-c"), ("document-dense", "loader-c"), 1.05, most=True
+    )
     load = median("load-1", "loader-c")
     absolute("load-1: C plugin, warm file cache", None if load is None else load / 1e6, 0.5, "ms")
-    compare("load-1: loader-c / go-plugin-netrpc", ("load-1", "loader-c"), ("load-1", "go-plugin-netrpc", "", "two cores"), 1 / 20, most=True)
+    compare(
+        "load-1: loader-c / go-plugin-netrpc",
+        ("load-1", "loader-c"),
+        ("load-1", "go-plugin-netrpc", "", "two cores"),
+        1 / 20,
+        most=True,
+    )
     for variant, limit, what in (("all", 500, "all loaded"), ("lazy", 50, "discovered, one used")):
         value = median("load-1000", "loader-c", variant)
         absolute(f"load-1000: {what}", None if value is None else value / 1e6, limit, "ms")
     six, one = median("memory-6", "loader-c"), median("memory", "loader-c")
     each = None if six is None or one is None else (six - one) / 5 / 1024
-    absolute("memory per C plugin", each, 0.1, "MB", note="resident growth from one plugin to six, a fifth of it")
+    absolute(
+        "memory per C plugin", each, 0.1, "MB", note="resident growth from one plugin to six, a fifth of it"
+    )
     absolute("threads-2", median("threads-2", "loader-c"), 1.9, "x", most=False)
     absolute("callback: into a C table", median("callback", "loader-c", "c-table"), 150, "ns")
     back = median("callback", "loader-c")
@@ -210,7 +280,9 @@ def against_loader_c(results: list[dict[str, Any]]) -> None:
             entry["against_loader_c"] = rounded(reached["median"])
 
 
-def collect(measurement: Measurement, built: Built, skipped: list[dict[str, str]], seconds: float) -> dict[str, Any]:
+def collect(
+    measurement: Measurement, built: Built, skipped: list[dict[str, str]], seconds: float
+) -> dict[str, Any]:
     """Everything that results.json holds."""
     order = {system.name: number for number, system in enumerate(SYSTEMS)}
     figures = [figure for figure in measurement.figures.values() if figure.job in measurement.jobs]
@@ -222,14 +294,25 @@ def collect(measurement: Measurement, built: Built, skipped: list[dict[str, str]
     return {
         "about": "native-plugin-loader: the side-by-side measurement (tests/benchmarks)",
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "commit": _output("git", "rev-parse", "HEAD") + ("+changes" if _output("git", "status", "--porcelain", "-uno") else ""),
+        "commit": _output("git", "rev-parse", "HEAD")
+        + ("+changes" if _output("git", "status", "--porcelain", "-uno") else ""),
         "seconds": round(seconds),
-        "plan": {name: getattr(plan, name) for name in ("rounds", "slice", "slow", "slow_rounds", "endless", "loads", "joint")},
+        "plan": {
+            name: getattr(plan, name)
+            for name in ("rounds", "slice", "slow", "slow_rounds", "endless", "loads", "joint")
+        },
         "machine": machine(),
         "versions": versions(built),
         "jobs": {name: {"what": what, "unit": unit} for name, (what, unit) in JOBS.items()},
         "systems": [
-            {"name": s.name, "what": s.what, "lacks": s.lacks, "family": s.family, "host": s.host, "remote": s.remote}
+            {
+                "name": s.name,
+                "what": s.what,
+                "lacks": s.lacks,
+                "family": s.family,
+                "host": s.host,
+                "remote": s.remote,
+            }
             for s in SYSTEMS
         ],
         "sizes": measurement.sizes,

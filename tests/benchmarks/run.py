@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks.__main__ import main  # noqa: E402
+from tests.benchmarks.__main__ import main
 
 raise SystemExit(main())

@@ -108,7 +108,7 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "go-plugin-netrpc", "hashicorp/go-plugin over net/rpc, Unix socket", "goplugin", "go",
-        {"": (*REMOTE, "load-1000"), "contents by value": ("document-dense", "document-small", "document-prose")},
+        {"": (*REMOTE, "load-1000"), "contents by value": DOCUMENTS},
         remote=True, needs=("go",), quadratic=("contents by value",),
     ),
     System(
@@ -153,14 +153,16 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "spawn", "a process per request, protobuf on stdin/stdout, as protoc does", "gospawn", "go",
-        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("go",), lacks="no callback: one way in, one out",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("go",),
+        lacks="no callback: one way in, one out",
     ),
     System(
         "pluggy", "hooks in Python, as pytest has them", "python", "python", {"": IN_PROCESS},
         group="in-process", needs=("pip:pluggy",),
     ),
     System(
-        "ctypes", "the standard library's way to a C function", "python", "python", {"": IN_PROCESS}, group="in-process"
+        "ctypes", "the standard library's way to a C function", "python", "python", {"": IN_PROCESS},
+        group="in-process",
     ),
     System(
         "cffi-abi", "cffi's ABI mode: dlopen, declarations parsed at run time", "python", "python",
@@ -175,7 +177,8 @@ SYSTEMS: tuple[System, ...] = (
         {"": IN_PROCESS}, needs=("pip:tvm_ffi",), lacks="the post goes as id and author",
     ),
     System(
-        "polyplug", "polyplug's runtime", "python", "python", {"": IN_PROCESS}, needs=("pip:polyplug",),
+        "polyplug", "polyplug's runtime", "python", "python", {"": IN_PROCESS},
+        needs=("pip:polyplug", "run:polyplugc --version"),
     ),
     System(
         "lupa", "LuaJIT in Python: the plugin is a Lua script", "python", "python",
@@ -189,7 +192,7 @@ SYSTEMS: tuple[System, ...] = (
     System(
         "extism", "a plugin framework over WebAssembly", "python", "python",
         {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, needs=("pip:extism",),
-        lacks="one byte string in and one out: role, id, author and text are joined by NUL bytes; no callback measured",
+        lacks="one byte string in and out: role, id, author, text joined by NUL bytes; no callback",
     ),
     System(
         "grpcio", "gRPC over a Unix socket; the plugin is a Python process", "python", "python",

@@ -49,7 +49,8 @@
     const track = element("div", { class: "track" });
     const every = Math.ceil((high - low) / 4);
     for (let power = low + every; power < high; power += every) {
-      track.append(element("span", { style: { left: percent(place(10 ** power)) } }, show(10 ** power, unit)));
+      const text = unit === "KiB" ? `${(10 ** power).toLocaleString("en")} KiB` : show(10 ** power, unit);
+      track.append(element("span", { style: { left: percent(place(10 ** power)) } }, text));
     }
     return element("div", { class: "bar grid", "aria-hidden": "true" }, element("span"), track, element("span"));
   }
@@ -248,7 +249,7 @@
     Versions: Object.entries(data.versions).map(([name, version]) => `${name} ${version}`).join(", "),
   };
   for (const [name, text] of Object.entries(about)) by("machine-list").append(element("dt", {}, name), element("dd", {}, text));
-  by("summary").textContent = `${data.systems.length - data.skipped.length} systems, ${measured.length} jobs, ${data.plan.rounds} rounds. `
+  by("summary").textContent = `${new Set(data.results.map((entry) => entry.system)).size} systems, ${measured.length} jobs, ${data.plan.rounds} rounds. `
     + `${data.machine.cpu}, ${data.machine.cores} cores. ${data.date.slice(0, 10)}.`;
   for (const [name, text] of [["ours", "this loader"], ["limit", "limits"], ["go", "Go systems"], ["python", "Python systems"]]) {
     by("legend").append(element("span", { class: name }, element("i"), text));

@@ -30,6 +30,9 @@ func greet(call *C.loader_call, name *C.const_text) C.int {
 			nowhere[text] = 1
 		case "error":
 			return errors.New("an ordinary error")
+		case "pointer":
+			var nowhere *int
+			*nowhere = 1 // a fault, which Go's signal handler makes a panic
 		}
 		return call.Print(" for ", text)
 	}))

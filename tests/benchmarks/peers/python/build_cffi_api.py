@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from cffi import FFI
+
 import peer  # noqa: F401  (finds the modules of the folder above)
 from peer_cffi_abi import CDEF
 

@@ -1,11 +1,14 @@
-"""The plugin of grpcio: a gRPC server on a Unix socket. python grpc_plugin.py PATH; ends with its standard input."""
+"""The plugin of grpcio: a gRPC server on a Unix socket. python grpc_plugin.py PATH; ends with its standard
+input.
+"""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import grpc
+
 import bench_pb2
 import bench_pb2_grpc
-import grpc
 
 
 class Tt(bench_pb2_grpc.HtmlizerServicer):

@@ -1,4 +1,5 @@
-"""Requests for systems whose messages are bytes: role, id, author and text, with NUL bytes between; and the plugin's
+"""Requests for systems whose messages are bytes: role, id, author and text, with NUL bytes between; and
+the plugin's
 side of them.
 """
 

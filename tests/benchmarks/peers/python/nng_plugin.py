@@ -5,6 +5,7 @@ import sys
 import threading
 
 import pynng
+
 from message import answer
 
 

@@ -6,6 +6,7 @@ import inspect
 import documents
 from loader.errors import PluginError
 from loader.htmlize import Htmlizer, Post
+
 from peer import Peer
 
 POST = Post(id=documents.POST_ID, author=documents.POST_AUTHOR)
@@ -28,7 +29,8 @@ def c_table(folder):
 def open_ours(folder, language, variant):
     plugins = folder / "ours/plugins/htmlize"
     app = Htmlizer([plugins / f"bench_{language}.so"], strict=True)
-    # A plugin that has called into Python once is called without the GIL from then on, which costs each call a
+    # A plugin that has called into Python once is called without the GIL from then on, which costs each
+    # call a
     # little: so what is called back is an instance of its own, and role tt is measured as it is without.
     posts = c_table(folder) if variant == "c-table" else Titles()
     talking = Htmlizer([plugins / f"bench_{language}.so"], posts=posts, strict=True)

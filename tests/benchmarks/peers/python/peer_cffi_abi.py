@@ -2,6 +2,7 @@
 
 import cffi
 import documents
+
 from peer import Peer
 
 CDEF = """

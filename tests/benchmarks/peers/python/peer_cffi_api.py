@@ -3,7 +3,7 @@
 import importlib.util
 
 import documents
-from peer import Peer
+
 from peer_cffi_abi import functions_of, peer_of, post_of
 
 
@@ -24,8 +24,7 @@ def open_peer(folder, variant):
     def api_title(number):
         return answer
 
-    peer = peer_of(ffi, library, library.api_title)
-    return peer
+    return peer_of(ffi, library, library.api_title)
 
 
 def load(folder, variant, count):

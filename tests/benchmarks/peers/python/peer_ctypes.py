@@ -3,8 +3,8 @@
 import ctypes
 
 import documents
+
 from peer import Peer
-from peer_python import POST as PLAIN
 
 
 class Post(ctypes.Structure):

@@ -2,6 +2,7 @@
 
 import documents
 import extism
+
 from child import POST
 from message import join
 from peer import Peer

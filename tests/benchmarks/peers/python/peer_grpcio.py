@@ -5,10 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import bench_pb2
-import bench_pb2_grpc
 import documents
 import grpc
+
+import bench_pb2
+import bench_pb2_grpc
 from peer import Peer
 
 POST = bench_pb2.Post(id=documents.POST_ID, author=documents.POST_AUTHOR)

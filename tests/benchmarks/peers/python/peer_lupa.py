@@ -4,6 +4,7 @@ from pathlib import Path
 
 import documents
 import lupa.luajit21 as lupa
+
 from peer import Peer
 
 SOURCE = Path(__file__).parents[1] / "go/golua/tt.lua"
@@ -31,6 +32,5 @@ kept = []
 
 
 def load(folder, variant, count):
-    for _ in range(count):
-        kept.append(start())
+    kept.extend(start() for _ in range(count))
     return [(lua.globals().process_role, post) for lua, post in kept]

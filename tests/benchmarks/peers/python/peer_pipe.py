@@ -1,8 +1,9 @@
 """pipe: a plugin process in C, length-prefixed frames over its standard input and output."""
 
+import documents
+
 from child import POST, Failure, Frames
 from peer import Peer
-import documents
 
 kept = []
 

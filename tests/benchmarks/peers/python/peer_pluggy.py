@@ -3,6 +3,7 @@
 import documents
 import pluggy
 import reference
+
 from peer import Peer
 from peer_python import POST, call_back
 
@@ -77,7 +78,9 @@ def load(folder, variant, count):
     plugins.add_hookspecs(Spec)
     functions = []
     for number in range(count):
-        spec = importlib.util.spec_from_file_location(f"tt{number}", folder / "plugins/python" / f"tt{number}.py")
+        spec = importlib.util.spec_from_file_location(
+            f"tt{number}", folder / "plugins/python" / f"tt{number}.py"
+        )
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
 
@@ -85,6 +88,8 @@ def load(folder, variant, count):
             process_role = hookimpl(staticmethod(module.process_role))
 
         plugins.register(Found())
-        call = plugins.subset_hook_caller("process_role", [p for p in plugins.get_plugins() if not isinstance(p, Found)])
+        call = plugins.subset_hook_caller(
+            "process_role", [p for p in plugins.get_plugins() if not isinstance(p, Found)]
+        )
         functions.append((lambda role, text, post, call=call: call(role=role, text=text, post=post), POST))
     return functions

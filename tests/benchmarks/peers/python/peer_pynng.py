@@ -7,6 +7,7 @@ from pathlib import Path
 
 import documents
 import pynng
+
 from child import POST
 from message import Failure, join, split
 from peer import Peer

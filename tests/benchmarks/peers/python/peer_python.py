@@ -4,6 +4,7 @@ import importlib.util
 from types import SimpleNamespace
 
 import documents
+
 from peer import Peer
 
 POST = SimpleNamespace(id=documents.POST_ID, author=documents.POST_AUTHOR)
@@ -36,7 +37,9 @@ def load(folder, variant, count):
     """`count` modules from their files, as a Python application imports plugins."""
     functions = []
     for number in range(count):
-        spec = importlib.util.spec_from_file_location(f"tt{number}", folder / "plugins/python" / f"tt{number}.py")
+        spec = importlib.util.spec_from_file_location(
+            f"tt{number}", folder / "plugins/python" / f"tt{number}.py"
+        )
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         functions.append((module.process_role, POST))

@@ -3,9 +3,10 @@
 import sys
 from pathlib import Path
 
+import documents
+
 from child import POST, Failure, Lines
 from peer import Peer
-import documents
 
 COMMAND = [sys.executable, Path(__file__).with_name("json_plugin.py")]
 kept = []

@@ -2,6 +2,7 @@
 
 import documents
 import tvm_ffi
+
 from peer import Peer
 from peer_python import POST
 
@@ -31,6 +32,5 @@ kept = []
 
 
 def load(folder, variant, count):
-    for number in range(count):
-        kept.append(bind(folder / "plugins/tvm" / f"tt{number}.so"))
+    kept.extend(bind(folder / "plugins/tvm" / f"tt{number}.so") for number in range(count))
     return [(process_role, POST) for _, process_role in kept]

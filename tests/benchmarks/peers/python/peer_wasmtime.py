@@ -1,8 +1,11 @@
-"""wasmtime: the plugin is a WebAssembly module (peers/wasm/tt.wat), text is copied in and out of its memory."""
+"""wasmtime: the plugin is a WebAssembly module (peers/wasm/tt.wat), text is copied in and out of its
+memory.
+"""
 
 import documents
-from peer import Peer
 from wasmtime import Engine, Func, FuncType, Instance, Module, Store, ValType
+
+from peer import Peer
 
 IN = 64
 TITLE = documents.TITLE.encode()

@@ -1,15 +1,15 @@
 """The host process of Python systems. Reads one request a line, answers one line; both are JSON.
 
-    {"do": "run", "system": S, "variant": V, "job": J, "calls": n, "batches": b}   -> {"ns": [b figures]}
-    {"do": "check", "system": S, "variant": V, "job": J}          -> {"answer": text, or "sha256:…" if long}
-    {"do": "threads", …, "calls": n}                              -> {"ns": [time of n on each of two threads]}
+    {"do": "run", "system": S, "variant": V, "job": J, "calls": n, "batches": b}  ->  {"ns": [b], "each": n/b}
+    {"do": "check", "system": S, "variant": V, "job": J}  ->  {"answer": text, or "sha256:..." if long}
+    {"do": "threads", "system": S, "variant": V, "calls": n}  ->  {"one": ns, "two": ns of twice the work}
 
-    worker.py --load SYSTEM VARIANT COUNT      in a fresh process: from paths to plugins that answered one call
-    -> {"ns": …, "rss_before": KiB, "rss_after": KiB, "private_before": KiB, "private_after": KiB}
+    worker.py --load SYSTEM VARIANT COUNT, in a fresh process: from paths to plugins that answered one call
+    ->  {"ns": ..., "loaded": n, and KiB: "rss_before", "rss_after", "private_before", "private_after"}
 
-A system is the module of its name in this folder, with `open_peer(folder, variant) -> Peer` and, if it can load,
-`load(folder, variant, count)`, which returns a list of callables (role, text, post) -> str.
-BENCHMARKS is the folder with everything built.
+A system is the module peer_<name> in this folder, with `open_peer(folder, variant) -> Peer` and `load(folder,
+variant, count)`, which returns a list of (callable(role, text, post) -> str, post). BENCHMARKS is the folder
+with everything built.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def threads(request: dict[str, Any]) -> dict[str, Any]:
     crew = [threading.Thread(target=work) for _ in range(2)]
     for member in crew:
         member.start()
-    ready.wait()
     start = time.perf_counter_ns()
+    ready.wait()
     for member in crew:
         member.join()
     return {"one": one, "two": time.perf_counter_ns() - start, "each": count}

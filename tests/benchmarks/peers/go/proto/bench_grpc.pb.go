@@ -26,8 +26,6 @@ const (
 )
 
 // HtmlizerClient is the client API for Htmlizer service.
-//
-// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type HtmlizerClient interface {
 	ProcessRole(ctx context.Context, in *RoleRequest, opts ...grpc.CallOption) (*RoleAnswer, error)
 	CallBack(ctx context.Context, in *CallBackRequest, opts ...grpc.CallOption) (*TitleAnswer, error)
@@ -165,8 +163,6 @@ const (
 )
 
 // TitlesClient is the client API for Titles service.
-//
-// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type TitlesClient interface {
 	Title(ctx context.Context, in *TitleRequest, opts ...grpc.CallOption) (*TitleAnswer, error)
 }

@@ -6,3 +6,5 @@ cd "$(dirname "$0")"
 "${PYTHON:-python3}" -m grpc_tools.protoc -I. --go_out=. --go_opt=paths=source_relative \
     --go-grpc_out=. --go-grpc_opt=paths=source_relative \
     --python_out=../../python --grpc_python_out=../../python bench.proto
+sed -i -E '/(please refer to|See) https?:/d' bench_grpc.pb.go
+gofmt -w .

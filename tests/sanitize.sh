@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The C core, the document engine and the plugins of the tests under AddressSanitizer and UBSan: builds a copy of
+# the tree with both, in a temporary folder, and runs there the tests that C has a part in. The first finding
+# ends the run.
+#
+#     bash tests/sanitize.sh [arguments of pytest]      without arguments: the tests listed below
+#
+# PYTHON names the interpreter, which has cffi, setuptools, pytest and hypothesis. Needs gcc.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=${PYTHON:-}
+if [ -z "$python" ]; then
+    if [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; else python=python3; fi
+fi
+tests=(
+    tests/test_call_*.py tests/test_plugin.py tests/test_service*.py tests/test_limits.py tests/test_load.py
+    tests/test_library.py tests/test_host.py tests/test_pickle.py tests/test_bad_input.py tests/test_import.py
+    tests/test_leaks.py tests/test_engine.py
+)
+
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+cp -r CMakeLists.txt LICENSE README.md include loader native_plugins pyproject.toml setup.py tests "$copy"
+cd "$copy"
+find . -name '*.so' -delete
+
+export CC=gcc CXX=g++ LOADER_SANITIZE=address,undefined LOADER_NO_PLUGINS=1 PYTHONDONTWRITEBYTECODE=1
+"$python" setup.py -q build_ext --inplace
+
+# Python itself is not instrumented, so the run time must be there before it, and with it libstdc++, whose
+# __cxa_throw it looks up at the start. Without PYTHONMALLOC objects would lie in pools that nobody watches.
+# Leaks: Python leaves much behind at exit; tests/test_leaks.py looks for ours.
+export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
+export PYTHONMALLOC=malloc PYTHONPATH="$copy"
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+"$python" -c 'import loader._core._call as call, os; assert os.path.realpath(call.__file__).startswith(os.getcwd())'
+if [ $# -eq 0 ]; then set -- "${tests[@]}"; fi
+# --capture=sys: what a sanitizer says before it ends the process comes through.
+"$python" -m pytest -q -p no:cacheprovider --capture=sys "$@"
