@@ -72,8 +72,8 @@ class Host:
         #: What :meth:`load_all` could not load, in the order met.
         self.failures: list[LoaderError] = []
         self._services = ServiceTable(contract.services)
-        for id, service in (services or {}).items():
-            self.provide(id, service)
+        for name, service in (services or {}).items():
+            self.provide(name, service)
 
     @property
     def policy(self) -> Policy:

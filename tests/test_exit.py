@@ -147,7 +147,7 @@ def second_go(go_panics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_second_go_runtime_is_warned_of(run_python: Run, go_panics: Path, second_go: Path) -> None:
-    """The second Go runtime of a process gets a warning with what upstream says; the same again does not."""
+    """The second Go runtime of a process gets a warning with what upstream says; the same file does not."""
     done = run_python(TWO, GREETER, go_panics, second_go, "lenient")
     assert done.stdout.count("half of a greeting") == 2
     [line] = done.stderr.splitlines()

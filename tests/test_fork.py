@@ -133,7 +133,7 @@ plugin = loader.load(path, contract=contract)
 print(plugin.greet("parent"))
 in_child(lambda: failure(lambda: plugin.greet("child")))
 in_child(lambda: failure(lambda: loader.load(path, contract=contract).greet("child")))
-in_child(lambda: failure(lambda: pickle.loads(pickle.dumps(plugin))))
+in_child(lambda: failure(lambda: pickle.loads(pickle.dumps(plugin)).greet("child")))
 with loader.deadline(100):
     in_child(lambda: failure(lambda: plugin.greet("child")))
 print(plugin.greet("parent"))

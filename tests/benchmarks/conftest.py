@@ -14,7 +14,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-_ASKED = False
+HERE = Path(__file__).resolve().parent
+
+
+def _asked(config: pytest.Config) -> bool:
+    """Whether this folder, or a file in it, is named on the command line."""
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    return any(path == HERE or HERE in path.parents for path in paths)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,12 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """pytest-benchmark is switched off for the test suite (pyproject.toml); here it is on."""
-    global _ASKED  # noqa: PLW0603
-    _ASKED = True
-    config.option.benchmark_disable = False
-    config.option.benchmark_warmup = False
+    if _asked(config):
+        config.option.benchmark_disable = False
+        config.option.benchmark_warmup = False
 
 
-def pytest_ignore_collect(collection_path: Path) -> bool | None:
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Nothing of this folder belongs to the test suite."""
-    return None if _ASKED or collection_path.suffix != ".py" else True
+    return None if _asked(config) or collection_path.suffix != ".py" else True
