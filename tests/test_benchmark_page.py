@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from tests.benchmarks.page import page
-from tests.test_benchmark_peers import EVIL, run_with
+from benchmarks.page import page
+from benchmarks.sample import EVIL, run_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,9 +43,7 @@ def results(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture(params=[(360, "dark"), (1440, "light")], ids=["360", "1440"])
-def shown(
-    request: pytest.FixtureRequest, browser: Any, results: dict[str, Any], tmp_path: Path
-) -> Iterator[Any]:
+def shown(request: pytest.FixtureRequest, browser: Any, results: dict[str, Any], tmp_path: Path) -> Iterator[Any]:
     """The page, opened without a network; no console error and no request but its own."""
     width, scheme = request.param
     file = tmp_path / "index.html"
@@ -120,8 +116,6 @@ def test_the_table_sorts_by_keyboard(shown: Any) -> None:
     for direction in ("ascending", "descending"):
         shown.keyboard.press("Enter")
         assert shown.get_attribute("#figures th:nth-child(3)", "aria-sort") == direction
-        values = shown.eval_on_selector_all(
-            "#figures tbody tr", "r => r.map(x => Number(x.cells[2].dataset.value))"
-        )
+        values = shown.eval_on_selector_all("#figures tbody tr", "r => r.map(x => Number(x.cells[2].dataset.value))")
         assert values == sorted(values, reverse=direction == "descending")
         assert shown.evaluate("document.activeElement.closest('th').cellIndex") == 2

@@ -1,34 +1,27 @@
-"""The systems of the side-by-side measurement answer as they must, byte for byte; and its page and
-statistics hold.
+"""The systems of the side-by-side measurement answer as they must, byte for byte; its statistics and page hold.
 
-Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks
---build-only` has left
-in build/benchmarks is asked, and what is not there is skipped.
+Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks --build-only` has
+left in build/benchmarks is asked, and what is not there is skipped.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
+import reference as plain
+from benchmarks import documents, reference
+from benchmarks.build import already_built
+from benchmarks.hosts import Host
+from benchmarks.ladder import ladder
+from benchmarks.measure import expected
+from benchmarks.page import embedded, page
+from benchmarks.results import goals, quantile, ratio
+from benchmarks.sample import EVIL, run_with
+from benchmarks.systems import BY_NAME, SYSTEMS
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from tests import reference as plain
-from tests.benchmarks import documents, reference
-from tests.benchmarks.build import already_built
-from tests.benchmarks.hosts import Host
-from tests.benchmarks.ladder import ladder
-from tests.benchmarks.measure import expected
-from tests.benchmarks.page import embedded, page
-from tests.benchmarks.results import goals, quantile, ratio
-from tests.benchmarks.systems import BY_NAME, JOBS, SYSTEMS
 
 SMALL = ("call", "call-4k", "callback", "error", "document-dense")
 SLOW = {"spawn"}  # a process a role: a document takes seconds
@@ -93,27 +86,6 @@ def test_quantiles_and_ratios() -> None:
     assert ratio([None], [1.0]) is None
 
 
-def run_with(name: str) -> dict[str, Any]:
-    """Results of a run with two systems, one of them oddly named."""
-    entries = [
-        {
-            "job": "call", "system": system, "variant": "", "placement": "", "label": system, "unit": "ns",
-            "min": low, "q1": low, "median": low * 2, "q3": low * 3, "max": low * 4,
-            "rounds": [low * 2, low * 3],
-        }
-        for system, low in (("loader-c", 30.0), ("python", 50.0), (name, 70.0))
-    ]  # fmt: skip
-    return {
-        "date": "2026-01-01T00:00:00+00:00", "commit": "0", "seconds": 1, "plan": {"rounds": 2},
-        "machine": {"cpu": name, "cores": 2, "memory_gib": 1, "system": "s", "load_before": [0, 0, 0]},
-        "versions": {name: "1"},
-        "jobs": {job: {"what": what, "unit": unit} for job, (what, unit) in JOBS.items()},
-        "systems": [dict.fromkeys(("name", "what", "lacks", "family"), n) for n in ("loader-c", name)],
-        "skipped": [{"system": name, "reason": name}],
-        "sizes": {}, "results": entries, "goals": goals(entries), "left_out": [], "failed": [],
-    }  # fmt: skip
-
-
 def test_goals_are_reported_not_asserted() -> None:
     """A goal has what was reached, and whether that is enough; what was not measured is neither."""
     found = {goal["figure"]: goal for goal in goals(run_with("other")["results"])}
@@ -121,9 +93,6 @@ def test_goals_are_reported_not_asserted() -> None:
         "figure": "call: loader-c / python", "goal": "≤ 0.85", "reached": 0.6, "ok": True, "note": ""
     }  # fmt: skip
     assert found["call-4k: loader-c / python"]["ok"] is None
-
-
-EVIL = '<script>alert(1)</script><!--"&\u2028'
 
 
 def test_names_stay_text() -> None:

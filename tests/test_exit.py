@@ -147,13 +147,11 @@ def second_go(go_panics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_second_go_runtime_is_warned_of(run_python: Run, go_panics: Path, second_go: Path) -> None:
-    """The second Go runtime of a process gets a warning with what upstream says; the same file does not."""
+    """A second Go runtime gets a warning with what upstream says; the same file once more does not."""
     done = run_python(TWO, GREETER, go_panics, second_go, "lenient")
     assert done.stdout.count("half of a greeting") == 2
     [line] = done.stderr.splitlines()
-    assert line.startswith(
-        f"loader.library {second_go} is the second Go runtime in this process, beside that of"
-    )
+    assert line.startswith(f"loader.library {second_go} is the second Go runtime in this process, beside that of")
     assert "golang/go#65050" in line
     assert str(go_panics) in line
 

@@ -9,7 +9,6 @@
 #include "internal.h"
 
 #include <structmember.h>
-#include <time.h>
 
 #define STACK_ROOM 640      /* bytes of output that need no allocation but the answer's own */
 #define SHORT_INPUT 384     /* bytes of input up to which the stack is tried first */
@@ -155,27 +154,16 @@ static inline int enter(const function *f, loader_call *call, const uintptr_t *v
     }
 }
 
-static int64_t now(void)
-{
-    struct timespec time;
-#if defined(CLOCK_MONOTONIC)
-    clock_gettime(CLOCK_MONOTONIC, &time);
-#else
-    timespec_get(&time, TIME_UTC);
-#endif
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 static int enter_timed(function *f, core_call *c, const uintptr_t *values)
 {
-    int64_t begin = now();
+    int64_t begin = core_now();
     int status;
 
     core_release(c);
     const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);
     core_leave(c, outer);
-    int64_t spent = now() - begin; /* before the GIL is waited for: that is not the plugin's time */
+    int64_t spent = core_now() - begin; /* before the GIL is waited for: that is not the plugin's time */
     core_acquire(c);
     f->slow = spent > SLOW;
     return status;

@@ -65,6 +65,7 @@ extern Py_ssize_t core_limits_active; /* limits that may be in force, in the who
 core_limit *core_limit_current(void); /* borrowed from the context; NULL: none, or an exception is set */
 int core_limit_check(const core_limit *limit);
 int core_limit_init(PyObject *module);
+int64_t core_now(void); /* nanoseconds of the monotonic clock */
 
 /* ---- service.c ---- */
 typedef struct core_services core_services;

@@ -21,7 +21,7 @@ struct core_limit {
 Py_ssize_t core_limits_active = 0;
 static PyObject *limit_variable; /* the contextvar */
 
-static int64_t now(void)
+int64_t core_now(void)
 {
     struct timespec time;
 #if defined(CLOCK_MONOTONIC)
@@ -41,7 +41,7 @@ int core_limit_check(const core_limit *limit)
         if (atomic_load_explicit(&limit->cancelled, memory_order_relaxed) ||
             (limit->token != NULL && atomic_load_explicit(&limit->token->cancelled, memory_order_relaxed)))
             return LOADER_CANCELLED;
-        late = late || (limit->deadline != INT64_MAX && now() >= limit->deadline);
+        late = late || (limit->deadline != INT64_MAX && core_now() >= limit->deadline);
     }
     return late ? LOADER_DEADLINE : LOADER_OK;
 }
@@ -81,7 +81,7 @@ static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         if (value < 0)
             value = 0;
         if (value < 9e9) /* about 285 years: beyond that it is no deadline, and would overflow */
-            deadline = now() + (int64_t)(value * 1e9);
+            deadline = core_now() + (int64_t)(value * 1e9);
     }
     self = (core_limit *)type->tp_alloc(type, 0);
     if (self == NULL)

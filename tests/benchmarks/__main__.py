@@ -2,9 +2,8 @@
 
     python -m tests.benchmarks [--quick] [--systems a,b] [--jobs a,b] [--rounds N] [--output FOLDER]
 
-Builds all peers into build/benchmarks, checks each (same input, same answer), measures all systems
-interleaved in
-one sitting and writes results.json, index.html and ladder.svg into the output folder.
+Builds all peers into build/benchmarks, checks each (same input, same answer), measures all systems interleaved
+in one sitting and writes results.json, index.html and ladder.svg into the output folder.
 """
 
 from __future__ import annotations
@@ -57,21 +56,15 @@ def chosen(names: str | None, known: Sequence[str], what: str) -> list[str]:
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks", description="The side-by-side measurement."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="The side-by-side measurement.")
     parser.add_argument("--quick", action="store_true", help="under five minutes, once everything is built")
     parser.add_argument("--systems", help="only these, comma-separated")
     parser.add_argument("--jobs", help="only these, comma-separated")
     parser.add_argument("--rounds", type=int, help="rounds of all systems")
     parser.add_argument("--output", type=Path, default=FOLDER / "results", help="folder for the results")
-    parser.add_argument(
-        "--loader", type=Path, default=ROOT, help="another checkout of this loader to measure"
-    )
+    parser.add_argument("--loader", type=Path, default=ROOT, help="another checkout of this loader to measure")
     parser.add_argument("--build-only", action="store_true", help="build the peers and stop")
-    parser.add_argument(
-        "--page-only", action="store_true", help="write page and ladder anew from results.json"
-    )
+    parser.add_argument("--page-only", action="store_true", help="write page and ladder anew from results.json")
     return parser.parse_args(argv)
 
 

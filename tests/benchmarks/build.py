@@ -278,9 +278,7 @@ def _probe(built: Built, systems: list[System]) -> None:
             )
             if done.returncode != 0:
                 last = (done.stderr.strip().splitlines() or ["?"])[-1]
-                built.missing[need] = (
-                    f"{what.split()[0]} cannot be used here: {last.replace(str(built.folder), '…')}"
-                )
+                built.missing[need] = f"{what.split()[0]} cannot be used here: {last.replace(str(built.folder), '…')}"
     for system in systems:
         program = PEERS / "python" / f"peer_{system.name.replace('-', '_')}.py"
         if not (program if system.host == "python" else GO_MODULE / system.host).exists():

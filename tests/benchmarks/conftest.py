@@ -1,8 +1,7 @@
 """pytest tests/benchmarks: the side-by-side measurement as pytest-benchmark's results.
 
 It measures only if this folder is named on the command line: then pytest reads this file before it sets
-itself
-up. As a part of the whole test suite, nothing here is collected.
+itself up. As a part of the whole test suite, nothing here is collected.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""What every system is given: texts of one call, and whole documents. The same bytes on every run and
-machine.
-"""
+"""What every system is given: texts of one call, and whole documents. The same bytes on every machine."""
 
 from __future__ import annotations
 

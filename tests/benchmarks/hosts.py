@@ -1,6 +1,6 @@
-"""Host processes and the questions they are asked. Every system is called by a host of its own language;
-Python's
-cost is charged to Python's systems only.
+"""Host processes and the questions they are asked.
+
+Every system is called by a host of its own language; Python's cost is charged to Python's systems only.
 """
 
 from __future__ import annotations

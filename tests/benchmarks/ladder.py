@@ -1,6 +1,4 @@
-"""ladder.svg: the job `call` of all systems on a log scale, for README. Follows the reader's dark or
-light.
-"""
+"""ladder.svg: the job `call` of all systems on a log scale, for README. Follows the reader's light or dark."""
 
 from __future__ import annotations
 
@@ -48,15 +46,12 @@ def ladder(results: dict[str, Any], job: str = "call") -> str:
 
         for power in range(low, high + 1):
             at = place(10.0**power)
+            parts.append(f'<line class="line" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP - 8}" y2="{height - 22}"/>')
             parts.append(
-                f'<line class="line" x1="{at:.1f}" x2="{at:.1f}" y1="{_TOP - 8}" y2="{height - 22}"/>'
-            )
-            parts.append(
-                f'<text class="soft" x="{at:.1f}" y="{_TOP - 12}" text-anchor="middle">'
-                f"{show(10.0**power)}</text>"
+                f'<text class="soft" x="{at:.1f}" y="{_TOP - 12}" text-anchor="middle">{show(10.0**power)}</text>'
             )
         for number, entry in enumerate(entries):
-            parts.append(_bar(entry, families.get(entry["system"], "python"), _TOP + _STEP * number, place))
+            parts.append(_bar(entry, families.get(entry["system"], ""), _TOP + _STEP * number, place))
     machine = f"{results['machine']['cpu']}, {results['machine']['cores']} cores, {results['date'][:10]}"
     parts.append(f'<text class="soft" x="0" y="{height - 6}">{escape(machine)}</text></svg>')
     return "\n".join(parts) + "\n"
@@ -65,6 +60,8 @@ def ladder(results: dict[str, Any], job: str = "call") -> str:
 def _bar(entry: dict[str, Any], family: str, top: float, place: Any) -> str:
     middle = top + _STEP / 2
     end, q1, q3 = place(entry["median"]), place(entry["q1"]), place(entry["q3"])
+    if family not in {"ours", "limit", "go", "python"}:
+        family = "python"
     bold = ' class="bold"' if family == "ours" else ""
     return (
         f'<text{bold} x="{_LEFT - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(entry["label"])}</text>'

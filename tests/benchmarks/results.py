@@ -1,6 +1,4 @@
-"""From rounds to results.json: minimum, median and quartiles, ratios inside rounds, the machine, the
-goals.
-"""
+"""From rounds to results.json: minimum, median, quartiles, ratios inside rounds, the machine, the goals."""
 
 from __future__ import annotations
 
@@ -74,9 +72,7 @@ def result_of(figure: Figure, sizes: dict[str, int]) -> dict[str, Any]:
         entry["private_kib"] = statistics_of(figure.samples)
     elif figure.samples:
         shares = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
-        entry["distribution"] = {
-            f"p{share * 100:g}": rounded(quantile(figure.samples, share)) for share in shares
-        }
+        entry["distribution"] = {f"p{share * 100:g}": rounded(quantile(figure.samples, share)) for share in shares}
         entry["samples"] = len(figure.samples)
     if figure.note:
         entry["note"] = figure.note
@@ -85,9 +81,7 @@ def result_of(figure: Figure, sizes: dict[str, int]) -> dict[str, Any]:
 
 def _output(*command: str, folder: Path = ROOT) -> str:
     try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, env=environment()
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment())
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
@@ -103,9 +97,7 @@ def machine() -> dict[str, Any]:
         ),
         platform.processor(),
     )
-    memory = next(
-        line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal")
-    )
+    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
     return {
         "cpu": cpu,
         "cores": len(os.sched_getaffinity(0)),
@@ -242,9 +234,7 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     extra = statistics.median(beyond) / 1000 if beyond else None
     absolute("document-small: per document beyond the engine", extra, 0.5, "µs",
              note="one post, less its share of all posts as one document")  # fmt: skip
-    compare(
-        "roles-1000 / 1 role", ("roles-1000", "loader-c"), ("document-dense", "loader-c"), 1.05, most=True
-    )
+    compare("roles-1000 / 1 role", ("roles-1000", "loader-c"), ("document-dense", "loader-c"), 1.05, most=True)
     load = median("load-1", "loader-c")
     absolute("load-1: C plugin, warm file cache", None if load is None else load / 1e6, 0.5, "ms")
     compare(
@@ -259,9 +249,7 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         absolute(f"load-1000: {what}", None if value is None else value / 1e6, limit, "ms")
     six, one = median("memory-6", "loader-c"), median("memory", "loader-c")
     each = None if six is None or one is None else (six - one) / 5 / 1024
-    absolute(
-        "memory per C plugin", each, 0.1, "MB", note="resident growth from one plugin to six, a fifth of it"
-    )
+    absolute("memory per C plugin", each, 0.1, "MB", note="resident growth from one plugin to six, a fifth of it")
     absolute("threads-2", median("threads-2", "loader-c"), 1.9, "x", most=False)
     absolute("callback: into a C table", median("callback", "loader-c", "c-table"), 150, "ns")
     back = median("callback", "loader-c")
@@ -280,9 +268,7 @@ def against_loader_c(results: list[dict[str, Any]]) -> None:
             entry["against_loader_c"] = rounded(reached["median"])
 
 
-def collect(
-    measurement: Measurement, built: Built, skipped: list[dict[str, str]], seconds: float
-) -> dict[str, Any]:
+def collect(measurement: Measurement, built: Built, skipped: list[dict[str, str]], seconds: float) -> dict[str, Any]:
     """Everything that results.json holds."""
     order = {system.name: number for number, system in enumerate(SYSTEMS)}
     figures = [figure for figure in measurement.figures.values() if figure.job in measurement.jobs]
@@ -299,7 +285,7 @@ def collect(
         "seconds": round(seconds),
         "plan": {
             name: getattr(plan, name)
-            for name in ("rounds", "slice", "slow", "slow_rounds", "endless", "loads", "joint")
+            for name in ("rounds", "slice", "slow", "slow_rounds", "endless", "quadratic", "loads", "joint")
         },
         "machine": machine(),
         "versions": versions(built),

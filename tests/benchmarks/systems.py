@@ -134,7 +134,8 @@ SYSTEMS: tuple[System, ...] = (
         lacks="messages are bytes: role, id, author and text are joined by NUL bytes",
     ),
     System(
-        "yaegi", "a Go interpreter: the plugin is Go source", "goyaegi", "go", {"": IN_PROCESS}, needs=("go",)
+        "yaegi", "a Go interpreter: the plugin is Go source", "goyaegi", "go", {"": IN_PROCESS}, needs=("go",),
+        lacks="the post goes as id and author",
     ),
     System(
         "gopher-lua", "Lua in Go: the plugin is a Lua script", "golua", "go",
@@ -162,15 +163,16 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "ctypes", "the standard library's way to a C function", "python", "python", {"": IN_PROCESS},
-        group="in-process",
+        group="in-process", lacks="the post goes as id and author",
     ),
     System(
         "cffi-abi", "cffi's ABI mode: dlopen, declarations parsed at run time", "python", "python",
-        {"": IN_PROCESS}, group="in-process",
+        {"": IN_PROCESS}, group="in-process", lacks="the post goes as id and author",
     ),
     System(
         "cffi-api", "cffi's API mode: the plugin compiled into an extension module", "python", "python",
         {"": tuple(job for job in IN_PROCESS if job != "load-6")}, group="in-process",
+        lacks="the post goes as id and author",
     ),
     System(
         "tvm-ffi", "apache-tvm-ffi: a packed function of a shared library", "python", "python",

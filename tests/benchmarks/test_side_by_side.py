@@ -1,8 +1,7 @@
 """Each figure of the side-by-side measurement as a result of pytest-benchmark.
 
-All systems are measured once, interleaved, before the first test. Each test then hands the rounds of its
-figure to
-pytest-benchmark, through a clock that moves as measured; a result's extra_info has job and system.
+All systems are measured once, interleaved, before the first test. Each test then hands the rounds of its figure
+to pytest-benchmark, through a clock that moves as measured; a result's extra_info has job and system.
 """
 
 from __future__ import annotations
@@ -65,14 +64,10 @@ def measurement(request: pytest.FixtureRequest) -> Measurement:
 def test_figure(row: Row, job: str, measurement: Measurement, benchmark: Any) -> None:
     """The rounds of one job of one system."""
     figure: Figure | None = measurement.figures.get((row.label, job))
-    values = (
-        [] if figure is None or job not in measurement.jobs else [v for v in figure.rounds if v is not None]
-    )
+    values = [] if figure is None or job not in measurement.jobs else [v for v in figure.rounds if v is not None]
     if not values:
         known = [*measurement.left_out, *measurement.failed]
-        reasons = [
-            entry["reason"] for entry in known if entry["system"] == row.system.name and entry["job"] == job
-        ]
+        reasons = [entry["reason"] for entry in known if entry["system"] == row.system.name and entry["job"] == job]
         pytest.skip(reasons[0] if reasons else "not measured")
     unit = JOBS[job][1]
     each: Iterator[float] = iter([value / 1e9 if unit == "ns" else value for value in values])

@@ -1,6 +1,4 @@
-"""The plugin of grpcio: a gRPC server on a Unix socket. python grpc_plugin.py PATH; ends with its standard
-input.
-"""
+"""The plugin of grpcio: a gRPC server on a Unix socket. python grpc_plugin.py PATH; ends with its input."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor

@@ -1,6 +1,6 @@
-"""Requests for systems whose messages are bytes: role, id, author and text, with NUL bytes between; and
-the plugin's
-side of them.
+"""Requests for systems whose messages are bytes: role, id, author and text, with NUL bytes between.
+
+And the plugin's side of them.
 """
 
 

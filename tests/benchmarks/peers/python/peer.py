@@ -91,9 +91,7 @@ def _calls(function: Callable[..., object], role: str, text: str, post: object) 
     return loop
 
 
-def _failures(
-    function: Callable[..., object], arguments: tuple[Any, ...], error: type[BaseException]
-) -> Loop:
+def _failures(function: Callable[..., object], arguments: tuple[Any, ...], error: type[BaseException]) -> Loop:
     def loop(count: int) -> None:
         for _ in repeat(None, count):
             try:  # noqa: SIM105  (a context manager would cost more than the call)

@@ -26,9 +26,7 @@ def open_peer(folder, variant):
     for job, text in [*CALL_TEXTS.items(), ("error", documents.TEXT)]:
         raw = text.encode()
         which = int(job == "error")
-        peer.loops[job] = lambda count, raw=raw, which=which: library.limits_call(
-            count, which, raw, len(raw), room
-        )
+        peer.loops[job] = lambda count, raw=raw, which=which: library.limits_call(count, which, raw, len(raw), room)
         size = peer.loops[job](1)
         peer.answers[job] = room.raw[:size].decode() if size else room.value[:10].decode()
     return peer

@@ -1,6 +1,4 @@
-"""memcpy: the limit of a document, a copy of its bytes: into memory that is there, or (variant new) into
-new memory.
-"""
+"""memcpy: the limit of a document, a copy of its bytes: over memory that is there, or (new) into new memory."""
 
 import ctypes
 

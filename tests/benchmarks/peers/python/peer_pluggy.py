@@ -78,9 +78,7 @@ def load(folder, variant, count):
     plugins.add_hookspecs(Spec)
     functions = []
     for number in range(count):
-        spec = importlib.util.spec_from_file_location(
-            f"tt{number}", folder / "plugins/python" / f"tt{number}.py"
-        )
+        spec = importlib.util.spec_from_file_location(f"tt{number}", folder / "plugins/python" / f"tt{number}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
 

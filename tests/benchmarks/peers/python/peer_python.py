@@ -37,9 +37,7 @@ def load(folder, variant, count):
     """`count` modules from their files, as a Python application imports plugins."""
     functions = []
     for number in range(count):
-        spec = importlib.util.spec_from_file_location(
-            f"tt{number}", folder / "plugins/python" / f"tt{number}.py"
-        )
+        spec = importlib.util.spec_from_file_location(f"tt{number}", folder / "plugins/python" / f"tt{number}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         functions.append((module.process_role, POST))

@@ -1,6 +1,4 @@
-"""wasmtime: the plugin is a WebAssembly module (peers/wasm/tt.wat), text is copied in and out of its
-memory.
-"""
+"""wasmtime: the plugin is a WebAssembly module (peers/wasm/tt.wat); text is copied in and out of it."""
 
 import documents
 from wasmtime import Engine, Func, FuncType, Instance, Module, Store, ValType
