@@ -387,7 +387,8 @@ static PyObject *record_getstate(PyObject *self, PyObject *Py_UNUSED(none))
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
         PyObject *name = PyList_GET_ITEM(names, i);
         PyObject *value = PyObject_GetAttr(self, name);
-        int failed = value == NULL ? !PyErr_ExceptionMatches(PyExc_AttributeError) : PyDict_SetItem(slots, name, value);
+        int failed = value == NULL ? !PyErr_ExceptionMatches(PyExc_AttributeError)
+                                   : PyDict_SetItem(slots, name, value);
         Py_XDECREF(value);
         if (failed)
             goto done;
