@@ -7,6 +7,7 @@ is checked first, then all of it is entered at once.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from loader.errors import RegistryError
@@ -29,6 +30,7 @@ class Registry:
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
         self._lock = threading.Lock()
+        self._entries: tuple[tuple[Plugin, tuple[str, ...]], ...] = ()
         self._plugins: tuple[Plugin, ...] = ()
         self._claims: dict[str, Plugin] = {}
 
@@ -44,16 +46,27 @@ class Registry:
 
     def add(self, plugin: Plugin, claims: Iterable[str] = ()) -> None:
         """Enters a plugin with its claims, or raises RegistryError and changes nothing."""
-        wanted = list(claims)
+        wanted = tuple(claims)
         with self._lock:
             conflicts = [(claim, self._claims[claim]) for claim in wanted if claim in self._claims]
             same_name = [other for other in self._plugins if other.name == plugin.name]
             if self.strict and (conflicts or same_name):
                 raise self._refusal(plugin, conflicts, same_name)
-            self._plugins = (*self._plugins, plugin)
-            self._claims = {**self._claims, **dict.fromkeys(wanted, plugin)}
+            self._set((*self._entries, (plugin, wanted)))
         if conflicts or same_name:
-            self._warn(plugin, conflicts, same_name)
+            with suppress(MemoryError):  # it is in by now; only the words for it are lost
+                self._warn(plugin, conflicts, same_name)
+
+    def remove(self, plugin: Plugin) -> None:
+        """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
+        with self._lock:
+            self._set(tuple(entry for entry in self._entries if entry[0] is not plugin))
+
+    def _set(self, entries: tuple[tuple[Plugin, tuple[str, ...]], ...]) -> None:
+        """All that needs memory first, so that nothing is half entered when there is none."""
+        plugins = tuple(plugin for plugin, _ in entries)
+        claims = {claim: plugin for plugin, wanted in entries for claim in wanted}
+        self._entries, self._plugins, self._claims = entries, plugins, claims
 
     @staticmethod
     def _warn(plugin: Plugin, conflicts: list[tuple[str, Plugin]], same_name: list[Plugin]) -> None:

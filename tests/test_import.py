@@ -49,8 +49,11 @@ def test_every_name_is_light(run_python: Run) -> None:
     assert not modules & HEAVY
 
 
-def test_loading_is_light(run_python: Run, hello: Path, greeter: loader.Contract) -> None:
+def test_loading_is_light(
+    run_python: Run, hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Loading and calling a plugin of a remembered contract does not import a parser."""
+    monkeypatch.delenv("NATIVE_PLUGIN_LOADER_CACHE", raising=False)  # headers.py turns it off for the process
     code = """
 import sys, loader
 contract = loader.Contract.from_header(sys.argv[2])

@@ -129,7 +129,11 @@ class Htmlizer:
         PluginError if ``hooks`` fails.
         """
         plugin = self.host.load(path, claims=self._claims)
-        self._build()
+        try:
+            self._build()
+        except BaseException:
+            self.host.registry.remove(plugin)
+            raise
         return plugin
 
     def _claims(self, plugin: Plugin) -> list[str]:
@@ -151,16 +155,22 @@ class Htmlizer:
         return roles
 
     def _build(self) -> None:
-        """A new engine for the plugins that there are now. Engines never change, so no lock is needed."""
-        roles = [
-            (name, plugin.owner, plugin.functions["process_role"].address) for name, plugin in self.roles.items()
-        ]
-        contents = [
-            (plugin.owner, plugin.functions["process_contents"].address) for plugin in self.contents_hooks
-        ]
-        self._engine = Engine(roles, contents, layout_of(HTMLIZE.struct("htmlize_post")))
-        #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
-        self.process_role: Callable[[str, str, Post], str] = self._engine.process_role
+        """A new engine for the plugins that there are now. Engines never change, so documents need no lock."""
+        plugins = None
+        while plugins is not self.plugins:  # another thread has loaded one: its engine and ours lack each other's
+            plugins = self.plugins
+            roles = [
+                (name, plugin.owner, plugin.functions["process_role"].address)
+                for name, plugin in self.roles.items()
+            ]
+            contents = [
+                (plugin.owner, plugin.functions["process_contents"].address) for plugin in self.contents_hooks
+            ]
+            engine = Engine(roles, contents, layout_of(HTMLIZE.struct("htmlize_post")))
+            process_role = engine.process_role
+            self._engine = engine
+            #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
+            self.process_role: Callable[[str, str, Post], str] = process_role
 
     # ---- Documents ----
 
