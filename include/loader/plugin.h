@@ -63,11 +63,16 @@
 #  define LOADER_STATIC_ASSERT _Static_assert
 #endif
 
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__MINGW_PRINTF_FORMAT) /* MinGW has two kinds of printf; this names the one that <stdio.h> gave */
+#  define LOADER_FORMAT(text, rest) __attribute__((format(__MINGW_PRINTF_FORMAT, text, rest)))
+#elif defined(__GNUC__) || defined(__clang__)
 #  define LOADER_FORMAT(text, rest) __attribute__((format(printf, text, rest)))
-#  define LOADER_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #else
 #  define LOADER_FORMAT(text, rest)
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#  define LOADER_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#else
 #  define LOADER_LIKELY(condition) (condition)
 #endif
 
@@ -75,12 +80,13 @@
  * be emitted by every file of a plugin that includes the contract's header. */
 #if defined(LOADER_HOST)
 #  define LOADER_MARKER(name) LOADER_STATIC_ASSERT(sizeof(#name) > 1, "a marker has a name")
-#elif defined(_MSC_VER)
+#elif defined(_MSC_VER) || (defined(__cplusplus) && (defined(_WIN32) || defined(__CYGWIN__)))
+/* In one declaration: a const of C++ is external only if it says so here, and selectany wants it external. */
 #  define LOADER_MARKER(name)                                                                           \
-      LOADER_BEGIN_C extern __declspec(dllexport) const unsigned char name;                             \
-      __declspec(selectany) const unsigned char name = LOADER_ABI; LOADER_END_C                         \
+      LOADER_BEGIN_C extern __declspec(dllexport) __declspec(selectany) const unsigned char name        \
+          = LOADER_ABI; LOADER_END_C                                                                    \
       LOADER_STATIC_ASSERT(sizeof(#name) > 1, "a marker has a name")
-#elif defined(_WIN32) || defined(__CYGWIN__)
+#elif defined(_WIN32) || defined(__CYGWIN__) /* C of GCC: warns if extern has a value */
 #  define LOADER_MARKER(name)                                                                           \
       LOADER_BEGIN_C extern __declspec(dllexport) const unsigned char name;                             \
       __attribute__((selectany)) const unsigned char name = LOADER_ABI; LOADER_END_C                    \

@@ -255,15 +255,16 @@ static int host_grow(loader_call *call, size_t more)
 
 /* ---- Results ----------------------------------------------------------------------------------------- */
 
-/* Ends a long result at `used` without giving back its last pages, if they are few: they were never touched,
- * so they are not resident, and malloc takes memory of the next result of this size from where this one is
- * freed only if that is as large as what was asked for. Shrinking first made each 10 MB document fault in
- * 2,600 new pages, which took longer than the work. */
+/* Ends a result that is not short at `used` without giving back the room behind it, if that is little: to shrink
+ * costs a call of 4 KB as much as its work. The last pages of a long one were never touched, so they are not
+ * resident, and malloc takes memory of the next result of this size from where this one is freed only if that is
+ * as large as what was asked for: shrinking made each 10 MB document fault in 2,600 new pages, which took longer
+ * than the work. */
 static bool end_in_place(const core_call *c, size_t used)
 {
     size_t capacity = (size_t)(c->call.limit - c->begin);
 
-    if (used < 65536 || capacity - used > capacity / 4)
+    if (used < 512 || capacity - used > capacity / 4)
         return false;
     if (c->bytes_result)
         Py_SET_SIZE((PyVarObject *)c->result, (Py_ssize_t)used);
@@ -318,13 +319,12 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
 
     if (spoiled(c, function))
         return NULL;
-    if (ascii || core_is_ascii(data, used)) {
-        if (c->room == CORE_RESULT && !c->bytes_result)
-            return take_result(c, used);
-        text = PyUnicode_New((Py_ssize_t)used, 127);
-        if (text != NULL && used != 0)
-            memcpy(PyUnicode_DATA(text), data, used);
-        return text;
+    if (c->room != CORE_RESULT || c->bytes_result) {
+        text = core_short_text(data, used);
+        if (text != NULL || PyErr_Occurred())
+            return text;
+    } else if (ascii || ascii_all(data, used)) {
+        return take_result(c, used);
     }
     text = PyUnicode_DecodeUTF8(data, (Py_ssize_t)used, NULL);
     if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))

@@ -27,7 +27,17 @@
 #endif
 #include "loader/plugin.h"
 
+#include "ascii.h"
 #include "crumb.h"
+
+/* What a call always takes is one function; what it seldom takes stays out of its registers' way. */
+#if defined(__GNUC__)
+#  define CORE_INLINE inline __attribute__((always_inline))
+#  define CORE_NOINLINE __attribute__((noinline))
+#else
+#  define CORE_INLINE inline
+#  define CORE_NOINLINE
+#endif
 
 /* Who is being called: one per loaded plugin and host. Type _call.Owner, made by loader/plugin.py. */
 typedef struct core_owner {
@@ -69,6 +79,14 @@ typedef struct core_call {
     bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */
     bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
 } core_call;
+
+/* A struct argument that keeps its native form: the base of frozen dataclasses. Type _call.Record. */
+typedef struct core_record {
+    PyObject_HEAD
+    PyObject *layout; /* the Layout that `native` has, or NULL; owned */
+    PyObject *kept;   /* holds `native` and the texts that it points to; owned */
+    const void *native;
+} core_record;
 
 /* The address of a contract function. Cast to its real, non-variadic type before it is called: Apple's arm64
  * passes variadic arguments elsewhere. */
@@ -119,7 +137,34 @@ typedef struct core_api {
     int (*watch_after)(core_call *c, const char *function, PyObject *token, int status);
 
     PyTypeObject *owner_type;
+    PyTypeObject *record_type;
+
+    int64_t (*now)(void); /* nanoseconds of a clock that is never set; GIL held or not */
 } core_api;
+
+/* The native form that a Record of a class right below `record_type` has kept for `layout`, or NULL: then `pack`
+ * is the way. The argument keeps it alive. */
+static inline const void *core_packed(PyObject *value, PyObject *layout, const PyTypeObject *record_type)
+{
+    const core_record *record = (const core_record *)(const void *)value;
+
+    return Py_TYPE(value)->tp_base == record_type && record->layout == layout ? record->native : NULL;
+}
+
+/* A short text as a new str, copied while it is looked at. NULL if it is not ASCII; with an exception if there is
+ * no memory. */
+static inline PyObject *core_short_text(const char *data, size_t size)
+{
+    PyObject *text;
+
+    if (size == 0)
+        return PyUnicode_New(0, 0); /* the empty str is shared and not to be written to */
+    text = PyUnicode_New((Py_ssize_t)size, 127);
+    if (text == NULL || ascii_copy((char *)((PyASCIIObject *)text + 1), data, size))
+        return text;
+    Py_DECREF(text);
+    return NULL;
+}
 
 /* Around each function of a plugin. What core_enter returns is for core_leave: a plugin may be called in a
  * service that another one called. */

@@ -104,9 +104,9 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
         a->total += text->size;
         return 0;
     case KIND_STRUCT: {
-        const void *native;
-        PyObject *keep;
-        if (core_pack(parameter->layout, value, &native, &keep) < 0)
+        const void *native = core_packed(value, parameter->layout, &core_record_type);
+        PyObject *keep = NULL;
+        if (native == NULL && core_pack(parameter->layout, value, &native, &keep) < 0)
             return -1;
         if (keep != NULL)
             a->kept[a->kept_count++] = keep;
@@ -154,48 +154,48 @@ static inline int enter(const function *f, loader_call *call, const uintptr_t *v
     }
 }
 
-static int enter_timed(function *f, core_call *c, const uintptr_t *values)
+/* The way of all calls that are not quick, not known to be, or due to be timed. */
+static CORE_NOINLINE int enter_slowly(function *f, core_call *c, const uintptr_t *values, bool away, bool timed)
 {
-    int64_t begin = core_now();
+    PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
+    int64_t begin;
     int status;
 
-    core_release(c);
+    if (away)
+        core_release(c);
+    begin = timed ? core_now() : 0;
     const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);
     core_leave(c, outer);
-    int64_t spent = core_now() - begin; /* before the GIL is waited for: that is not the plugin's time */
+    const bool slow = timed && core_now() - begin > SLOW; /* before the GIL is waited for: that is not its time */
     core_acquire(c);
-    f->slow = spent > SLOW;
-    return status;
-}
-
-/* The way of all calls that are not quick, or not known to be. */
-static int enter_slowly(function *f, core_call *c, const uintptr_t *values, bool timed)
-{
-    PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
-    int status;
-
-    if (timed) {
-        status = enter_timed(f, c, values);
-    } else {
-        core_release(c);
-        const core_crumb outer = core_enter(c, &f->step);
-        status = enter(f, &c->call, values);
-        core_leave(c, outer);
-        core_acquire(c);
-    }
+    if (timed)
+        f->slow = slow;
     return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
 }
 
-static PyObject *finish(function *f, core_call *c, int status)
+static CORE_NOINLINE PyObject *finish_slowly(const function *f, core_call *c, int status)
 {
     if (status == LOADER_OK)
-        return f->gives_bytes ? core_bytes(c, PyUnicode_AsUTF8(f->name)) : core_text(c, PyUnicode_AsUTF8(f->name), false);
-    return core_raise(c, PyUnicode_AsUTF8(f->name), status, NULL);
+        return f->gives_bytes ? core_bytes(c, f->step.name) : core_text(c, f->step.name, false);
+    return core_raise(c, f->step.name, status, NULL);
+}
+
+static inline PyObject *finish(const function *f, core_call *c, int status, const char *room)
+{
+    const size_t size = (size_t)(c->call.next - c->begin);
+
+    if (LOADER_LIKELY(status == LOADER_OK && c->begin == room && size <= STACK_ROOM && !f->gives_bytes &&
+                      !c->output_lost && c->cause == NULL && c->call.next <= c->call.limit)) {
+        PyObject *text = core_short_text(room, size);
+        if (text != NULL || PyErr_Occurred())
+            return text;
+    }
+    return finish_slowly(f, c, status);
 }
 
 /* `values`: exactly f->count arguments, in order. */
-static inline PyObject *call_in_order(function *f, PyObject *const *values)
+static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
 {
     struct arguments a;
     core_call c;
@@ -225,14 +225,15 @@ static inline PyObject *call_in_order(function *f, PyObject *const *values)
         goto done;
     }
     const bool timed = f->calls++ % TIMED_EVERY == 0;
-    if (timed || f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks) {
-        status = enter_slowly(f, &c, a.values, timed);
+    const bool away = f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks;
+    if (timed || away) {
+        status = enter_slowly(f, &c, a.values, away, timed);
     } else {
         const core_crumb outer = core_enter(&c, &f->step);
         status = enter(f, &c.call, a.values);
         core_leave(&c, outer);
     }
-    result = finish(f, &c, status);
+    result = finish(f, &c, status, room);
 done:
     core_end(&c);
     let_go(&a);
@@ -274,7 +275,7 @@ static Py_ssize_t open_struct(const function *f, PyObject *const *values)
     return -1;
 }
 
-static PyObject *call_by_name(function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
+static CORE_NOINLINE PyObject *call_by_name(function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
 {
     PyObject *values[MAX_PARAMETERS] = {NULL};
     PyObject *fields = NULL, *result = NULL;

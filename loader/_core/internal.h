@@ -90,7 +90,6 @@ int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
 
 /* ---- owner.c, function.c, utf8.c ---- */
 extern PyTypeObject core_owner_type, core_function_type;
-bool core_is_ascii(const char *data, size_t size);
 size_t core_utf8_valid(const char *data, size_t size);
 
 /* ---- The two ends of every call, inline because they are on the hot path ---- */

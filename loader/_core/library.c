@@ -15,6 +15,21 @@
 #if defined(_WIN32)
 #  include <windows.h>
 
+/* The number and, in the system's language, what it means. */
+static void describe(unsigned long code, char *error, size_t size)
+{
+    wchar_t wide[256];
+    DWORD flags = FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS | FORMAT_MESSAGE_MAX_WIDTH_MASK;
+    DWORD count = FormatMessageW(flags, NULL, code, 0, wide, sizeof wide / sizeof wide[0], NULL);
+    char text[3 * sizeof wide / sizeof wide[0] + 1]; /* UTF-8 takes up to 3 bytes for one of UTF-16 */
+    int written = WideCharToMultiByte(CP_UTF8, 0, wide, (int)count, text, (int)sizeof text - 1, NULL, NULL);
+
+    while (written > 0 && (text[written - 1] == ' ' || text[written - 1] == '.'))
+        written--;
+    text[written] = '\0';
+    snprintf(error, size, "Windows error %lu%s%s", code, written > 0 ? ": " : "", text);
+}
+
 void *library_open(const char *path, char *error, size_t size)
 {
     wchar_t wide[32768];
@@ -26,11 +41,8 @@ void *library_open(const char *path, char *error, size_t size)
     }
     /* Dependencies from the library's own folder and the system's, never from the working directory. */
     module = LoadLibraryExW(wide, NULL, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS);
-    if (module == NULL) {
-        unsigned long code = GetLastError();
-        snprintf(error, size, "Windows error %lu%s", code,
-                 code == 126 ? " (it, or a library that it needs, was not found)" : "");
-    }
+    if (module == NULL)
+        describe(GetLastError(), error, size);
     return (void *)module;
 }
 

@@ -6,8 +6,11 @@
  */
 #include "internal.h"
 
-#include <math.h>
-#include <time.h>
+#if defined(_WIN32)
+#  include <windows.h>
+#else
+#  include <time.h>
+#endif
 
 struct core_limit {
     PyObject_HEAD
@@ -23,13 +26,19 @@ static PyObject *limit_variable; /* the contextvar */
 
 int64_t core_now(void)
 {
-    struct timespec time;
-#if defined(CLOCK_MONOTONIC)
-    clock_gettime(CLOCK_MONOTONIC, &time);
+#if defined(_WIN32)
+    LARGE_INTEGER ticks, second;
+
+    QueryPerformanceFrequency(&second);
+    QueryPerformanceCounter(&ticks);
+    return ticks.QuadPart / second.QuadPart * 1000000000 +
+           ticks.QuadPart % second.QuadPart * 1000000000 / second.QuadPart;
 #else
-    timespec_get(&time, TIME_UTC);
-#endif
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+#endif
 }
 
 int core_limit_check(const core_limit *limit)
@@ -74,7 +83,7 @@ static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         double value = PyFloat_AsDouble(seconds);
         if (value == -1.0 && PyErr_Occurred())
             return NULL;
-        if (isnan(value)) {
+        if (value != value) { /* MinGW's isnan warns of its own narrowing */
             PyErr_SetString(PyExc_ValueError, "a deadline is a number of seconds, not NaN");
             return NULL;
         }

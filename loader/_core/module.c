@@ -28,6 +28,8 @@ static core_api api = {
     .watch_before = core_watch_before,
     .watch_after = core_watch_after,
     .owner_type = &core_owner_type,
+    .now = core_now,
+    .record_type = &core_record_type,
 };
 
 static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))

@@ -15,12 +15,7 @@ typedef struct layout {
 } layout;
 
 /* Base of frozen dataclasses: `native` is made at the first call that wants it. */
-typedef struct record {
-    PyObject_HEAD
-    PyObject *layout; /* the Layout that `native` has, or NULL; owned */
-    PyObject *kept;   /* holds `native` and the texts that it points to; owned */
-    const void *native;
-} record;
+typedef core_record record;
 
 /* ---- Values ------------------------------------------------------------------------------------------ */
 

@@ -1,35 +1,5 @@
-/* utf8.c: is this ASCII, is this well-formed UTF-8. */
+/* utf8.c: is this well-formed UTF-8. */
 #include "internal.h"
-
-static inline uint64_t word_at(const char *data)
-{
-    uint64_t word;
-    memcpy(&word, data, sizeof word);
-    return word;
-}
-
-#define HIGH_BITS UINT64_C(0x8080808080808080)
-
-bool core_is_ascii(const char *data, size_t size)
-{
-    size_t i = 0;
-
-    /* Blocks without an early exit inside, so that the compiler can use vectors. */
-    for (; size - i >= 256; i += 256) {
-        uint64_t seen = 0;
-        for (size_t j = 0; j < 256; j += 8)
-            seen |= word_at(data + i + j);
-        if (seen & HIGH_BITS)
-            return false;
-    }
-    for (; size - i >= 8; i += 8)
-        if (word_at(data + i) & HIGH_BITS)
-            return false;
-    for (; i < size; i++)
-        if (data[i] & 0x80)
-            return false;
-    return true;
-}
 
 /* The number of bytes of the well-formed sequence at `s`, of which `size` > 0 are there; 0 if it is none.
  * The ranges are table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing past 10FFFF. */
@@ -70,7 +40,7 @@ size_t core_utf8_valid(const char *data, size_t size)
     size_t i = 0;
 
     while (i < size) {
-        if (size - i >= 64 && core_is_ascii(data + i, 64)) {
+        if (size - i >= 64 && ascii_all(data + i, 64)) {
             i += 64;
             continue;
         }

@@ -18,7 +18,7 @@ extern char **environ;
 /* ---- Around a call ----------------------------------------------------------------------------------- */
 
 /* owner.watch(owner, function, token): token None before the call, and what that gave after it. */
-static PyObject *tell(core_call *c, const char *function, PyObject *token)
+static PyObject *ask(core_call *c, const char *function, PyObject *token)
 {
     PyThreadState *thread = c->thread;
     PyObject *watch, *result = NULL;
@@ -38,7 +38,7 @@ static PyObject *tell(core_call *c, const char *function, PyObject *token)
 
 PyObject *core_watch_before(core_call *c, const char *function)
 {
-    PyObject *token = tell(c, function, NULL);
+    PyObject *token = ask(c, function, NULL);
 
     if (token == NULL)
         core_forget(c); /* a watch that fails watches nothing */
@@ -49,7 +49,7 @@ int core_watch_after(core_call *c, const char *function, PyObject *token, int st
 {
     static const char text[] = "it changed the state of the process";
     PyThreadState *thread = c->thread;
-    PyObject *result = tell(c, function, token);
+    PyObject *result = ask(c, function, token);
 
     core_acquire(c);
     Py_DECREF(token);

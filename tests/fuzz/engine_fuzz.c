@@ -164,7 +164,7 @@ static struct answer render(const engine *self, const char *data, size_t size, u
         .report = options & 2 ? report : NULL,
         .context = &c,
         .escape = (options & 1) != 0,
-        .ascii = engine_is_ascii(data, size),
+        .ascii = ascii_all(data, size),
     };
     struct answer answer;
 
@@ -177,7 +177,7 @@ static struct answer render(const engine *self, const char *data, size_t size, u
     answer.size = (size_t)(c.call.next - c.begin);
     answer.problems = c.problems;
     answer.ascii = run.ascii;
-    if (answer.status == LOADER_OK && run.ascii && !engine_is_ascii(answer.data, answer.size))
+    if (answer.status == LOADER_OK && run.ascii && !ascii_all(answer.data, answer.size))
         abort();
     return answer;
 }

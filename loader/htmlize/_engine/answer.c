@@ -6,34 +6,6 @@
 
 enum { PATIENCE = 16 }; /* roles between two looks at a deadline, which cost a clock's reading each */
 
-bool engine_is_ascii(const char *data, size_t size)
-{
-    uint64_t word, all = 0;
-    size_t i = 0;
-
-    if (size < 8) {
-        unsigned char some = 0;
-        for (; i < size; i++)
-            some |= (unsigned char)data[i];
-        return some < 128;
-    }
-#ifdef HAVE_SSE2
-    for (; size - i >= BLOCK; i += BLOCK) {
-        const __m128i *p = (const __m128i *)(const void *)(data + i);
-        __m128i a = _mm_or_si128(_mm_loadu_si128(p), _mm_loadu_si128(p + 1));
-        __m128i b = _mm_or_si128(_mm_loadu_si128(p + 2), _mm_loadu_si128(p + 3));
-        if (_mm_movemask_epi8(_mm_or_si128(a, b)) != 0)
-            return false;
-    }
-#endif
-    for (; size - i >= 8; i += 8) {
-        memcpy(&word, data + i, 8);
-        all |= word;
-    }
-    memcpy(&word, data + size - 8, 8); /* the rest, with some bytes seen twice */
-    return ((all | word) & EACH(0x80)) == 0;
-}
-
 /* Makes room for `more` bytes behind what the buffer holds. */
 static bool buffer_reserve(engine_buffer *buffer, size_t more)
 {
@@ -117,7 +89,7 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
     } else if (status == LOADER_OK) {
         if (call->error.size != 0)
             run->forget(call); /* it failed and went on: the next failure is not to get this text */
-        if (engine_is_ascii(begin, size))
+        if (ascii_all(begin, size))
             return LOADER_OK;
         good = run->utf8_valid(begin, size);
         if (good == size) {
@@ -141,7 +113,7 @@ ROLE_INLINE int leave(engine_run *run, size_t offset, size_t max_output, int sta
     run->crumb->owner = NULL;
     *run->max_output = SIZE_MAX;
     if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
-                      call->error.size == 0 && engine_is_ascii(begin, size)))
+                      call->error.size == 0 && ascii_all(begin, size)))
         return LOADER_OK;
     return engine_settle(run, offset, max_output, status);
 }
@@ -213,11 +185,30 @@ static bool put_kept(engine_run *run, const char *at, const char *end)
     return true;
 }
 
-enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
-                            const char *close, bool wrapped, int *status)
+/* The plugin failed with `status`: what becomes of its match. */
+static enum pass_verdict pass_failed(engine_run *run, const engine_role *role, const char *start, const char *close,
+                                     int *status)
+{
+    const engine_problem problem = {
+        .role = role,
+        .rewritten = run->rewritten,
+        .offset = (size_t)(start - run->source.begin),
+        .status = *status,
+    };
+
+    if (!goes_on(run, &problem, status))
+        return PASS_STOP;
+    if (!run->rewritten || !run->escape)
+        return PASS_KEPT;
+    *status = ENGINE_NO_MEMORY;
+    return put_kept(run, start, close + 1) ? PASS_ANSWERED : PASS_STOP;
+}
+
+/* A role's text that is no slice of the source, or is not to be answered now, or that a limit may stop. */
+static enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                                     const char *close, bool wrapped, int *status)
 {
     loader_text text = {tick + 1, (size_t)(close - tick - 1)};
-    engine_problem problem = {.role = role, .rewritten = run->rewritten};
 
     *status = ENGINE_NO_MEMORY;
     if (run->raw || wrapped) {
@@ -233,16 +224,22 @@ enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char
     if (run->limited && --run->patience == 0 && !pass_patient(run, status))
         return PASS_STOP;
     run->crumb->offset = (size_t)(start - run->source.begin);
-    problem.status = answer(run, role, &text);
-    if (LOADER_LIKELY(problem.status == LOADER_OK))
+    *status = answer(run, role, &text);
+    return *status == LOADER_OK ? PASS_ANSWERED : pass_failed(run, role, start, close, status);
+}
+
+enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                            const char *close, bool wrapped, int *status)
+{
+    const loader_text text = {tick + 1, (size_t)(close - tick - 1)};
+
+    if (run->raw || wrapped || run->limited)
+        return pass_slowly(run, role, start, tick, close, wrapped, status);
+    run->crumb->offset = (size_t)(start - run->source.begin);
+    *status = answer(run, role, &text);
+    if (LOADER_LIKELY(*status == LOADER_OK))
         return PASS_ANSWERED;
-    problem.offset = (size_t)(start - run->source.begin);
-    if (!goes_on(run, &problem, status))
-        return PASS_STOP;
-    if (!run->rewritten || !run->escape)
-        return PASS_KEPT;
-    *status = ENGINE_NO_MEMORY;
-    return put_kept(run, start, close + 1) ? PASS_ANSWERED : PASS_STOP;
+    return pass_failed(run, role, start, close, status);
 }
 
 /* ---- Contents hooks ------------------------------------------------------------------------------------ */

@@ -120,7 +120,7 @@ static PyObject *fail(const engine_object *self, struct document *d, int status)
     }
     if (p->role == NULL)
         return engine_api->raise(&d->call, "process_contents", status, NULL);
-    PyOS_snprintf(where, sizeof where, "in role '%.*s' at byte %zu of %s", ENGINE_NAME(p->role), p->offset,
+    snprintf(where, sizeof where, "in role '%.*s' at byte %zu of %s", ENGINE_NAME(p->role), p->offset,
                   of);
     return engine_api->raise(&d->call, "process_role", status, where);
 }
@@ -184,16 +184,12 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
         run->limited = c->limit != NULL;
         run->crumb = c->crumb;
         run->watched = is_watched(self) ? watched : NULL;
-        if (wants_away(self, c, text->size))
-            began = engine_leave_python(c, &self->pace, text->size);
-        else
-            self->pace.calls++;
+        began = engine_leave_python(c, &self->pace, text->size, wants_away(self, c, text->size));
         status = engine_render(run, text);
         engine_finish(run);
         c->crumb->offset = outer.offset;
         core_leave(c, outer);
-        if (c->thread != NULL)
-            engine_enter_python(c, &self->pace, began);
+        engine_enter_python(c, &self->pace, began);
         if (status != LOADER_OK)
             fail(self, d, status);
         else

@@ -17,6 +17,7 @@
 #endif
 #include "htmlize/htmlize.h"
 
+#include "../../_core/ascii.h"
 #include "../../_core/crumb.h"
 
 #include <stdbool.h>
@@ -45,7 +46,8 @@ typedef struct engine_contents {
 
 /* A slot of the table of roles: open addressing, `number` is an index into roles plus 1, 0 where empty. */
 typedef struct engine_slot {
-    uint32_t hash, number;
+    uint64_t key; /* role_key of the name */
+    uint32_t size, number;
 } engine_slot;
 
 struct engine_path; /* one way to scan: portable, sse2, avx2, neon */
@@ -145,8 +147,5 @@ void engine_finish(engine_run *run);
  * run->ascii tells about the answer), or the failure's status with call->error set and the output back at
  * `offset`. Needs of `run` only call, begin, utf8_valid and forget. */
 int engine_settle(engine_run *run, size_t offset, size_t max_output, int status);
-
-/* Whether all bytes are below 128. */
-bool engine_is_ascii(const char *data, size_t size);
 
 #endif /* HTMLIZE_ENGINE_H */

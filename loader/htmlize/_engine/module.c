@@ -1,8 +1,6 @@
 /* module.c: the module loader.htmlize._engine and its type Engine. */
 #include "module.h"
 
-#include <time.h>
-
 const core_api *engine_api;
 
 /* ---- Arguments ----------------------------------------------------------------------------------------- */
@@ -45,7 +43,7 @@ static int bad_str(void)
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
-    PyOS_snprintf(what, sizeof what, "character %zd of the text is a lone surrogate, not UTF-8", offset);
+    snprintf(what, sizeof what, "character %zd of the text is a lone surrogate, not UTF-8", offset);
     return bad_text(what, offset, "Read the text with errors=\"replace\"");
 }
 
@@ -69,16 +67,16 @@ int engine_borrow_other(PyObject *object, const char *what, loader_text *text, b
     *bytes = true;
     text->data = PyBytes_AS_STRING(object);
     text->size = (size_t)PyBytes_GET_SIZE(object);
-    *ascii = engine_is_ascii(text->data, text->size);
+    *ascii = ascii_all(text->data, text->size);
     good = *ascii ? text->size : engine_api->utf8_valid(text->data, text->size);
     if (good == text->size)
         return 0;
-    PyOS_snprintf(message, sizeof message, "byte %zu of the text (0x%02x) is not valid UTF-8", good,
+    snprintf(message, sizeof message, "byte %zu of the text (0x%02x) is not valid UTF-8", good,
                   (unsigned)(unsigned char)text->data[good]);
     return bad_text(message, (Py_ssize_t)good, "Say errors=\"replace\", or decode it from its own encoding");
 }
 
-const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep)
+const htmlize_post *engine_post_other(const engine_object *self, PyObject *value, PyObject **keep)
 {
     static const htmlize_post none = {.size = sizeof none};
     const void *native;
@@ -96,33 +94,25 @@ void engine_forget(loader_call *call)
 
 /* ---- The GIL ------------------------------------------------------------------------------------------- */
 
-static int64_t nanoseconds(void)
+int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size, bool away)
 {
-    struct timespec now;
-#ifdef CLOCK_MONOTONIC
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-#else
-    (void)timespec_get(&now, TIME_UTC);
-#endif
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size)
-{
-    const bool timed = size < LONG_TEXT && pace->calls % TIMED_EVERY == 0;
+    const bool timed = size < LONG_TEXT && engine_wants_time(pace);
 
     pace->calls++; /* while the GIL is held */
-    engine_api->release(c);
-    return timed ? nanoseconds() : 0;
+    if (away)
+        engine_api->release(c);
+    return timed ? engine_api->now() : 0;
 }
 
 void engine_enter_python(core_call *c, engine_pace *pace, int64_t began)
 {
-    const int64_t spent = began == 0 ? 0 : nanoseconds() - began; /* without the wait for the GIL */
+    const int64_t spent = began == 0 ? 0 : engine_api->now() - began; /* without the wait for the GIL */
 
     engine_api->acquire(c);
-    if (began != 0)
+    if (began != 0) {
         pace->slow = spent > SLOW;
+        pace->known = true;
+    }
 }
 
 /* ---- Engine: made, read, dropped ----------------------------------------------------------------------- */

@@ -7,14 +7,15 @@
 #include "engine.h"
 
 /* When the GIL is released: for text from LONG_TEXT bytes on; under a deadline or cancel flag; where a
- * plugin has called into Python; and where the last timed call took longer than SLOW nanoseconds. Every
- * TIMED_EVERY-th call is timed, the first one included. Letting the GIL go and taking it again costs about
- * 50 ns, and far more if another thread takes it meanwhile; 16 KiB of text take about 5 microseconds. */
+ * plugin has called into Python; for the first call; and where the last timed call took longer than SLOW
+ * nanoseconds. Every TIMED_EVERY-th call is timed, the first one included. Letting the GIL go and taking it again
+ * costs about 50 ns, and far more if another thread takes it meanwhile; 16 KiB of text take about 5 microseconds. */
 enum { LONG_TEXT = 16 * 1024, SLOW = 10000, TIMED_EVERY = 64 };
 
 /* How fast one kind of call has been. Written under the GIL. */
 typedef struct engine_pace {
     uint8_t calls;
+    bool known; /* the first call is over */
     bool slow;
 } engine_pace;
 
@@ -54,19 +55,32 @@ static inline int engine_borrow(PyObject *object, const char *what, loader_text 
     return 0;
 }
 
-/* The native post of `value` (a Post, a mapping or None), with *keep to be dropped after the call. NULL
+/* The native post of `value` (a Post, a mapping, None or NULL), with *keep to be dropped after the call. NULL
  * with an exception. */
-const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep);
+const htmlize_post *engine_post_other(const engine_object *self, PyObject *value, PyObject **keep);
+
+static inline const htmlize_post *engine_post(const engine_object *self, PyObject *value, PyObject **keep)
+{
+    const htmlize_post *post = value == NULL ? NULL : core_packed(value, self->layout, engine_api->record_type);
+
+    *keep = NULL;
+    return post != NULL ? post : engine_post_other(self, value, keep);
+}
 
 /* Whether the GIL is to be released around this call, apart from what its owners say. */
 static inline bool engine_wants_away(const core_call *c, const engine_pace *pace, size_t size)
 {
-    return size >= LONG_TEXT || pace->slow || c->limit != NULL || pace->calls % TIMED_EVERY == 0;
+    return size >= LONG_TEXT || !pace->known || pace->slow || c->limit != NULL;
 }
 
-/* Releases the GIL, takes it again, and times what comes between where that is due. The first counts the
- * call; who does not call it counts by hand. */
-int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size);
+static inline bool engine_wants_time(const engine_pace *pace)
+{
+    return pace->calls % TIMED_EVERY == 0;
+}
+
+/* Around a call that wants to be away or timed: releases the GIL and takes it again if `away`, and times what
+ * comes between where that is due. The first counts the call; who does not call it counts by hand. */
+int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size, bool away);
 void engine_enter_python(core_call *c, engine_pace *pace, int64_t began);
 
 /* engine_run's callback of the same name. */

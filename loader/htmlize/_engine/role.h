@@ -1,42 +1,102 @@
 /* role.h: from a tick back to the role's name, from the name to its plugin.
  *
- * The name is hashed from its last byte to its first, because the scanner meets it walking back from the
- * tick.
+ * Most names are shorter than 9 bytes: then the name itself, in one word, is what the table is asked for.
  */
 #ifndef HTMLIZE_ROLE_H
 #define HTMLIZE_ROLE_H
 
 #include "engine.h"
 
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#  include <emmintrin.h>
+#endif
+
 #define ROLE_INLINE static inline __attribute__((always_inline))
 
 /* 1 for each byte of a role's name: [0-9A-Za-z_]. */
 extern const unsigned char role_word[256];
 
-ROLE_INLINE uint64_t role_hash_step(uint64_t hash, char byte)
+/* ---- From a name to its role --------------------------------------------------------------------------- */
+
+/* The bytes of a short name in one word: two names of the same size, at most 8, with the same key are one. The key
+ * of a longer name only says where to look. */
+ROLE_INLINE uint64_t role_key(const char *name, size_t size)
 {
-    return (hash << 5) - hash + (unsigned char)byte;
+    uint64_t key = 0, word = 0;
+
+    for (; size > 8; name += 8, size -= 8) {
+        memcpy(&word, name, 8);
+        key = (key ^ word) * UINT64_C(0x9E3779B97F4A7C15);
+        key ^= key >> 29;
+    }
+    for (size_t i = 0; i < size; i++)
+        key ^= (uint64_t)(unsigned char)name[i] << 8 * i;
+    return key;
 }
 
-ROLE_INLINE uint32_t role_hash_end(uint64_t hash)
+ROLE_INLINE size_t role_slot(const engine *self, uint64_t key, size_t size)
 {
-    return (uint32_t)((hash * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+    return (size_t)(((key + size) * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & self->slot_mask;
 }
 
-/* The role of `size` bytes at `name`, whose hash is known; NULL if no plugin answers it. */
-ROLE_INLINE const engine_role *role_find(const engine *self, const char *name, size_t size, uint32_t hash)
+/* The role of the `size` bytes at `name`, whose key is known; NULL if no plugin answers it. */
+ROLE_INLINE const engine_role *role_find(const engine *self, const char *name, size_t size, uint64_t key)
 {
-    for (size_t i = hash & self->slot_mask;; i = (i + 1) & self->slot_mask) {
+    for (size_t i = role_slot(self, key, size);; i = (i + 1) & self->slot_mask) {
         const engine_slot *slot = &self->slots[i];
         const engine_role *role;
         if (slot->number == 0)
             return NULL; /* there is always an empty slot: the table is at most an eighth full */
-        if (slot->hash != hash)
-            continue;
         role = &self->roles[slot->number - 1];
-        if (role->name.size == size && memcmp(role->name.data, name, size) == 0)
+        if (slot->key == key && slot->size == size && (size <= 8 || memcmp(role->name.data, name, size) == 0))
             return role;
     }
+}
+
+/* ---- From a tick back to the name ---------------------------------------------------------------------- */
+
+/* How many bytes before `colon` may be part of a name, looking no further back than `begin`. */
+ROLE_INLINE size_t role_name_size(const char *begin, const char *colon)
+{
+    const char *name = colon;
+
+    while (name > begin && role_word[(unsigned char)name[-1]])
+        name--;
+    return (size_t)(colon - name);
+}
+
+#if defined(__SSE2__)
+/* The same of the 16 bytes before `colon`, all at once; 16 if all of them are. */
+ROLE_INLINE size_t role_name_size_16(const char *colon)
+{
+    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(colon - 16));
+    const __m128i low = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* bytes above 127 are negative here */
+    const __m128i letter =
+        _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)), _mm_cmpgt_epi8(_mm_set1_epi8('z' + 1), low));
+    const __m128i digit =
+        _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)), _mm_cmpgt_epi8(_mm_set1_epi8('9' + 1), v));
+    const __m128i word = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
+    const unsigned other = ~(unsigned)_mm_movemask_epi8(word) & 0xFFFF;
+
+    return other == 0 ? 16 : (size_t)__builtin_clz(other) - 16;
+}
+#endif
+
+/* The key of the name of `size` bytes, 16 at most, before `colon`. */
+ROLE_INLINE uint64_t role_key_before(const char *colon, size_t size)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word;
+
+    if (size <= 8) { /* what stands before the name is shifted out */
+        memcpy(&word, colon - 8, 8);
+        return word >> (64 - 8 * size);
+    }
+#endif
+    return role_key(colon - size, size);
 }
 
 /* Whether a role opens at `tick`: then *start is its first colon and *role who answers it, or NULL. Nothing
@@ -44,19 +104,27 @@ ROLE_INLINE const engine_role *role_find(const engine *self, const char *name, s
 ROLE_INLINE bool role_opens(const engine *self, const char *begin, const char *tick, const char **start,
                             const engine_role **role)
 {
-    const char *name = tick - 1;
-    uint64_t hash = 0;
+    const char *const colon = tick - 1;
+    size_t size;
+    uint64_t key;
 
-    if (tick - begin < 3 || *name != ':') /* the shortest is :a: */
+    if (tick - begin < 3 || *colon != ':') /* the shortest is :a: */
         return false;
-    while (name > begin && role_word[(unsigned char)name[-1]]) {
-        name--;
-        hash = role_hash_step(hash, *name);
+#if defined(__SSE2__)
+    if (LOADER_LIKELY(colon - begin > 16 && (size = role_name_size_16(colon)) < 16)) {
+        if (size == 0 || colon[-(ptrdiff_t)size - 1] != ':')
+            return false;
+        key = role_key_before(colon, size);
+        *start = colon - size - 1;
+        *role = role_find(self, colon - size, size, key);
+        return true;
     }
-    if (name == tick - 1 || name == begin || name[-1] != ':')
+#endif
+    size = role_name_size(begin, colon);
+    if (size == 0 || size == (size_t)(colon - begin) || colon[-(ptrdiff_t)size - 1] != ':')
         return false;
-    *start = name - 1;
-    *role = role_find(self, name, (size_t)(tick - 1 - name), role_hash_end(hash));
+    *start = colon - size - 1;
+    *role = role_find(self, colon - size, size, role_key(colon - size, size));
     return true;
 }
 

@@ -6,19 +6,27 @@
 enum {
     STACK_ROOM = 640,  /* bytes of an answer that need no memory but the str's own */
     SHORT_TEXT = 384,  /* bytes of text up to which the stack is tried first */
-    MOST_ARGUMENTS = 3
+    MOST_ARGUMENTS = 3,
+    RECENT = 8 /* names of roles that are remembered; a power of two */
+};
+
+/* A role that was asked for by this very str object. Names are mostly literals, so the object says it all. */
+struct recent {
+    PyObject *name; /* owned, so that its address stays its own; or NULL */
+    const engine_role *role;
 };
 
 typedef struct role_call {
     PyObject_HEAD
     vectorcallfunc vectorcall;
     engine_object *engine;
+    struct recent recent[RECENT]; /* by the name's address; under the GIL */
 } role_call;
 
 /* ---- Arguments ----------------------------------------------------------------------------------------- */
 
 /* Puts positional and keyword arguments in order. Returns 0, or -1 with TypeError. */
-static int order(PyObject *const *args, Py_ssize_t count, PyObject *names, PyObject **values)
+static CORE_NOINLINE int order(PyObject *const *args, Py_ssize_t count, PyObject *names, PyObject **values)
 {
     static const char *const places[MOST_ARGUMENTS] = {"role", "text", "post"};
 
@@ -70,7 +78,7 @@ static PyObject *unknown_role(const engine_object *self, PyObject *role)
     return NULL;
 }
 
-static inline const engine_role *find(const engine_object *self, PyObject *name)
+static CORE_NOINLINE const engine_role *look_up(const engine_object *self, PyObject *name)
 {
     Py_ssize_t size;
     const char *data;
@@ -80,17 +88,27 @@ static inline const engine_role *find(const engine_object *self, PyObject *name)
         PyErr_Format(PyExc_TypeError, "role is a str, not %.100s", Py_TYPE(name)->tp_name);
         return NULL;
     }
-    if (PyUnicode_IS_COMPACT_ASCII(name)) {
-        data = (const char *)PyUnicode_DATA(name);
-        size = PyUnicode_GET_LENGTH(name);
-    } else {
-        data = PyUnicode_AsUTF8AndSize(name, &size);
-        if (data == NULL)
-            return NULL;
-    }
+    data = PyUnicode_AsUTF8AndSize(name, &size);
+    if (data == NULL)
+        return NULL;
     role = engine_find(&self->engine, data, (size_t)size);
     if (role == NULL)
         unknown_role(self, name);
+    return role;
+}
+
+static inline const engine_role *find(role_call *self, PyObject *name)
+{
+    struct recent *const recent = &self->recent[((uintptr_t)name >> 4) % RECENT];
+    const engine_role *role;
+
+    if (LOADER_LIKELY(recent->name == name))
+        return recent->role;
+    role = look_up(self->engine, name);
+    if (role != NULL) {
+        recent->role = role;
+        Py_XSETREF(recent->name, Py_NewRef(name));
+    }
     return role;
 }
 
@@ -119,7 +137,7 @@ static inline int use_room(core_call *c, size_t size, char *room)
 }
 
 /* The answer of a call that did not go the usual way: longer, not ASCII, failed. */
-static PyObject *settle(core_call *c, const engine_role *role, int status)
+static CORE_NOINLINE PyObject *settle(core_call *c, const engine_role *role, int status)
 {
     engine_run run = {
         .call = &c->call,
@@ -135,17 +153,36 @@ static PyObject *settle(core_call *c, const engine_role *role, int status)
     return fail(c, role, status);
 }
 
-static inline PyObject *answer(const engine_object *self, const engine_role *role, const loader_text *text,
+static const core_step role_step = {"process_role", 0};
+
+/* The way of all calls that are not quick, not known to be, or due to be timed. */
+static CORE_NOINLINE int process_slowly(core_call *c, engine_pace *pace, const engine_role *role, const loader_text *text,
+                          const htmlize_post *post)
+{
+    const bool away = engine_wants_away(c, pace, text->size) || role->owner->talks;
+    const int64_t began = engine_leave_python(c, pace, text->size, away);
+    PyObject *token = NULL;
+    int status;
+
+    if (role->owner->watch != NULL) /* with `watch`, `talks` is set */
+        token = engine_api->watch_before(c, role_step.name);
+    const core_crumb outer = core_enter(c, &role_step);
+    status = role->process(&c->call, &role->name, text, post);
+    core_leave(c, outer);
+    if (token != NULL)
+        status = engine_api->watch_after(c, role_step.name, token, status);
+    engine_enter_python(c, pace, began);
+    return status;
+}
+
+static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role *role, const loader_text *text,
                                const htmlize_post *post)
 {
     engine_pace *const pace = &self->paces[role - self->engine.roles];
-    static const core_step step = {"process_role", 0};
     core_call c;
     char room[STACK_ROOM];
-    PyObject *html = NULL, *token = NULL;
-    int64_t began = 0;
+    PyObject *html = NULL;
     size_t size;
-    bool away;
     int status;
 
     if (engine_api->begin(&c, role->owner) < 0)
@@ -154,29 +191,20 @@ static inline PyObject *answer(const engine_object *self, const engine_role *rol
         engine_api->end(&c);
         return NULL;
     }
-    away = engine_wants_away(&c, pace, text->size) || role->owner->talks;
-    if (away)
-        began = engine_leave_python(&c, pace, text->size);
-    else
+    if (LOADER_LIKELY(!engine_wants_away(&c, pace, text->size) && !engine_wants_time(pace) && !role->owner->talks)) {
+        const core_crumb outer = core_enter(&c, &role_step);
         pace->calls++;
-    if (away && role->owner->watch != NULL) /* with `watch`, `talks` is set */
-        token = engine_api->watch_before(&c, step.name);
-    const core_crumb outer = core_enter(&c, &step);
-    status = role->process(&c.call, &role->name, text, post);
-    core_leave(&c, outer);
-    if (token != NULL)
-        status = engine_api->watch_after(&c, step.name, token, status);
-    if (away)
-        engine_enter_python(&c, pace, began);
-    size = (size_t)(c.call.next - c.begin);
-    if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 &&
-                      size <= STACK_ROOM && size <= role->max_output && engine_is_ascii(room, size))) {
-        html = PyUnicode_New((Py_ssize_t)size, 127);
-        if (html != NULL && size != 0) /* the empty str is shared and not to be written to */
-            memcpy(PyUnicode_DATA(html), room, size);
+        status = role->process(&c.call, &role->name, text, post);
+        core_leave(&c, outer);
     } else {
-        html = settle(&c, role, status);
+        status = process_slowly(&c, pace, role, text, post);
     }
+    size = (size_t)(c.call.next - c.begin);
+    if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 && size <= STACK_ROOM &&
+                      size <= role->max_output && !c.output_lost && c.cause == NULL))
+        html = core_short_text(room, size);
+    if (html == NULL && !PyErr_Occurred())
+        html = settle(&c, role, status);
     if (c.room != CORE_BORROWED || c.error != NULL || c.cause != NULL || c.kept != NULL || c.limit != NULL)
         engine_api->end(&c);
     return html;
@@ -184,7 +212,7 @@ static inline PyObject *answer(const engine_object *self, const engine_role *rol
 
 static PyObject *call(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
 {
-    const engine_object *self = ((role_call *)object)->engine;
+    role_call *const self = (role_call *)object;
     const Py_ssize_t count = PyVectorcall_NARGS(flags);
     PyObject *ordered[MOST_ARGUMENTS], *keep, *html;
     const engine_role *role;
@@ -200,10 +228,10 @@ static PyObject *call(PyObject *object, PyObject *const *args, size_t flags, PyO
     role = find(self, args[0]);
     if (role == NULL || engine_borrow(args[1], "text", &text, &ascii, NULL) < 0)
         return NULL;
-    post = engine_post(self, args[2], &keep);
+    post = engine_post(self->engine, args[2], &keep);
     if (post == NULL)
         return NULL;
-    html = answer(self, role, &text, post);
+    html = answer(self->engine, role, &text, post);
     Py_XDECREF(keep);
     return html;
 }
@@ -223,7 +251,11 @@ PyObject *engine_new_role_call(engine_object *owner)
 
 static void drop_role_call(PyObject *object)
 {
-    Py_XDECREF((PyObject *)((role_call *)object)->engine);
+    role_call *const self = (role_call *)object;
+
+    for (size_t i = 0; i < RECENT; i++)
+        Py_XDECREF(self->recent[i].name);
+    Py_XDECREF((PyObject *)self->engine);
     Py_TYPE(object)->tp_free(object);
 }
 

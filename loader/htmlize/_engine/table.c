@@ -13,15 +13,6 @@ const unsigned char role_word[256] = {
     ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1,
 };
 
-static uint32_t hash_of(const char *name, size_t size)
-{
-    uint64_t hash = 0;
-
-    while (size-- > 0)
-        hash = role_hash_step(hash, name[size]);
-    return role_hash_end(hash);
-}
-
 static void *copy_of(const void *data, size_t count, size_t each)
 {
     void *copy = calloc(count == 0 ? 1 : count, each);
@@ -35,8 +26,8 @@ static void *copy_of(const void *data, size_t count, size_t each)
 static void put(engine *self, uint32_t number)
 {
     const engine_role *role = &self->roles[number - 1];
-    const uint32_t hash = hash_of(role->name.data, role->name.size);
-    size_t i = hash & self->slot_mask;
+    const uint64_t key = role_key(role->name.data, role->name.size);
+    size_t i = role_slot(self, key, role->name.size);
 
     for (; self->slots[i].number != 0; i = (i + 1) & self->slot_mask) {
         const engine_role *other = &self->roles[self->slots[i].number - 1];
@@ -44,8 +35,7 @@ static void put(engine *self, uint32_t number)
             (role->name.size == 0 || memcmp(other->name.data, role->name.data, role->name.size) == 0))
             break;
     }
-    self->slots[i].hash = hash;
-    self->slots[i].number = number;
+    self->slots[i] = (engine_slot){.key = key, .size = (uint32_t)role->name.size, .number = number};
 }
 
 int engine_set(engine *self, const engine_role *roles, size_t role_count, const engine_contents *contents,
@@ -87,7 +77,7 @@ void engine_clear(engine *self)
 
 const engine_role *engine_find(const engine *self, const char *name, size_t size)
 {
-    return size == 0 ? NULL : role_find(self, name, size, hash_of(name, size));
+    return size == 0 ? NULL : role_find(self, name, size, role_key(name, size));
 }
 
 const char *engine_path_name(size_t index)
