@@ -11,8 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import loader
-from loader._cli import examine, streams, trust
+from loader._cli import crashes, examine, streams, trust
 from loader._cli.parser import EXIT_CODES, Parser, UsageError, seconds, wants_json
+from loader._cli.policy import add_policy, policy_of, record_crashes
 from loader._cli.run import run
 from loader.errors import HandshakeError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from loader.contract import Contract, Function
     from loader.handshake import Candidate
+    from loader.trust import Policy
 
 __all__ = ["main"]
 
@@ -42,6 +44,7 @@ examples:
   loader inspect plugins/hello.so --json
   loader doctor plugins/hello.so
   loader call hello.so greet World --contract greeter.h
+  loader call hello.so greet World --contract greeter.h --policy loader.toml
   cc -shared -fPIC -I"$(loader include-dir)" -o hello.so hello.c
   cmake -B build -Dloader_DIR="$(loader cmake-dir)"
 """
@@ -92,6 +95,7 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     add.add_argument("--entry-points", metavar="GROUP", help="entry points of installed packages as well")
     add.add_argument("--environment", metavar="VAR", help="paths in this variable as well, as in PATH")
     add.add_argument("--strict", action="store_true", help="stop at the first failure, with its exit code")
+    add_policy(add, runs=False)
     _finish(add, _list)
 
     usage = "loader inspect FILE [option ...]"
@@ -109,10 +113,12 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     )
     add.add_argument("--deadline", metavar="SECONDS", type=seconds, help="when to ask the plugin to stop")
     add.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
+    add_policy(add, runs=True)
     _finish(add, _call, contract_required=True)
 
     examine.add_commands(commands, _finish, _contract)
     trust.add_commands(commands, _finish, _contract)
+    crashes.add_commands(commands)
 
     for name, what in _FOLDERS.items():
         add = commands.add_parser(name, help=f"folder of {what}", description=f"Prints the folder of {what}.")
@@ -171,6 +177,7 @@ def _list(options: Namespace) -> int:
     """Shows the plugin files that are there, without running any: a row each, with why it would not load."""
     from loader._cli import report  # noqa: PLC0415
 
+    policy = policy_of(options)
     several = loader.discover(
         options.words or ([] if options.entry_points or options.environment else ["."]),
         entry_points=options.entry_points,
@@ -178,6 +185,8 @@ def _list(options: Namespace) -> int:
         contract=_contract(options),
         strict=options.strict,
     )
+    if policy is not None:
+        several = [report.judged(found, policy) for found in several]
     failures = [failure for failure in map(report.failure_of, several) if failure is not None]
     if options.strict and failures:
         raise failures[0]
@@ -237,24 +246,32 @@ def _call(options: Namespace) -> int:
         known = ", ".join(each.name for each in contract.functions)
         raise UsageError(f"{contract} has no function {wanted}", expected=f"one of: {known}")
 
+    policy = policy_of(options)
+
     def work() -> int:  # standard input is read here too: the child ends by Ctrl-C whatever it is doing
         arguments = arguments_of(function, words, streams.read_input)
-        return _call_it(options, contract, function, arguments)
+        return _call_it(options, contract, policy, function, arguments)
 
-    if not options.own_process or options.in_process:
+    if not options.own_process:
+        return work()
+    if options.in_process:
+        record_crashes(options)
         return work()
     path = os.path.abspath(options.file)
-    return supervise(work, plugin=plugin_name(path), path=path, function=function.name)
+    keep = options.quarantine
+    return supervise(work, keep=keep, plugin=plugin_name(path), path=path, function=function.name)
 
 
-def _call_it(options: Namespace, contract: Contract, function: Function, arguments: list[Any]) -> int:
+def _call_it(
+    options: Namespace, contract: Contract, policy: Policy | None, function: Function, arguments: list[Any]
+) -> int:
     import logging  # noqa: PLC0415
     from contextlib import nullcontext  # noqa: PLC0415
 
     from loader._cli.logs import log_to_stderr  # noqa: PLC0415
 
     with log_to_stderr("loader", logging.DEBUG):
-        plugin = loader.load(options.file, contract=contract)
+        plugin = loader.load(options.file, contract=contract, policy=policy)
         if function.name not in plugin.functions:
             raise HandshakeError(
                 f"does not have the optional function {function.name} of {contract}", path=plugin.path

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
 from loader.errors import LoaderError
+from loader.identity import plugin_name
 from loader.load import load
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import Policy
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Mapping
 
     from loader.contract import Contract, Service
@@ -116,11 +117,26 @@ class Host:
         *,
         name: str | None = None,
         claims: Callable[[Plugin], Iterable[str]] | None = None,
+        lazy: bool = False,
     ) -> Plugin:
         """Loads a plugin file and enters it in the registry; see :func:`loader.load` for what it raises.
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
+        `lazy`: the result is a :class:`loader.lazy.LazyPlugin`, which is opened, and may fail, at its first use.
         """
+        plugin = self._lazy(path, name) if lazy else self._open(path, name)
+        self.registry.add(plugin, () if claims is None else claims(plugin))
+        return plugin
+
+    def _lazy(self, path: str | os.PathLike[str], name: str | None) -> Plugin:
+        from loader._core._call import Owner  # noqa: PLC0415 - where it is wanted
+        from loader.lazy import LazyPlugin  # noqa: PLC0415
+
+        path = os.path.abspath(path)
+        stand_in = Owner(name or plugin_name(path), path, self._services.native, self.max_output)
+        return LazyPlugin(path, self.contract, lambda: self._open(path, name), stand_in)
+
+    def _open(self, path: str | os.PathLike[str], name: str | None) -> Plugin:
         with nullcontext() if self.watch is None else self.watch.load(path):
             plugin = load(
                 path,
@@ -134,7 +150,6 @@ class Host:
             )
         if self.watch is not None:
             self.watch.add(plugin)
-        self.registry.add(plugin, () if claims is None else claims(plugin))
         return plugin
 
     def load_all(
@@ -144,18 +159,19 @@ class Host:
         entry_points: str | None = None,
         environment: str | None = None,
         claims: Callable[[Plugin], Iterable[str]] | None = None,
+        lazy: bool = False,
     ) -> list[Plugin]:
         """Loads all that :func:`loader.discover` finds, in its order.
 
-        A file that fails is noted in :attr:`failures` and does not stop the others, unless the host is
-        strict.
+        With `lazy` each is opened at its first use; see :meth:`load`. A file that fails is noted in
+        :attr:`failures` and does not stop the others, unless the host is strict.
         """
         loaded = []
         for place in find(paths, entry_points=entry_points, environment=environment):
             try:
                 if place.error is not None:
                     raise place.error
-                loaded.append(self.load(place.path, claims=claims))
+                loaded.append(self.load(place.path, claims=claims, lazy=lazy))
             except LoaderError as error:
                 if self.strict:
                     raise

@@ -192,7 +192,8 @@ def _open_neighbour(
     soname.
     """
     check_image(neighbour.image, policy)
-    if neighbour.image.soname != neighbour.name:
+    name = _known_as(neighbour.image)
+    if image.machine.format != "pe" and name != neighbour.name:
         raise LibraryError(
             f"needs {neighbour.name} from beside it, which does not say that this is its name",
             path=image.path,
@@ -201,19 +202,24 @@ def _open_neighbour(
             cure=f"Link that library with -Wl,-soname,{neighbour.name}",
         )
     for other in _opened.values():
-        if other.image.soname == neighbour.name and other.image.digest != neighbour.image.digest:
+        if _known_as(other.image) == name and other.image.digest != neighbour.image.digest:
             raise LibraryError(
                 f"needs {neighbour.name} from beside it, but another library of that name is loaded",
                 path=image.path,
                 expected=f"{neighbour.image.path}, SHA-256 {neighbour.image.digest}",
                 found=f"{other.image.path}, SHA-256 {other.image.digest}",
-                cure="Give the library a soname of its own, or link it into the plugin",
+                cure="Give the library a name of its own, or link it into the plugin",
             )
     known = _opened.get(neighbour.image.digest)
     if known is not None:
         _check_again(known, policy)
         return known
     return _open(neighbour.image, policy, strict=strict, needed_by=needed_by)
+
+
+def _known_as(image: Image) -> str | None:
+    """The name by which the dynamic linker finds a library among those loaded."""
+    return os.path.basename(image.path).lower() if image.machine.format == "pe" else image.soname
 
 
 def _dlopen(path: str, image: Image) -> Any:
@@ -250,4 +256,19 @@ def _explain(image: Image, text: str) -> LibraryError:
             found=text,
             cure="Build it on an older system, or update this one",
         )
+    for code, what, cure in _WINDOWS:
+        if text.startswith(f"Windows error {code}"):
+            return LibraryError(what, path=image.path, expected=_needs(image), found=text, cure=cure)
     return LibraryError("could not be loaded", path=image.path, found=text)
+
+
+#: Windows does not say which library or function it looked for in vain.
+_WINDOWS = (
+    (126, "needs a library that is not found", "Put the one that is missing beside the plugin, or install it"),
+    (127, "needs a function that a library does not have", "Update that library, or build against an older one"),
+    (1114, "its own code failed when it was loaded", "Ask its author: a constructor or DllMain gave up"),
+)
+
+
+def _needs(image: Image) -> str:
+    return f"what it needs: {', '.join(image.needed) or 'no library'}"

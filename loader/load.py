@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copyreg
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
 from loader.errors import LibraryError, LoaderError
@@ -84,7 +84,12 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
 
 
 # Said here and not by Plugin itself, because unpickling walks the road, which lies above plugin.py.
-copyreg.pickle(Plugin, lambda plugin: (reopen, (plugin.contract, plugin.name, plugin.digest, plugin.path)))
+def reduced(plugin: Plugin) -> tuple[Any, ...]:
+    """How a plugin is pickled; for copyreg."""
+    return reopen, (plugin.contract, plugin.name, plugin.digest, plugin.path)
+
+
+copyreg.pickle(Plugin, reduced)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Libraries that a file needs from folders that it names itself (its rpath or runpath).
+"""Libraries that a file needs from folders that it names itself (its rpath or runpath; for a DLL, its own folder).
 
-A plugin runs from memory, so `$ORIGIN`, its own folder, would mean nothing to the dynamic linker. What it
-needs from there is found here instead, checked like the plugin, and opened before it.
+A plugin runs from memory or from a private copy, so `$ORIGIN`, its own folder, would mean nothing to the dynamic
+linker. What it needs from there is found here instead, checked like the plugin, and opened before it.
 """
 
 from __future__ import annotations
@@ -35,18 +35,20 @@ class Neighbour:
 
 
 def neighbours_of(image: Image, *, strict: bool) -> Iterator[Neighbour]:
-    """The libraries that an ELF file would get from its rpath or runpath, the first fit for each name.
+    """The libraries that a file would get from its rpath or runpath, the first fit for each name; those that a DLL
+    would get from beside it.
 
     `strict` refuses folders that are relative to the current one. Raises LibraryError.
     """
-    entries = image.runpath or image.rpath
+    # Windows looks beside a DLL first. Mach-O has other words for places, and dyld says what it lacks.
+    entries = ("$ORIGIN",) if image.machine.format == "pe" else image.runpath or image.rpath
     folder = os.path.dirname(image.path)  # links not replaced: as the dynamic linker does it
     for name in image.needed if entries else ():
         if "/" in name:
             continue
         for entry in entries:
             place = entry.replace("${ORIGIN}", folder).replace("$ORIGIN", folder)
-            if not place.startswith("/"):
+            if not os.path.isabs(place):
                 if strict:
                     raise LibraryError(
                         "looks for libraries in the current folder, whichever that is",

@@ -1,10 +1,11 @@
 """Policy: what must hold of a plugin file before its code runs. A value; trust.py applies it.
 
     Policy()                                          what the user names may run (development)
-    Policy(permissions=True)                          only root and this user can have changed file and
-    folders Policy(lock="loader.lock")                        it is in the lock file, with this digest
+    Policy(permissions=True)                          only root and this user can have changed it
+    Policy(lock="loader.lock")                        it is in the lock file, with this digest
     Policy(lock="loader.lock", unlocked="allow")      if the lock file names it, then with this digest
     Policy(keys=["RWQf6LRC..."])                      one of these keys signed it as what it is
+    Policy(quarantine=["app.crashes"])                it crashed no process that wrote this report
     Policy.for_folders({"vendor": Policy(...)})       the longest folder that holds the file decides
 
 All that a policy asks must hold. `tightened` gives stricter ones only.
@@ -37,6 +38,9 @@ class Policy:
         lock: path of a lock file, relative to the current folder; it is read for each plugin that is loaded.
         unlocked: "refuse" or "allow" files that the lock file says nothing about.
         keys: public keys (as text of 56 characters, or PublicKey); one of them must have signed the file.
+        quarantine: reports of :func:`loader.crash.enable`, relative to the current folder; a file that one
+            of them speaks against is refused. They are read for each plugin that is loaded; one that is not
+            there speaks against nobody. With `permissions`, what is asked of the plugin is asked of them.
         folders: (folder, policy) pairs; the longest folder that holds a file decides alone. A path that leads
             through symbolic links is judged where it begins and where it ends, and both must hold.
 
@@ -47,6 +51,7 @@ class Policy:
     lock: str | None = None
     unlocked: str = "refuse"
     keys: tuple[PublicKey, ...] = ()
+    quarantine: tuple[str, ...] = ()
     folders: tuple[tuple[str, Policy], ...] = field(default=())
 
     if TYPE_CHECKING:  # more is taken than is kept
@@ -58,6 +63,7 @@ class Policy:
             lock: str | os.PathLike[str] | None = None,
             unlocked: str = "refuse",
             keys: Iterable[str | PublicKey] = (),
+            quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
             folders: Iterable[tuple[str, Policy]] = (),
         ) -> None: ...
 
@@ -72,6 +78,7 @@ class Policy:
         if self.lock is not None:
             keep(self, "lock", os.path.abspath(os.fspath(self.lock)))
         keep(self, "keys", _keys(self.keys))
+        keep(self, "quarantine", _reports(self.quarantine))
         rules = sorted((os.path.abspath(os.fspath(folder)), rule) for folder, rule in self.folders)
         if len({folder for folder, _ in rules}) != len(rules) or any(rule.folders for _, rule in rules):
             raise ValueError("each folder has one policy, which has no folders of its own")
@@ -121,7 +128,7 @@ class Policy:
         """A policy with these arguments changed that is at least as strict, or TrustError.
 
         `permissions` and `unlocked` are changed for all folders too; `lock` and `keys` for folders that have
-        none of their own. `folders` (pairs) are added to those that there are.
+        none of their own. `folders` (pairs) and `quarantine` are added to those that there are, everywhere.
         """
         unknown = changes.keys() - {each.name for each in fields(self)}
         if unknown:
@@ -131,6 +138,8 @@ class Policy:
         for folder, rule in folders.items():
             own = {name for name in ("lock", "keys") if getattr(rule, name)}
             folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
+        if "quarantine" in changes:
+            changes["quarantine"] = (*self.quarantine, *_reports(changes["quarantine"]))
         stricter = replace(self, **changes, folders=tuple({**folders, **added}.items()))
         self.check_kept_by(stricter)
         return stricter
@@ -172,7 +181,14 @@ def _lost(old: Policy, new: Policy) -> str | None:
     if old.keys and not (new.keys and set(new.keys) <= set(old.keys)):
         more = [key.name for key in new.keys if key not in old.keys]
         return f"other keys: {', '.join(more)}" if more else "no keys"
+    if not set(old.quarantine) <= set(new.quarantine):
+        return f"quarantine = {list(new.quarantine)}"
     return None
+
+
+def _reports(reports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    several = [reports] if isinstance(reports, (str, os.PathLike)) else reports
+    return tuple(dict.fromkeys(os.path.abspath(os.fspath(each)) for each in several))
 
 
 def _keys(keys: Iterable[str | PublicKey]) -> tuple[PublicKey, ...]:

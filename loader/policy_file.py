@@ -14,7 +14,7 @@ from loader.signature import PublicKey
 
 __all__ = ["read_policy"]
 
-_KNOWN = ("permissions", "lock", "unlocked", "keys", "folders")
+_KNOWN = ("permissions", "lock", "unlocked", "keys", "quarantine", "folders")
 
 
 def read_policy(path: str) -> Policy:
@@ -60,6 +60,8 @@ class _Reader:
             arguments["unlocked"] = values["unlocked"]
         if "keys" in values:
             arguments["keys"] = self._keys(values["keys"])
+        if "quarantine" in values:
+            arguments["quarantine"] = self._reports(values["quarantine"])
         if "folders" in values:
             arguments["folders"] = self._folders(values["folders"])
         return Policy(**arguments)
@@ -74,6 +76,12 @@ class _Reader:
             else PublicKey.parse(text, path=self._path)
             for text in texts
         ]
+
+    def _reports(self, values: object) -> list[str]:
+        several = values if isinstance(values, list) else [values]
+        if not several:
+            self.refuse("quarantine = []", "a crash report, or a list of them")
+        return [self._beside(self._text("quarantine", value)) for value in several]
 
     def _folders(self, values: object) -> list[tuple[str, Policy]]:
         if not isinstance(values, dict):

@@ -19,40 +19,49 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry"]
 
+
 class Registry:
     """Plugins in load order, and for each claim the plugin that has it.
 
     Two plugins that want one claim: the last loaded has it, and a warning names both; a strict registry
     refuses the second. The same with two plugins of one name, except that both stay in the order.
-    Safe to use from several threads; readers see a snapshot.
+    Safe to use from several threads; readers see a snapshot. To add takes as long however many there are.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
-        self._lock = threading.Lock()
-        self._entries: tuple[tuple[Plugin, tuple[str, ...]], ...] = ()
-        self._plugins: tuple[Plugin, ...] = ()
+        self._lock = threading.Lock()  # for writers; readers go by `_entries` alone
+        #: Only appended to, which is what enters a plugin for readers; remove() puts another list in its place.
+        self._entries: list[tuple[Plugin, tuple[str, ...]]] = []
         self._claims: dict[str, Plugin] = {}
+        self._names: dict[str, tuple[Plugin, ...]] = {}
+        #: A list of entries, and the plugins in it when somebody asked last.
+        self._seen: tuple[list[tuple[Plugin, tuple[str, ...]]], tuple[Plugin, ...]] = self._entries, ()
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        """All plugins, in load order."""
-        return self._plugins
+        """All plugins, in load order. The same tuple until there is another plugin, or one less."""
+        entries = self._entries
+        seen, plugins = self._seen
+        if seen is not entries or len(plugins) != len(entries):
+            plugins = tuple([plugin for plugin, _ in entries])
+            self._seen = entries, plugins
+        return plugins
 
     @property
     def claims(self) -> Mapping[str, Plugin]:
         """Claim -> the plugin that has it. A copy."""
-        return dict(self._claims)
+        return {claim: plugin for plugin, wanted in self._entries for claim in wanted}
 
     def add(self, plugin: Plugin, claims: Iterable[str] = ()) -> None:
         """Enters a plugin with its claims, or raises RegistryError and changes nothing."""
         wanted = tuple(claims)
         with self._lock:
-            conflicts = [(claim, self._claims[claim]) for claim in wanted if claim in self._claims]
-            same_name = [other for other in self._plugins if other.name == plugin.name]
+            conflicts = {claim: self._claims[claim] for claim in wanted if claim in self._claims}
+            same_name = self._names.get(plugin.name, ())
             if self.strict and (conflicts or same_name):
                 raise self._refusal(plugin, conflicts, same_name)
-            self._set((*self._entries, (plugin, wanted)))
+            self._enter(plugin, wanted, conflicts, same_name)
         if conflicts or same_name:
             with suppress(MemoryError):  # it is in by now; only the words for it are lost
                 self._warn(plugin, conflicts, same_name)
@@ -60,20 +69,47 @@ class Registry:
     def remove(self, plugin: Plugin) -> None:
         """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
         with self._lock:
-            self._set(tuple(entry for entry in self._entries if entry[0] is not plugin))
+            # All that needs memory first, so that nothing is half removed when there is none.
+            entries = [entry for entry in self._entries if entry[0] is not plugin]
+            claims = {claim: each for each, wanted in entries for claim in wanted}
+            names: dict[str, tuple[Plugin, ...]] = {}
+            for each, _ in entries:
+                names[each.name] = (*names.get(each.name, ()), each)
+            self._entries, self._claims, self._names = entries, claims, names
 
-    def _set(self, entries: tuple[tuple[Plugin, tuple[str, ...]], ...]) -> None:
-        """All that needs memory first, so that nothing is half entered when there is none."""
-        plugins = tuple(plugin for plugin, _ in entries)
-        claims = {claim: plugin for plugin, wanted in entries for claim in wanted}
-        self._entries, self._plugins, self._claims = entries, plugins, claims
+    def _enter(
+        self,
+        plugin: Plugin,
+        wanted: tuple[str, ...],
+        owners: dict[str, Plugin],
+        namesakes: tuple[Plugin, ...],
+    ) -> None:
+        """All of it, or nothing if memory runs out: the way back needs none."""
+        entries, count = self._entries, len(self._entries)
+        try:
+            for claim in wanted:
+                self._claims[claim] = plugin
+            self._names[plugin.name] = (*namesakes, plugin)
+            entries.append((plugin, wanted))
+        except BaseException:
+            for claim in wanted:
+                if claim in owners:
+                    self._claims[claim] = owners[claim]
+                else:
+                    self._claims.pop(claim, None)
+            if namesakes:
+                self._names[plugin.name] = namesakes
+            else:
+                self._names.pop(plugin.name, None)
+            del entries[count:]
+            raise
 
     @staticmethod
-    def _warn(plugin: Plugin, conflicts: list[tuple[str, Plugin]], same_name: list[Plugin]) -> None:
+    def _warn(plugin: Plugin, conflicts: dict[str, Plugin], same_name: tuple[Plugin, ...]) -> None:
         import logging  # noqa: PLC0415 - slow to import, and seldom wanted here
 
         logger = logging.getLogger("loader.registry")
-        for claim, other in conflicts:
+        for claim, other in conflicts.items():
             logger.warning(
                 "%s: plugin %s (%s) takes the place of plugin %s (%s)",
                 claim, plugin.name, plugin.path, other.name, other.path,
@@ -82,10 +118,10 @@ class Registry:
             logger.warning("two plugins are named %s: %s and %s", plugin.name, other.path, plugin.path)
 
     def _refusal(
-        self, plugin: Plugin, conflicts: list[tuple[str, Plugin]], same_name: list[Plugin]
+        self, plugin: Plugin, conflicts: dict[str, Plugin], same_name: tuple[Plugin, ...]
     ) -> RegistryError:
         if conflicts:
-            claim, other = conflicts[0]
+            claim, other = next(iter(conflicts.items()))
             what = f"claims {claim}, which plugin {other.name} has"
         else:
             other = same_name[0]

@@ -2,7 +2,7 @@
 
 On Linux a memory file, named after the plugin and sealed: not to be written to, cut off or unsealed, by
 anybody. Elsewhere a copy in a folder that only this user can enter, made for this process and removed at its
-end.
+end; on Windows, which keeps what is mapped, at the start of a later process.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ __all__ = ["Copy", "copy_of"]
 #: library.
 _numbers: set[int] = set()
 _folder: str | None = None
+_open_for_life: list[int] = []
+_PREFIX = "native-plugins-"
+_IN_USE = "in-use"
 
 _MFD_EXEC = 0x10  # Linux 6.3: without it, vm.memfd_noexec may make the file one that cannot be mapped to run
 
@@ -104,26 +107,42 @@ def _sealed(image: Image) -> int:
 def _private(image: Image) -> Copy:
     global _folder  # noqa: PLW0603 - one folder a process
     if _folder is None or not os.path.isdir(_folder):
-        import atexit  # noqa: PLC0415
-        import shutil  # noqa: PLC0415
-
-        _folder = tempfile.mkdtemp(prefix="native-plugins-")
-        atexit.register(shutil.rmtree, _folder, ignore_errors=True)  # Windows keeps what is mapped
-    path = os.path.join(_folder, image.digest, os.path.basename(image.path))
+        _folder = _own_folder()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        flags = (
-            os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-        )
-        try:
-            descriptor = os.open(path, flags, 0o700)
-        except FileExistsError:  # a try that the linker refused
-            os.unlink(path)
-            descriptor = os.open(path, flags, 0o700)
-        with open(descriptor, "wb") as file:
+        folder = os.path.join(_folder, image.digest)
+        while os.path.exists(folder):  # a try that the linker refused: Windows may still hold its file
+            folder += "+"
+        os.mkdir(folder, 0o700)
+        path = os.path.join(folder, os.path.basename(image.path))
+        with open(os.open(path, flags, 0o700), "wb") as file:
             file.write(image.data)
         return Copy(path, None)
     except OSError as error:
         raise LibraryError(
             "its checked copy could not be written", path=image.path, found=str(error)
         ) from error
+
+
+def _own_folder() -> str:
+    """A new folder for this process's copies. On Windows also removes those of processes that are gone: there a
+    file that is open cannot be removed, which tells that its process still is.
+    """
+    import shutil  # noqa: PLC0415 - not wanted on Linux
+
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    if os.name != "nt":
+        import atexit  # noqa: PLC0415
+
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+    import glob  # noqa: PLC0415
+
+    _open_for_life.append(os.open(os.path.join(folder, _IN_USE), os.O_WRONLY | os.O_CREAT))
+    for other in glob.glob(os.path.join(glob.escape(os.path.dirname(folder)), _PREFIX + "*")):
+        try:
+            os.unlink(os.path.join(other, _IN_USE))
+        except OSError:
+            continue
+        shutil.rmtree(other, ignore_errors=True)
+    return folder

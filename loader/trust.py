@@ -1,11 +1,12 @@
 """Candidate -> TrustedImage: may this file run?
 
 Whoever loads a plugin runs its code with all of the application's rights; this is the place where the answer
-is given, between the handshake and dlopen. Three things can be asked, and all that are asked must hold:
+is given, between the handshake and dlopen. Four things can be asked, and all that are asked must hold:
 
     permissions   who could have changed the file or its place     permissions.py
     signature     who vouches for these bytes, and as what         signature.py
     lock file     are these the bytes that were agreed on          lockfile.py
+    quarantine    did these bytes crash an earlier process         crash.py
 
 What is judged is the image: bytes, and what fstat said, from one descriptor. No path of the plugin is looked
 up again, so nothing that happens to the file meanwhile has a say; library.py loads those bytes.
@@ -118,6 +119,11 @@ def _hold(image: Image, rule: Policy) -> list[str]:
         held.append(f"signed by {key.name} as version {version}")
     if rule.lock is not None:
         held += _locked(image, rule, version)
+    if rule.quarantine:
+        from loader.crash_report import Quarantine  # noqa: PLC0415 - where a policy asks for it
+
+        Quarantine(rule.quarantine, permissions=rule.permissions).check(image)
+        held.append("crashed no earlier process")
     return held
 
 

@@ -67,6 +67,30 @@ def test_doctor_tells_another_contract(command: Command, hello: Path) -> None:
     assert "implements another contract" in done.text
 
 
+def test_doctor_tells_a_second_go_runtime(command: Command, go_panics: Path, hello: Path) -> None:
+    """Of the files that are named together; each alone has nothing in its way."""
+    other = command.folder / "other.so"
+    other.write_bytes(go_panics.read_bytes() + b"other")
+    assert command("doctor", str(go_panics), str(hello)).code == 0
+    assert command("doctor", str(other)).code == 0
+    done = command("doctor", str(go_panics), str(hello), "other.so", "--json")
+    assert done.code == 1
+    first, plain, second = (file["findings"] for file in json.loads(done.text)["files"])
+    assert first == plain == []
+    assert second[0]["what"].startswith("would be the second Go runtime in one process")
+    assert str(go_panics) in second[0]["found"]
+    assert not second[0]["fatal"]
+
+
+def test_doctor_lists_what_a_foreign_file_needs(command: Command) -> None:
+    """It cannot be looked up here, and is said so."""
+    corpus = Path(__file__).resolve().parent / "fuzz" / "corpus" / "image"
+    done = command("doctor", str(corpus / "pe64"), str(corpus / "macho64"))
+    assert done.code == 1
+    assert "found libbase.dll. Run loader doctor there" in done.text
+    assert "/usr/lib/libSystem.B.dylib" in done.text
+
+
 def test_doctor_of_nothing(command: Command) -> None:
     """A file that is not there: exit code 3."""
     assert command("doctor", "nowhere.so").code == 3

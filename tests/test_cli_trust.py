@@ -103,7 +103,7 @@ def test_nothing_to_check(command: Command) -> None:
     """Verifying against nothing is no success."""
     bare = command("verify", "hello.so")
     assert bare.code == 2
-    assert "--lock, --key, --permissions or --policy" in bare.err
+    assert "--lock, --key, --permissions, --quarantine or --policy" in bare.err
 
 
 def test_policy_file(command: Command) -> None:

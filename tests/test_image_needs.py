@@ -15,7 +15,7 @@ import pytest
 
 from loader.image import read_bytes, read_image, this_machine
 from loader.image import search as searching
-from loader.image.needs import glibc, libraries, problems
+from loader.image.needs import glibc, libraries, problems, second_go
 from loader.image.search import find_library
 
 if TYPE_CHECKING:
@@ -163,11 +163,48 @@ def test_a_newer_glibc_is_named_with_the_cure() -> None:
     assert problem.fatal
 
 
-def test_a_foreign_file_has_that_problem_only() -> None:
-    """What it needs there cannot be looked for here."""
-    (problem,) = problems(read_image(CORPUS / "pe64" if sys.platform != "win32" else CORPUS / "elf64"))
-    assert problem.what == "cannot run here"
-    assert "PE for x86_64 windows" in problem.found
+def test_a_foreign_file_lists_what_cannot_be_looked_up_here(tmp_path: Path) -> None:
+    """For PE and Mach-O: the needed libraries by name; what lies in a place that the file names is told apart."""
+    for name, machine, needed in (
+        ("pe64", "PE for x86_64 windows", "libbase.dll"),
+        ("macho64", "Mach-O for x86_64 macos", "/usr/lib/libSystem.B.dylib, libbase.dylib"),
+    ):
+        wrong, needs = problems(read_image(CORPUS / name))
+        assert (wrong.what, wrong.fatal) == ("cannot run here", True)
+        assert machine in wrong.found
+        assert (needs.found, needs.fatal) == (needed, False)
+        assert "cannot be looked up on this machine" in needs.what
+    (tmp_path / "plugin.dll").write_bytes((CORPUS / "pe64").read_bytes())
+    (tmp_path / "LIBBASE.DLL").write_bytes(b"")
+    _, needs = problems(read_image(tmp_path / "plugin.dll"))
+    assert needs.found == "none besides those"
+    assert "(beside the file: libbase.dll)" in needs.expected
+    alone = dataclasses.replace(read_image(CORPUS / "pe64"), needed=())
+    assert [problem.what for problem in problems(alone)] == ["cannot run here"]
+
+
+@pytest.mark.parametrize(
+    ("name", "rpath", "beside"),
+    [
+        ("@loader_path/libbase.dylib", (), True),
+        ("@loader_path/../sub/libbase.dylib", (), True),
+        ("@rpath/libbase.dylib", ("/opt", "@loader_path/."), True),
+        ("@rpath/libbase.dylib", ("@loader_path",), True),
+        ("@rpath/libbase.dylib", ("/opt", "@executable_path"), False),
+        ("@rpath/libother.dylib", ("@loader_path",), False),
+        ("@executable_path/libbase.dylib", (), False),
+        ("/usr/lib/libbase.dylib", (), False),
+        ("libbase.dylib", (), False),
+    ],
+)
+def test_what_lies_beside_a_dylib(tmp_path: Path, name: str, rpath: tuple[str, ...], beside: bool) -> None:
+    """By @loader_path, in the name or in an rpath; other places are those of another machine."""
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    (folder / "plugin.dylib").write_bytes((CORPUS / "macho64").read_bytes())
+    (folder / "libbase.dylib").write_bytes(b"")
+    image = dataclasses.replace(read_image(folder / "plugin.dylib"), rpath=rpath)
+    assert searching.lies_beside(name, image) is beside
 
 
 def test_another_c_library_is_a_problem() -> None:
@@ -199,6 +236,97 @@ def test_facts_that_make_trouble_are_problems(
     (problem,) = problems(dataclasses.replace(image, **{field: value}))
     assert said_of_it in problem.what
     assert problem.fatal is ((glibc() >= (2, 41)) if fatal is None else fatal)
+
+
+# ---- Static thread-local storage, a second Go runtime ---------------------------------------------------------
+
+
+@pytest.fixture
+def with_tls(link: Callable[..., Path]) -> Callable[[int], Path]:
+    """A library that needs so many bytes of static TLS."""
+
+    def make(size: int) -> Path:
+        source = f"__thread char block[{size}];\nchar *get(void);\nchar *get(void) {{ return block; }}\n"
+        return link(f"libtls{size}.so", source, "-ftls-model=initial-exec")
+
+    return make
+
+
+@pytest.mark.skipif("GLIBC_TUNABLES" in os.environ or not glibc() >= (2, 33), reason="another room than glibc's own")
+@pytest.mark.parametrize(
+    ("size", "fatal"), [(8, None), (400, None), (600, False), (1500, False), (1800, True), (100_000, True)]
+)
+def test_static_tls_is_weighed_against_the_room(
+    with_tls: Callable[[int], Path], size: int, fatal: bool | None
+) -> None:
+    """What is said to fail does fail in dlopen, and nothing else does; little is not mentioned."""
+    path = with_tls(size)
+    assert read_image(path).static_tls
+    found = [problem.fatal for problem in problems(read_image(path)) if "static TLS block" in problem.what]
+    assert found == ([] if fatal is None else [fatal])
+    assert loads(path) is not (fatal is True)
+
+
+def test_static_tls_names_the_cure_that_works(
+    with_tls: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The setting that is shown makes room."""
+    if not glibc() >= (2, 33):
+        pytest.skip("the C library has no such setting")
+    path = with_tls(5000)
+    (problem,) = problems(read_image(path))
+    setting = problem.cure.rpartition("GLIBC_TUNABLES=")[2]
+    assert setting == "glibc.rtld.optional_static_tls=5512"
+    assert not loads(path)
+    monkeypatch.setenv("GLIBC_TUNABLES", setting)
+    assert loads(path)
+    assert [problem.fatal for problem in problems(read_image(path))] == [False]
+
+
+def test_thread_local_storage_of_the_usual_kind_is_no_problem(link: Callable[..., Path]) -> None:
+    """It is made when it is first used, however large."""
+    source = "__thread char block[100000];\nchar *get(void);\nchar *get(void) { return block; }\n"
+    path = link("libusual.so", source)
+    assert said(path) == ""
+    assert loads(path)
+
+
+def test_static_tls_of_a_needed_library_counts(
+    with_tls: Callable[[int], Path], link: Callable[..., Path]
+) -> None:
+    """It shares the room; the C library's own does not."""
+    with_tls(1800)
+    source = "char *get(void);\nint top(void);\nint top(void) { return *get(); }\n"
+    path = link("libtop.so", source, "-L.", "-ltls1800", "-Wl,-rpath,$ORIGIN")
+    (problem,) = problems(read_image(path))
+    assert problem.found == "1,800 bytes, with those of libtls1800.so"
+
+
+def test_musl_has_no_room_for_static_tls(
+    with_tls: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Go plugins, which have 8 bytes of it, do not load there (golang/go#13492)."""
+    monkeypatch.setattr("loader.image.needs.glibc", lambda: ())
+    problem = next(each for each in problems(read_image(with_tls(8))) if "static TLS" in each.what)
+    assert problem.fatal
+    assert problem.expected == "none with musl"
+    assert "GLIBC" not in problem.cure
+
+
+def test_the_second_file_with_go_is_named() -> None:
+    """For one machine; the same bytes are one library, and others are no Go."""
+    plain, foreign = read_image(CORPUS / "elf64"), read_image(CORPUS / "pe64")
+    go = dataclasses.replace(plain, go=True, go_version="go1.22.1")
+    other = dataclasses.replace(
+        go, file=dataclasses.replace(go.file, digest="other", path="/b.so"), go_version=None
+    )
+    pairs = list(second_go([plain, go, go, dataclasses.replace(foreign, go=True), other]))
+    assert [image.path for image, _ in pairs] == ["/b.so"]
+    problem = pairs[0][1]
+    assert not problem.fatal
+    assert "golang/go#65050, #18976" in problem.what
+    assert problem.found == f"one more beside go1.22.1 of {go.path}"
+    assert list(second_go([plain, go])) == []
 
 
 def test_libraries_agree_with_ldd(tool: Callable[..., str]) -> None:

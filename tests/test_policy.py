@@ -70,6 +70,8 @@ def test_key_that_is_none() -> None:
         (Policy(keys=[A, B]), {"keys": [B]}),
         (Policy(permissions=True), {"permissions": True}),
         (Policy(), {"folders": [("plugins", Policy(permissions=True))]}),
+        (Policy(quarantine="a"), {"quarantine": "b"}),
+        (Policy.for_folders({"p": Policy(quarantine="a")}), {"quarantine": ["b", "c"]}),
         (Policy.for_folders({"p": Policy(keys=[A])}), {"keys": [B], "permissions": True}),
     ],
 )
@@ -113,6 +115,7 @@ _rules = st.builds(
     lock=st.sampled_from([None, "a", "b"]),
     unlocked=st.sampled_from(["refuse", "allow"]),
     keys=st.sampled_from([(), (A,), (B,), (A, B)]),
+    quarantine=st.sampled_from([(), ("x",), ("y", "x")]),
 )
 _policies = st.builds(
     Policy.for_folders, st.dictionaries(st.sampled_from(["p", "p/q", "r"]), _rules), otherwise=_rules
@@ -136,6 +139,7 @@ def test_tightened_is_stricter_or_refused(policy: Policy, rule: Policy) -> None:
         "lock": rule.lock,
         "unlocked": rule.unlocked,
         "keys": rule.keys,
+        "quarantine": rule.quarantine,
     }
     try:
         stricter = policy.tightened(**changes)
@@ -246,8 +250,10 @@ permissions = true
 lock = "loader.lock"
 unlocked = "allow"
 keys = ["release.pub", "{B}"]
+quarantine = "app.crashes"
 [tool.loader.policy.folders."plugins/vendor"]
 keys = ["{B}"]
+quarantine = ["one", "/two"]
 [tool.loader.policy.folders.dev]
 """
     )
@@ -256,7 +262,11 @@ keys = ["{B}"]
         lock=tmp_path / "loader.lock",
         unlocked="allow",
         keys=[A, B],
-        folders=[(str(tmp_path / "plugins" / "vendor"), Policy(keys=[B])), (str(tmp_path / "dev"), Policy())],
+        quarantine=tmp_path / "app.crashes",
+        folders=[
+            (str(tmp_path / "plugins/vendor"), Policy(keys=[B], quarantine=[tmp_path / "one", "/two"])),
+            (str(tmp_path / "dev"), Policy()),
+        ],
     )
 
 
@@ -284,6 +294,9 @@ def test_from_loader_toml(tmp_path: Path) -> None:
         ("[policy]\nkeys = 'RWQ'", "keys = 'RWQ'"),
         ("[policy]\nkeys = ['RWQ']", "'RWQ'"),
         ("[policy]\nkeys = ['none.pub']", "No such file"),
+        ("[policy]\nquarantine = true", "quarantine = True"),
+        ("[policy]\nquarantine = []", "quarantine = []"),
+        ("[policy]\nquarantine = ['']", "quarantine = ''"),
         ("[policy]\nfolders = 1", "folders = 1"),
         ("[policy.folders]\na = 1", "folders.a = 1"),
         ("[policy.folders.a]\nlocked = true", "the key locked in [policy.folders.a]"),

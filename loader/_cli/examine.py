@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loader.contract import Contract, Function, Parameter
+    from loader.image import Image
+    from loader.image.needs import Problem
 
 __all__ = ["add_commands"]
 
@@ -46,8 +48,18 @@ def add_commands(
 
 
 def _doctor(options: Namespace, contract: Contract | None) -> int:
-    """Looks for what would fail if the files were loaded on this machine, without loading them."""
-    reports = {path: _findings(path, contract) for path in options.words}
+    """Looks for what would fail if the files were loaded on this machine, in one process, without loading
+    them: "fails" is certain, "mind" may fail or do harm later.
+    """
+    from loader.image.needs import second_go  # noqa: PLC0415
+
+    images: dict[str, Image] = {}
+    reports: dict[str, list[dict[str, Any]]] = {}
+    for path in options.words:
+        reports[path] = _findings(path, contract, images)
+    names = {id(image): path for path, image in images.items()}
+    for image, problem in second_go(images.values()):
+        reports[names[id(image)]].append(_of_problem(problem))
     bad = sum(bool(findings) for findings in reports.values())
     if options.json:
         files = [{"path": path, "findings": findings} for path, findings in reports.items()]
@@ -61,33 +73,29 @@ def _doctor(options: Namespace, contract: Contract | None) -> int:
     return 1 if bad else 0
 
 
-def _findings(path: str, contract: Contract | None) -> list[dict[str, Any]]:
+def _findings(path: str, contract: Contract | None, images: dict[str, Image]) -> list[dict[str, Any]]:
+    """What is to be said about one file. It is noted in `images`, if it is one."""
     from loader.handshake import shake_hands  # noqa: PLC0415
     from loader.image.needs import problems  # noqa: PLC0415
 
     try:
-        image = loader.read_image(path)
+        image = images[path] = loader.read_image(path)
     except PluginNotFound:  # a file that is not there is no finding about it
         raise
     except LoaderError as error:
         return [_finding(error)]
-    findings = [
-        {
-            "what": problem.what,
-            "expected": problem.expected,
-            "found": problem.found,
-            "cure": problem.cure,
-            "fatal": problem.fatal,
-            "message": str(problem),
-        }
-        for problem in problems(image)
-    ]
+    findings = [_of_problem(problem) for problem in problems(image)]
     if contract is not None and image.mismatch() is None:
         try:
             shake_hands(image, contract)
         except LoaderError as error:
             findings.append(_finding(error))
     return findings
+
+
+def _of_problem(problem: Problem) -> dict[str, Any]:
+    fields = {name: getattr(problem, name) for name in ("what", "expected", "found", "cure", "fatal")}
+    return {**fields, "message": str(problem)}
 
 
 def _finding(error: LoaderError) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader._cli.streams import printable
-from loader.errors import HandshakeError
+from loader.errors import HandshakeError, TrustError
 from loader.handshake import markers
 from loader.image import this_machine
 
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from loader.handshake import Candidate
     from loader.image import Image
     from loader.load import Found
+    from loader.trust import Policy
 
-__all__ = ["failure_of", "found_lines", "found_values", "handshake_values", "image_lines", "image_values"]
+__all__ = [
+    "failure_of",
+    "found_lines",
+    "found_values",
+    "handshake_values",
+    "image_lines",
+    "image_values",
+    "judged",
+]
 
 _SHOWN = 40  # names of a long list that people are shown; JSON has all
 _RIGHT = (False, False, False, True, False)  # which columns of the table stand to the right: the sizes
@@ -138,6 +147,19 @@ def failure_of(found: Found) -> LoaderError | None:
             cure="Keep other libraries in other folders",
         )
     return None
+
+
+def judged(found: Found, policy: Policy) -> Found:
+    """The same, with why the policy refuses the file, if nothing else stands in its way. Nothing is run."""
+    from loader.trust import check_image  # noqa: PLC0415 - where there is a policy
+
+    if found.image is None or failure_of(found) is not None:
+        return found
+    try:
+        check_image(found.image, policy)
+    except TrustError as error:
+        return replace(found, error=error)
+    return found
 
 
 def found_values(found: Found) -> dict[str, Any]:

@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["supervise"]
 
 _STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 _PATIENCE = 3  # signals to stop that a plugin may ignore before the child is killed
 
 
-def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = None, **subject: str) -> int:
+def supervise(
+    work: Callable[[], int],
+    *,
+    sweep: Callable[[], None] | None = None,
+    keep: str | None = None,
+    **subject: str,
+) -> int:
     """What `work` returns, called in a forked child; on systems without fork, here.
 
     Both processes return from this function, and the caller is to exit with what it returned. What `work`
@@ -34,13 +41,16 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
     Args:
         work: loads and calls plugins; nothing of that may have happened before.
         sweep: called in the parent when the child did not get to its end.
+        keep: the file that crashes are added to, for the next start to read; None: they are told only.
         subject: fields of PluginError (`plugin`, `path`, `function`), as far as they are known.
 
     Raises:
         PluginError: the child died of a signal, or a plugin ended the process.
+        OSError: `keep` cannot be written to.
     """
     if not hasattr(os, "fork"):
         return work()
+    kept = None if keep is None else os.open(keep, _APPEND, 0o600)  # refused, if it is, before anything runs
     reader, writer = os.pipe()
     report = _report_file()
     relay = _Relay()
@@ -56,9 +66,7 @@ def supervise(work: Callable[[], int], *, sweep: Callable[[], None] | None = Non
             crash.enable(report, traceback=False)
         return _in_child(work, writer, relay)
     finished = _finished(reader)
-    crashes = [] if report is None else crash.read_report(report)
-    if report is not None:
-        os.close(report)
+    crashes = _crashes(report, kept)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0 and finished:
         return code
@@ -88,6 +96,20 @@ def _report_file() -> int | None:
     except OSError:
         return None
     return number
+
+
+def _crashes(report: int | None, kept: int | None) -> list[crash.Crash]:
+    """What the child reported; it is added to the file `kept` as it stands. Both are closed."""
+    crashes = [] if report is None else crash.read_report(report)
+    if report is not None:
+        if crashes and kept is not None:
+            os.lseek(report, 0, os.SEEK_SET)
+            with open(report, "rb", closefd=False) as file, contextlib.suppress(OSError):
+                os.write(kept, b"\n" + file.read())  # in one piece: others may write to it
+        os.close(report)
+    if kept is not None:
+        os.close(kept)
+    return crashes
 
 
 def _culprit(subject: dict[str, str], crashes: list[crash.Crash]) -> dict[str, str]:

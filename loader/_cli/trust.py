@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader._cli import streams
 from loader._cli.parser import UsageError
+from loader._cli.policy import add_policy, policy_of, record_crashes
 from loader.errors import LoaderError, TrustError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.image import Image
     from loader.signing import SecretKey
-    from loader.trust import Policy
 
 __all__ = ["add_commands"]
 
@@ -68,12 +68,12 @@ def add_commands(
 
     add = commands.add_parser("verify", help="check files without running them", description=_verify.__doc__)
     add.add_words("FILE", "a plugin, or a library that one needs", least=1)
-    _add_policy(add)
+    add_policy(add, runs=False)
     finish(add, with_contract(_verify))
 
     add = commands.add_parser("load-report", help="load one file, with times", description=_report.__doc__)
     add.add_words("FILE", "the plugin; its constructors run", least=1, most=1)
-    _add_policy(add)
+    add_policy(add, runs=True)
     finish(add, with_contract(_report), contract_required=True)
 
 
@@ -87,28 +87,6 @@ def _add_password(parser: Parser, *, no_password: bool = False) -> None:
     if no_password:
         what = "whoever reads the secret key's file can sign with it"
         parser.add_argument("--no-password", action="store_true", help=what)
-
-
-def _add_policy(parser: Parser) -> None:
-    parser.add_argument("--policy", metavar="FILE", help="pyproject.toml or another TOML file with [policy]")
-    parser.add_argument("--lock", metavar="FILE", help="the lock file that must name it")
-    what = "public key (text, or a .pub file) of which one must have signed it; may be repeated"
-    parser.add_argument("--key", metavar="KEY", action="append", default=[], help=what)
-    what = "only its owner may be able to change it or its folders"
-    parser.add_argument("--permissions", action="store_true", help=what)
-
-
-def _policy(options: Namespace) -> Policy | None:
-    """The policy that the options ask for, or None."""
-    from loader.signature import PublicKey  # noqa: PLC0415
-    from loader.trust import Policy  # noqa: PLC0415
-
-    keys = [PublicKey.read(key) if key.endswith(".pub") else PublicKey.parse(key) for key in options.key]
-    asked = Policy(permissions=options.permissions, lock=options.lock, keys=keys)
-    if options.policy is None:
-        return None if asked == Policy() else asked
-    changes = {name: getattr(asked, name) for name in ("permissions", "lock", "keys") if getattr(asked, name)}
-    return Policy.from_file(options.policy).tightened(**changes)
 
 
 # ---- The commands ------------------------------------------------------------------------------------------
@@ -193,10 +171,10 @@ def _verify(options: Namespace, contract: Contract | None) -> int:
     """Checks files against a lock file, public keys, permissions or a policy. No code of theirs is run."""
     from loader.trust import Policy, check_image  # noqa: PLC0415
 
-    policy = _policy(options)
+    policy = policy_of(options)
     if policy is None:
         if not os.path.exists("loader.lock"):
-            cure = "Give --lock, --key, --permissions or --policy"
+            cure = "Give --lock, --key, --permissions, --quarantine or --policy"
             raise UsageError("there is nothing to check against, and no loader.lock here", cure=cure)
         policy = Policy(lock="loader.lock")
     results: list[dict[str, Any]] = []
@@ -230,7 +208,10 @@ def _report(options: Namespace, contract: Contract | None) -> int:
 
     if contract is None:  # cannot be: argparse asks for it
         raise UsageError("there is no --contract")
-    report = load_report(options.words[0], contract=contract, policy=_policy(options))
+    policy = policy_of(options)
+    if options.own_process:
+        record_crashes(options)
+    report = load_report(options.words[0], contract=contract, policy=policy)
     if options.json:
         streams.write_json(report.to_dict())
     else:

@@ -385,7 +385,7 @@ PyObject *core_raise(core_call *c, const char *function, int status, const char 
     PyObject *message, *cause = c->cause;
 
     /* An interrupt or an exit that arose in a service is not the plugin's failure: it goes on as it is. */
-    if (cause != NULL && !PyObject_IsInstance(cause, PyExc_Exception)) {
+    if (cause != NULL && (status == CORE_NOT_CALLED || !PyObject_IsInstance(cause, PyExc_Exception))) {
         PyErr_SetObject((PyObject *)Py_TYPE(cause), cause);
         return NULL;
     }

@@ -140,7 +140,13 @@ typedef struct core_api {
     PyTypeObject *record_type;
 
     int64_t (*now)(void); /* nanoseconds of a clock that is never set; GIL held or not */
+
+    /* Takes the exception that is set away and keeps it as c->cause. GIL held. */
+    void (*keep_cause)(core_call *c);
 } core_api;
+
+/* A status that no plugin has: the call never came to it, and `raise` raises c->cause as it is. */
+enum { CORE_NOT_CALLED = -0x4C4F4144 };
 
 /* The native form that a Record of a class right below `record_type` has kept for `layout`, or NULL: then `pack`
  * is the way. The argument keeps it alive. */

@@ -29,6 +29,7 @@ static core_api api = {
     .watch_after = core_watch_after,
     .owner_type = &core_owner_type,
     .now = core_now,
+    .keep_cause = core_keep_cause,
     .record_type = &core_record_type,
 };
 

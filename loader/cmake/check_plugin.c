@@ -28,6 +28,7 @@
 
 #ifdef _WIN32
 #  include <windows.h>
+#  include <shellapi.h>
 #else
 #  include <dlfcn.h>
 #endif
@@ -219,7 +220,10 @@ static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, f
 static void *load(const char *file)
 {
 #ifdef _WIN32
-    void *library = (void *)LoadLibraryExA(file, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
+    wchar_t wide[32768];
+    void *library = NULL;
+    if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, file, -1, wide, 32768) != 0)
+        library = (void *)LoadLibraryExW(wide, NULL, LOAD_WITH_ALTERED_SEARCH_PATH);
     if (library == NULL)
         stop(1, "cannot be loaded: error %lu", GetLastError());
 #else
@@ -379,11 +383,33 @@ static void read_service(const char *id, const char *pair)
     service = (lent){offsetof(lent, id), lent_text, id, key, unescape(text, strlen(text))};
 }
 
+#ifdef _WIN32
+/* The arguments in UTF-8: main's are in an old code page, which has few letters. Never freed. */
+static char **utf8_arguments(int *count)
+{
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), count);
+    char **texts = wide == NULL ? NULL : calloc((size_t)*count + 1, sizeof *texts);
+
+    for (int i = 0; texts != NULL && i < *count; i++) {
+        int size = WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, NULL, 0, NULL, NULL);
+        texts[i] = size > 0 ? malloc((size_t)size) : NULL;
+        if (texts[i] == NULL || WideCharToMultiByte(CP_UTF8, 0, wide[i], -1, texts[i], size, NULL, NULL) == 0)
+            stop(1, "cannot read its arguments");
+    }
+    if (texts == NULL)
+        stop(1, "cannot read its arguments");
+    return texts;
+}
+#endif
+
 int main(int argc, char **argv)
 {
     void *library;
     int at = 2;
 
+#ifdef _WIN32
+    argv = utf8_arguments(&argc);
+#endif
     if (argc < 2)
         stop(2, "usage: check_plugin FILE [--marker NAME]... [--lend SERVICE KEY=TEXT] "
                 "[--call FUNCTION ARGUMENT... (--gives=TEXT | --fails=PART)]...");

@@ -1,6 +1,6 @@
 """Types of the document engine. Private: people use loader.htmlize.Htmlizer."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias, final, overload
 
 from loader._core._call import Layout, Owner
@@ -12,6 +12,9 @@ SCANS: tuple[str, ...]
 #: that contents hooks left, status, the plugin's text, cause.
 Problem: TypeAlias = tuple[str, str | None, int, bool, int, str, BaseException | None]
 
+#: Where a role's function is, or who opens its plugin at the first use and tells whose it is and where.
+Function: TypeAlias = int | Callable[[str], tuple[Owner, int]]
+
 @final
 class RoleCall:
     def __call__(self, role: str, text: str, post: object = None) -> str: ...
@@ -20,14 +23,14 @@ class RoleCall:
 class Engine:
     def __new__(
         cls,
-        roles: Iterable[tuple[str, Owner, int]],
+        roles: Iterable[tuple[str, Owner, Function]],
         contents: Iterable[tuple[Owner, int]],
         post_layout: Layout,
         *,
         scan: str | None = None,
     ) -> Engine: ...
     @property
-    def roles(self) -> tuple[tuple[str, Owner, int], ...]: ...
+    def roles(self) -> tuple[tuple[str, Owner, Function], ...]: ...
     @property
     def contents(self) -> tuple[tuple[Owner, int], ...]: ...
     @property

@@ -16,9 +16,10 @@ import loader
 from loader._cli import streams
 from loader._cli.logs import log_to_stderr
 from loader._cli.parser import EXIT_CODES, Parser, number_of, unicode_text, wants_json
+from loader._cli.policy import add_policy, policy_of, record_crashes
 from loader._cli.run import run
 from loader._cli.supervise import supervise
-from loader.errors import LoaderError, PluginNotFound
+from loader.errors import LoaderError, PluginNotFound, TrustError
 from loader.htmlize import files
 from loader.htmlize.batch import Batch, Outcome
 from loader.htmlize.files import Document, Writer
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from loader.trust import Policy
+
 __all__ = ["main"]
 
 _EPILOG = """\
@@ -41,6 +44,7 @@ examples:
   echo 'I like :tt:`pie`' | htmlize --author Joe
   htmlize post.txt -o post.html
   htmlize docs/ -o site/ --plugins plugins/ --keep-going
+  htmlize post.txt --plugins plugins/ --lock loader.lock --quarantine crashes.log
 
 """
 
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def command() -> int:
         options = _parser().parse(given)
-        return _command(options, in_child=own_process and not options.in_process)
+        return _command(options, own_process=own_process)
 
     return run("htmlize", command, json=wants_json(given), own_process=own_process)
 
@@ -105,9 +109,11 @@ def _parser() -> Parser:
     group.add_argument(
         "--keep-going",
         action="store_true",
-        help="a role whose plugin fails stays as it stood; a bad document stops no other; exit code 1",
+        help="a role whose plugin fails stays as it stood; a bad document stops no other, nor does a plugin "
+        "in a folder that is not trusted; exit code 1",
     )
     group.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
+    add_policy(parser, runs=True)
     group = parser.add_argument_group("what plugins and HTML get")
     group.add_argument("--author", metavar="NAME", type=unicode_text, default="", help="the post's author")
     group.add_argument("--title", metavar="TITLE", type=unicode_text, default="", help="the post's title")
@@ -124,35 +130,45 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _command(options: Namespace, *, in_child: bool) -> int:
+def _command(options: Namespace, *, own_process: bool) -> int:
     suffixes = files.SUFFIXES if options.suffix is None else tuple(options.suffix)
     documents = files.plan(options.words, options.output, suffixes)
     if options.json and documents[0].target is None:
         raise files.PlanError("the report and the HTML cannot both go to standard output", cure="Say -o")
+    policy = policy_of(options)
     writer = Writer()
 
     def work() -> int:
         with log_to_stderr("htmlize", logging.ERROR if options.quiet else logging.WARNING):
-            return _turn(options, documents, writer)
+            return _turn(options, policy, documents, writer)
 
-    return supervise(work, sweep=lambda: writer.sweep(documents)) if in_child else work()
+    if own_process and not options.in_process:
+        return supervise(work, sweep=lambda: writer.sweep(documents), keep=options.quarantine)
+    if own_process:
+        record_crashes(options)
+    return work()
 
 
 # ---- Plugins -----------------------------------------------------------------------------------------------
 
 
-def _application(options: Namespace) -> Htmlizer:
-    """The Htmlizer with its plugins. What was named itself must load; others are warned about."""
+def _application(options: Namespace, policy: Policy | None) -> Htmlizer:
+    """The Htmlizer with its plugins. What was named itself must load; others are warned about, but what the
+    policy refuses ends the run unless --keep-going says otherwise.
+    """
     named = shipped_plugins() if options.plugins is None else options.plugins
-    app = Htmlizer(named, posts=_posts(options.posts), strict=options.strict)
+    app = Htmlizer(named, posts=_posts(options.posts), policy=policy, strict=options.strict)
     themselves = {os.path.abspath(path) for path in named}
     for failure in app.failures:
         if failure.path in themselves:
             if options.plugins is None and isinstance(failure, PluginNotFound):
                 failure.cure = "Build it: python setup.py build_ext --inplace; or name others with --plugins"
             raise failure
-        if not (options.quiet or options.json):
-            streams.message("htmlize", "warning", f"left out: {failure}")
+        untrusted = isinstance(failure, TrustError)
+        if untrusted and not options.keep_going:
+            raise failure
+        if not (options.json or (options.quiet and not untrusted)):
+            streams.message("htmlize", "error" if untrusted else "warning", f"left out: {failure}")
     return app
 
 
@@ -177,8 +193,10 @@ def _posts(path: str | None) -> SqlitePosts | None:
 # ---- The documents and the report --------------------------------------------------------------------------
 
 
-def _turn(options: Namespace, documents: Sequence[Document], writer: Writer) -> int:
-    app = _application(options)
+def _turn(
+    options: Namespace, policy: Policy | None, documents: Sequence[Document], writer: Writer
+) -> int:
+    app = _application(options, policy)
     post = Post(id=options.id, author=options.author, title=options.title)
     batch = Batch(app, writer, post, escape=options.escape, keep_going=options.keep_going, jobs=options.jobs)
     first: LoaderError | None = None
@@ -198,7 +216,8 @@ def _turn(options: Namespace, documents: Sequence[Document], writer: Writer) -> 
         streams.write_json(_report(app, outcomes, ended))
     if ended is not None:
         return ended.exit_code
-    return int(any(outcome.error is not None or outcome.problems for outcome in outcomes))
+    untrusted = any(isinstance(failure, TrustError) for failure in app.failures)
+    return int(untrusted or any(outcome.error is not None or outcome.problems for outcome in outcomes))
 
 
 def _report(app: Htmlizer, outcomes: Sequence[Outcome], ended: LoaderError | None) -> dict[str, Any]:

@@ -19,10 +19,13 @@ from loader.htmlize.contract import HTMLIZE
 from loader.htmlize.post import Post
 from loader.htmlize.posts import POSTS
 from loader.layout import layout_of
+from loader.lazy import LazyPlugin
+from loader.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from loader._core._call import Owner
     from loader.plugin import Plugin
     from loader.trust import Policy
 
@@ -65,6 +68,12 @@ class Htmlizer:
         posts: an object with ``title(id) -> str``, lent to plugins as the service "htmlize.posts/1".
         services: further services, by id; see :meth:`loader.Host.provide`.
         policy: what must hold of a plugin file before its code runs.
+        quarantine: report of :func:`loader.crash.enable`, or several; a file that crashed an earlier process
+            is refused.
+        lazy: open a plugin when one of its roles is used for the first time. What it answers for is remembered by
+            the file's digest in the user's cache folder (loader/remembered.py), so only files that are new there,
+            and plugins that change contents, are opened now. What keeps a plugin from being opened (TrustError,
+            LibraryError, ...) is raised by the document that wants it.
         strict: refuse two plugins for one role, and raise the first failure to load instead of noting it.
         max_output: the most bytes that one answer of a plugin may have.
     """
@@ -76,15 +85,27 @@ class Htmlizer:
         posts: object = None,
         services: Mapping[str, Any] | None = None,
         policy: Policy | None = None,
+        quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        lazy: bool = False,
         strict: bool = False,
         max_output: int | None = None,
     ) -> None:
         lent = dict(services or {})
         if posts is not None:
             lent[POSTS] = posts
-        self.host = Host(HTMLIZE, policy=policy, services=lent, strict=strict, max_output=max_output)
+        self.host = Host(
+            HTMLIZE,
+            policy=policy,
+            services=lent,
+            strict=strict,
+            max_output=max_output,
+            quarantine=quarantine,
+        )
         self._changes_contents: set[Plugin] = set()
-        self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims)
+        self._remembered = Remembered(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
+        self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims, lazy=lazy)
+        if self._remembered is not None:
+            self._remembered.save()
         self._build()
 
     @classmethod
@@ -138,7 +159,18 @@ class Htmlizer:
 
     def _claims(self, plugin: Plugin) -> list[str]:
         """What a plugin takes part in: its ``hooks``, checked."""
-        roles, contents = _read_hooks(plugin)
+        remembered = None if self._remembered is None else self._remembered.recall(plugin.path)
+        if remembered is not None:
+            try:
+                roles, contents = _read_hooks(plugin, remembered)
+            except RegistryError:  # what was remembered is damaged
+                contents = True
+            if not contents:
+                return roles
+        hooks = plugin.functions["hooks"]()
+        roles, contents = _read_hooks(plugin, hooks)
+        if self._remembered is not None:
+            self._remembered.keep(plugin.path, plugin.digest, hooks)
         for function, wanted in (("process_role", bool(roles)), ("process_contents", contents)):
             if wanted and function not in plugin.functions:
                 raise HandshakeError(
@@ -159,10 +191,7 @@ class Htmlizer:
         plugins = None
         while plugins is not self.plugins:  # another thread has loaded one: its engine and ours lack each other's
             plugins = self.plugins
-            roles = [
-                (name, plugin.owner, plugin.functions["process_role"].address)
-                for name, plugin in self.roles.items()
-            ]
+            roles = [self._entry(name, plugin) for name, plugin in self.roles.items()]
             contents = [
                 (plugin.owner, plugin.functions["process_contents"].address) for plugin in self.contents_hooks
             ]
@@ -171,6 +200,33 @@ class Htmlizer:
             self._engine = engine
             #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
             self.process_role: Callable[[str, str, Post], str] = process_role
+
+    def _entry(self, name: str, plugin: Plugin) -> tuple[str, Owner, int | Callable[[str], tuple[Owner, int]]]:
+        """What the engine is told of a role: whose it is, and the function's address or who finds it."""
+        if isinstance(plugin, LazyPlugin) and not plugin.opened:
+            return name, plugin.stand_in, self._open_for
+        return name, plugin.owner, plugin.functions["process_role"].address
+
+    def _open_for(self, role: str) -> tuple[Owner, int]:
+        """The plugin of a role that is wanted for the first time. Called by the engine, on a document's thread."""
+        plugin = self.roles[role]
+        claimed = [claim for claim, owner in self.host.registry.claims.items() if owner is plugin]
+        hooks = plugin.functions["hooks"]()  # opens it
+        roles, contents = _read_hooks(plugin, hooks)
+        if self._remembered is not None:
+            self._remembered.keep(plugin.path, plugin.digest, hooks)
+            self._remembered.save()
+        if contents or f"role:{role}" not in roles or "process_role" not in plugin.functions:
+            raise RegistryError(
+                "does not have the hooks that are remembered of it",
+                path=plugin.path,
+                plugin=plugin.name,
+                expected=", ".join(claimed),
+                found=hooks,
+                cure="Begin with a new Htmlizer: it asks the plugin",
+            )
+        self._build()
+        return plugin.owner, plugin.functions["process_role"].address
 
     # ---- Documents ----
 
@@ -232,9 +288,9 @@ def _repair(text: Text, errors: str) -> Text:
     return text.encode("utf-8", errors).decode()
 
 
-def _read_hooks(plugin: Plugin) -> tuple[list[str], bool]:
-    """The role claims that a plugin's ``hooks`` wrote, and whether it changes contents."""
-    lines = plugin.functions["hooks"]().split("\n")
+def _read_hooks(plugin: Plugin, hooks: str) -> tuple[list[str], bool]:
+    """The role claims in what a plugin's ``hooks`` wrote, and whether it changes contents."""
+    lines = hooks.split("\n")
     roles: dict[str, None] = {}
     contents = False
     problem = None if lines.pop() == "" else "its last line is not ended by a newline"

@@ -33,12 +33,12 @@ MACHINES: Final = {
 EM_S390, EM_ALPHA = 22, 0x9026
 
 ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
-PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_GNU_STACK = 1, 2, 4, 0x6474E551
+PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_TLS, PT_GNU_STACK = 1, 2, 4, 7, 0x6474E551
 DT_NEEDED, DT_STRTAB, DT_STRSZ = 1, 5, 10
 
 
 class Segment(NamedTuple):
-    """A program header."""
+    """A program header: `size` bytes of the file become `memory` bytes."""
 
     kind: int
     flags: int
@@ -46,6 +46,7 @@ class Segment(NamedTuple):
     address: int
     size: int
     align: int
+    memory: int
 
 
 class Section(NamedTuple):
@@ -116,9 +117,9 @@ class Tables:
             cursor.check(self.shoff, self.shnum * self.shentsize, "section headers")
         rows = cursor.table(layout.segment, phoff, min(phnum, MAX_ENTRIES), "program headers")
         if self.bits == 64:
-            self.segments = [Segment(row[0], row[1], row[2], row[3], row[5], row[7]) for row in rows]
+            self.segments = [Segment(row[0], row[1], row[2], row[3], row[5], row[7], row[6]) for row in rows]
         else:
-            self.segments = [Segment(row[0], row[6], row[1], row[2], row[4], row[7]) for row in rows]
+            self.segments = [Segment(row[0], row[6], row[1], row[2], row[4], row[7], row[5]) for row in rows]
         self.loads = self._loads()
         self.needed: list[int] = []
         self.dynamic = self._dynamic()

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Final
 from loader.errors import LoaderError
 from loader.image.image import this_machine
 from loader.image.read import read_image
-from loader.image.search import find_library, rpath_of
+from loader.image.search import find_library, lies_beside, rpath_of
+from loader.image.static_tls import static_tls_of, static_tls_room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from loader.image.image import Image
+    from loader.image.image import Image, Machine
 
-__all__ = ["Library", "Problem", "libraries", "problems"]
+__all__ = ["Library", "Problem", "libraries", "problems", "second_go"]
 
 #: Libraries that are followed; no plugin needs as many.
 MAX_LIBRARIES: Final = 512
@@ -101,13 +102,54 @@ def _problems(image: Image) -> Iterator[Problem]:
     here = this_machine()
     if foreign is not None:
         yield Problem("cannot run here", str(here), foreign, f"Build it for {here.machine} {here.system}")
+        if image.machine != here and image.needed:
+            yield _elsewhere(image)
         return
     if image.machine.format == "elf":
         loaded = libraries(image)
         yield from _c_library(image)
         yield from _missing(image, loaded)
         yield from _versions(image, loaded)
+        yield from _static_tls(image, loaded)
     yield from _flags(image)
+
+
+def second_go(images: Iterable[Image]) -> Iterator[tuple[Image, Problem]]:
+    """Those of several files that would be a second Go runtime if all were loaded in one process.
+
+    Files for different machines are not; the same bytes are loaded once, whatever they are called.
+    """
+    firsts: dict[Machine, Image] = {}
+    for image in images:
+        first = firsts.setdefault(image.machine, image) if image.go else image
+        if image.digest == first.digest:
+            continue
+        yield (
+            image,
+            Problem(
+                "would be the second Go runtime in one process, which Go does not support: it may work, "
+                "crash or hang (golang/go#65050, #18976), and a strict host refuses it",
+                "at most one file with a Go runtime",
+                f"{image.go_version or 'one more'} beside {first.go_version or 'that'} of {first.path}",
+                "Build all that is written in Go into one plugin, or load it in a process of its own",
+                fatal=False,
+            ),
+        )
+
+
+def _elsewhere(image: Image) -> Problem:
+    """What a file for another machine needs. Only what lies beside it can be seen here."""
+    beside = [name for name in image.needed if lies_beside(name, image)]
+    others = [name for name in image.needed if name not in beside]
+    found = ", ".join(others) if others else "none besides those"
+    return Problem(
+        "needs libraries that cannot be looked up on this machine",
+        f"each of them on the {image.machine.system} machine that it is for"
+        + (f" (beside the file: {', '.join(beside)})" if beside else ""),
+        found,
+        f"Run loader doctor there, or see that each comes with {image.machine.system} or the plugin",
+        fatal=False,
+    )
 
 
 def _c_library(image: Image) -> Iterator[Problem]:
@@ -169,6 +211,27 @@ def _version_problem(image: Image, who: str, library: Image, version: str) -> Pr
 def _key(version: str) -> tuple[int, ...]:
     """Orders GLIBC_2.9 before GLIBC_2.36."""
     return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", version))
+
+
+def _static_tls(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+    """See static_tls.py. A small part of the room is not worth a word: every plugin with Go needs 8 bytes."""
+    several = (image, *(library.image for library in loaded if library.image is not None))
+    sizes = {each.path: size for each in several if (size := static_tls_of(each))}
+    total, room = sum(sizes.values()), static_tls_room() if glibc() else 0
+    if total <= room // 4:
+        return
+    others = [os.path.basename(path) for path in sizes if path != image.path]
+    cure = "Compile it with -fPIC and without -ftls-model=initial-exec"
+    if room:
+        cure += f", or start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={total + 512}"
+    yield Problem(
+        "needs static thread-local storage: where too little is left, dlopen fails "
+        '("cannot allocate memory in static TLS block")',
+        f"a small part of the {room:,} bytes for all that is loaded at run time" if room else "none with musl",
+        f"{total:,} bytes" + (f", with those of {', '.join(others)}" if others else ""),
+        cure,
+        fatal=total > room,
+    )
 
 
 def _flags(image: Image) -> Iterator[Problem]:

@@ -54,6 +54,28 @@ def rpath_of(image: Image, inherited: tuple[str, ...] = ()) -> tuple[str, ...]:
     return inherited if image.runpath else (*_expanded(image.rpath, image), *inherited)
 
 
+def lies_beside(name: str, image: Image) -> bool:
+    """Whether what a file for another system needs is in a place that the file itself names.
+
+    For PE that is its own folder, where letters' case does not count; for Mach-O `@loader_path`, also in an
+    rpath. `@executable_path` and absolute paths are places on that other machine.
+    """
+    folder = os.path.dirname(image.path)
+    if image.machine.format == "elf":
+        return find_library(name, image) is not None
+    if image.machine.format == "pe":
+        try:
+            return name.lower() in map(str.lower, os.listdir(folder))
+        except OSError:
+            return False
+    head, _, rest = name.partition("/")
+    for place in image.rpath if head == "@rpath" else (head,):
+        first, _, below = place.partition("/")
+        if first == "@loader_path" and os.path.isfile(os.path.join(folder, below, rest)):
+            return True
+    return False
+
+
 def _folders(image: Image, inherited: tuple[str, ...]) -> Iterator[str]:
     yield from () if image.runpath else rpath_of(image, inherited)
     yield from (folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from loader.image.cursor import Cursor, decode
@@ -23,6 +24,10 @@ SANITIZERS: Final = (
     ("leak", "lsan", "__lsan_init"),
     ("undefined", "ubsan", "__ubsan_handle_"),
 )
+#: How paths in Rust's precompiled library begin, what follows, and the letters of a commit's name.
+RUST_SOURCES: Final = b"/rustc/"
+RUST_BUILD: Final = re.compile(rb"([0-9a-f]{40}|[0-9]+\.[0-9]+\.[0-9]+)/")
+COMMIT: Final = 40
 SANITIZER_CALLS: Final = tuple(call for _, _, call in SANITIZERS)
 
 
@@ -59,8 +64,20 @@ def go_version(cursor: Cursor, ranges: Iterable[tuple[int, int]]) -> str | None:
 
 
 def rustc(cursor: Cursor, ranges: Iterable[tuple[int, int]]) -> tuple[str, ...]:
-    """The compiler's name, if ranges hold a path of Rust's own sources, as panic messages have it."""
-    return ("rustc",) if _find(cursor, b"/rustc/", ranges) >= 0 else ()
+    """The compiler, if ranges hold a path of Rust's own sources, as messages of panics have it.
+
+    Such a path is /rustc/COMMIT/library/...: the compiler is named by its commit, as short as in what
+    `rustc --version` prints, or by a version where a distribution put that in its place.
+    """
+    at = _find(cursor, RUST_SOURCES, ranges)
+    if at < 0:
+        return ()
+    at += len(RUST_SOURCES)
+    found = RUST_BUILD.match(cursor.take(at, min(48, cursor.size - at), "a path of Rust's sources"))
+    if found is None:
+        return ("rustc",)
+    build = found[1].decode("ascii")
+    return (f"rustc ({build[:9]})" if len(build) == COMMIT else f"rustc version {build}",)
 
 
 def sanitizer(needed: Iterable[str], symbols: Iterable[str]) -> str | None:

@@ -35,6 +35,7 @@ typedef struct engine_role {
     engine_role_function process;
     struct core_owner *owner;
     size_t max_output; /* bytes that one answer may have; SIZE_MAX: no limit */
+    void *context;     /* the host's: the engine hands `name`, the first member, to `process` */
 } engine_role;
 
 /* One contents hook. */

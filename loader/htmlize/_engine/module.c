@@ -127,7 +127,7 @@ static void note_owner(engine_object *self, core_owner *owner)
     self->wary = self->wary || !owner->fork_safe;
 }
 
-static void *address_of(PyObject *number)
+void *engine_address(PyObject *number)
 {
     void *address = PyLong_AsVoidPtr(number);
 
@@ -150,10 +150,17 @@ static int read_roles(engine_object *self, engine_role *roles)
         }
         roles[i].name.data = PyUnicode_AsUTF8AndSize(name, &size);
         roles[i].name.size = (size_t)size;
-        address = address_of(number);
-        if (roles[i].name.data == NULL || address == NULL)
+        if (PyCallable_Check(number)) {
+            roles[i].process = engine_first_use;
+            roles[i].context = number;
+        } else {
+            address = engine_address(number);
+            if (address == NULL)
+                return -1;
+            memcpy(&roles[i].process, &address, sizeof address); /* ISO C has no cast from object to function */
+        }
+        if (roles[i].name.data == NULL)
             return -1;
-        memcpy(&roles[i].process, &address, sizeof address); /* ISO C has no cast from object to function */
         roles[i].owner = (core_owner *)owner;
         roles[i].max_output = roles[i].owner->max_output;
         note_owner(self, roles[i].owner);
@@ -172,7 +179,7 @@ static int read_contents(engine_object *self, engine_contents *contents)
                 PyErr_SetString(PyExc_TypeError, "a contents hook is a tuple (owner, address)");
             return -1;
         }
-        address = address_of(number);
+        address = engine_address(number);
         if (address == NULL)
             return -1;
         memcpy(&contents[i].process, &address, sizeof address);
@@ -262,7 +269,7 @@ static PyObject *get_process_role(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef engine_fields[] = {
-    {"roles", get_roles, NULL, "Tuple of (role, owner, address), as given.", NULL},
+    {"roles", get_roles, NULL, "Tuple of (role, owner, address or callable that opens the plugin and gives (owner, address)), as given.", NULL},
     {"contents", get_contents, NULL, "Tuple of (owner, address) in the order of the hooks, as given.", NULL},
     {"process_role", get_process_role, NULL, "A new RoleCall of this engine: keep it.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -83,6 +83,12 @@ static inline bool engine_wants_time(const engine_pace *pace)
 int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size, bool away);
 void engine_enter_python(core_call *c, engine_pace *pace, int64_t began);
 
+/* The address in a Python int, or NULL with an exception. */
+void *engine_address(PyObject *number);
+
+/* engine_role.process of a role whose plugin is not open yet; `context` is the callable that opens it. */
+int engine_first_use(loader_call *call, const loader_text *name, const loader_text *text, const htmlize_post *post);
+
 /* engine_run's callback of the same name. */
 void engine_forget(loader_call *call);
 

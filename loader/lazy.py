@@ -1,0 +1,78 @@
+"""A plugin that is opened when something of it is used for the first time."""
+
+from __future__ import annotations
+
+import copyreg
+import os
+import threading
+from typing import TYPE_CHECKING, cast
+
+from loader.load import reduced
+from loader.plugin import Plugin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loader._core._call import Function, Owner
+    from loader.contract import Contract
+
+__all__ = ["LazyPlugin"]
+
+
+class LazyPlugin(Plugin):
+    """Knows its name, path and contract; every other attribute opens the file, by way of all checks.
+
+    What opening raises (see :func:`loader.load`) comes out of the attribute look-up, and the next one tries again.
+    Once open it is a :class:`loader.Plugin` like any other.
+
+    Attributes:
+        stand_in: who is called, as the C side knows it, until the plugin is open.
+    """
+
+    stand_in: Owner
+    _open: Callable[[], Plugin]
+    _opening: threading.RLock
+
+    def __init__(  # a Plugin's own __init__ has its turn when the file is opened
+        self, path: str | os.PathLike[str], contract: Contract, open: Callable[[], Plugin], stand_in: Owner
+    ) -> None:
+        self.__dict__.update(
+            name=stand_in.name,
+            path=os.path.abspath(path),
+            contract=contract,
+            stand_in=stand_in,
+            _open=open,
+            _opening=threading.RLock(),
+        )
+
+    @property
+    def opened(self) -> bool:
+        """Whether its code is in this process."""
+        return "functions" in self.__dict__
+
+    def open(self) -> None:
+        """Opens the file now, if it is not."""
+        with self._opening:
+            if not self.opened:
+                plugin = self._open()
+                # `functions` tells others that it is open, so it comes last.
+                state = {name: value for name, value in vars(plugin).items() if name != "functions"}
+                self.__dict__.update(state)
+                self.__dict__["functions"] = plugin.functions
+
+    def __getattr__(self, name: str) -> Function:
+        """What is not there before the file is open. Python's own questions (``__deepcopy__``) do not open it."""
+        if not self.opened and not (name.startswith("__") and name.endswith("__")):
+            self.open()
+            if name in self.__dict__:
+                return cast("Function", self.__dict__[name])
+        return super().__getattr__(name)
+
+    def __dir__(self) -> list[str]:
+        return super().__dir__() if self.opened else sorted({*object.__dir__(self), "functions", "digest", "version"})
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.opened else f"<plugin {self.name}, not opened yet, from {self.path}>"
+
+
+copyreg.pickle(LazyPlugin, reduced)

@@ -1,0 +1,195 @@
+"""Plugins that are opened at their first use, and what is remembered of their hooks."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loader.errors import LoaderError, PluginError, RegistryError, TrustError
+from loader.htmlize import Htmlizer, Problem
+from loader.lazy import LazyPlugin
+from loader.remembered import Remembered
+from loader.trust import Policy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("NATIVE_PLUGIN_LOADER_CACHE", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def tt(native_plugins: Path, tmp_path: Path) -> Path:
+    """A copy of the plugin tt that is old enough to be remembered."""
+    file = tmp_path / "tt.so"
+    shutil.copy(native_plugins / "tt.so", file)
+    os.utime(file, ns=(10**18, 10**18))
+    return file
+
+
+@pytest.fixture
+def remembered(tt: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, remembered by an Htmlizer before."""
+    monkeypatch.setattr("loader.remembered._FRESH", -(10**18))  # its inode is new, whatever utime says
+    app = Htmlizer([tt], lazy=True)
+    assert lazy_plugin(app).opened  # it had to be asked
+    return tt
+
+
+def lazy_plugin(app: Htmlizer) -> LazyPlugin:
+    (plugin,) = app.plugins
+    assert isinstance(plugin, LazyPlugin)
+    return plugin
+
+
+def test_opened_at_first_use(remembered: Path) -> None:
+    """What is remembered is not opened before a document has its role; then it answers."""
+    app = Htmlizer([remembered], lazy=True)
+    plugin = lazy_plugin(app)
+    assert not plugin.opened and list(app.roles) == ["tt"] and "not opened yet" in repr(plugin)
+    assert app.htmlize("nothing of it: :other:`x`") == "<p>nothing of it: :other:`x`</p>\n\n"
+    assert not plugin.opened
+    assert app.htmlize("a :tt:`b` and :tt:`c`") == "<p>a <tt>b</tt> and <tt>c</tt></p>\n\n"
+    assert plugin.opened and plugin.digest and "not opened" not in repr(plugin)
+    assert app.htmlize("a :tt:`d`") == "<p>a <tt>d</tt></p>\n\n"
+
+
+def test_process_role_opens(remembered: Path) -> None:
+    """A single role opens its plugin too, and an old process_role goes on working."""
+    app = Htmlizer([remembered], lazy=True)
+    process_role: Any = app.process_role
+    assert process_role("tt", "x") == "<tt>x</tt>"
+    assert process_role("tt", "y") == "<tt>y</tt>" == app.process_role("tt", "y", None)  # type: ignore[arg-type]
+
+
+def test_attribute_opens(remembered: Path) -> None:
+    """An attribute of the plugin opens it; copy's and pickle's own questions do not, but pickling does."""
+    plugin = lazy_plugin(Htmlizer([remembered], lazy=True))
+    assert not hasattr(plugin, "__deepcopy__") and not plugin.opened
+    assert "digest" in dir(plugin) and not plugin.opened
+    assert plugin.version == (1, 0) and plugin.opened
+    other = lazy_plugin(Htmlizer([remembered], lazy=True))
+    assert pickle.loads(pickle.dumps(other)).digest == plugin.digest
+    assert copy.copy(other).digest == plugin.digest
+    with pytest.raises(AttributeError):
+        _ = other.no_such_function
+
+
+def test_changed_file_is_asked_again(remembered: Path, build: Any) -> None:
+    """A file that changed is opened and asked, whatever was remembered of the old one."""
+    shutil.copy(build("cli_roles.c"), remembered)
+    app = Htmlizer([remembered], lazy=True)
+    assert lazy_plugin(app).opened and "tt" not in app.roles
+
+
+def test_false_memory_is_found_out(remembered: Path) -> None:
+    """Where the memory is wrong the plugin's own hooks win: the document fails, and the next run is right."""
+    memory = Remembered("htmlize-1-hooks")
+    opened = Htmlizer([remembered]).plugins[0]
+    memory.keep(str(remembered), opened.digest, "role:wrong\n")
+    memory.save()
+    app = Htmlizer([remembered], lazy=True)
+    assert list(app.roles) == ["wrong"] and not lazy_plugin(app).opened
+    with pytest.raises(RegistryError, match="hooks that are remembered"):
+        app.htmlize(":wrong:`x`")
+    assert list(Htmlizer([remembered], lazy=True).roles) == ["tt"]
+
+
+def test_damaged_memory(remembered: Path, cache: Path) -> None:
+    """A damaged cache file is as good as none."""
+    (file,) = (cache / "native-plugin-loader").glob("*hooks*")
+    content = file.read_bytes()
+    for damaged in (b"", content[:-1], content.replace(b"tt", b"xx"), b"{}"):
+        file.write_bytes(damaged)
+        app = Htmlizer([remembered], lazy=True)
+        assert lazy_plugin(app).opened and list(app.roles) == ["tt"]
+
+
+def test_trust_is_asked_at_first_use(remembered: Path) -> None:
+    """What the policy refuses is refused before its code runs: by the document, with its own error, each time."""
+    lock = remembered.with_name("loader.lock")
+    lock.write_text("version = 1\n")
+    app = Htmlizer([remembered], lazy=True, policy=Policy(lock=str(lock)))
+    for _ in range(2):
+        with pytest.raises(TrustError):
+            app.htmlize(":tt:`x`")
+        with pytest.raises(TrustError):
+            app.process_role("tt", "x", None)  # type: ignore[arg-type]
+    assert not lazy_plugin(app).opened
+
+
+def test_kept_problem(remembered: Path) -> None:
+    """With plugin_errors="keep" the role stays as it stood, and the report has the reason."""
+    app = Htmlizer([remembered], lazy=True)
+    remembered.unlink()
+    problems: list[Problem] = []
+    html = app.htmlize("a :tt:`x` b", plugin_errors="keep", report=problems.append)
+    assert html == "<p>a :tt:`x` b</p>\n\n"
+    (problem,) = problems
+    assert problem.status == 1 and isinstance(problem.cause, LoaderError) and str(remembered) in problem.message
+
+
+def test_contents_hooks_are_opened_at_once(native_plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that changes contents is needed by every document: it is opened with the Htmlizer."""
+    monkeypatch.setattr("loader.remembered._FRESH", -(10**18))
+    file = native_plugins / "narcissist.so"
+    for _ in range(2):
+        app = Htmlizer([file], lazy=True)
+        assert lazy_plugin(app).opened and app.contents_hooks == app.plugins
+    assert app.htmlize("I") == Htmlizer([file]).htmlize("I")
+
+
+def test_failing_plugin_keeps_its_error(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first use of a role that fails is an error of the plugin, by its name."""
+    monkeypatch.setattr("loader.remembered._FRESH", -(10**18))
+    file = build("cli_roles.c")
+    Htmlizer([file], lazy=True)
+    app = Htmlizer([file], lazy=True)
+    assert not lazy_plugin(app).opened
+    with pytest.raises(PluginError) as caught:
+        app.htmlize(":fail:`x`")
+    assert caught.value.plugin == app.plugins[0].name
+
+
+def test_many_threads_open_one(remembered: Path) -> None:
+    """Documents on several threads want the same plugin first: it is opened once, and all are right."""
+    app = Htmlizer([remembered], lazy=True)
+    answers: list[str] = []
+    barrier = threading.Barrier(8)
+
+    def render() -> None:
+        barrier.wait()
+        answers.extend(app.htmlize(":tt:`x` " * 50) for _ in range(20))
+
+    threads = [threading.Thread(target=render) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 160 and set(answers) == {"<p>" + "<tt>x</tt> " * 49 + "<tt>x</tt></p>\n\n"}
+
+
+def test_cache_off(tt: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """NATIVE_PLUGIN_LOADER_CACHE=off: nothing is remembered, and all are asked."""
+    monkeypatch.setenv("NATIVE_PLUGIN_LOADER_CACHE", "off")
+    for _ in range(2):
+        assert lazy_plugin(Htmlizer([tt], lazy=True)).opened
+    assert not cache.exists()
+
+
+def test_young_files_are_not_remembered(tt: Path) -> None:
+    """A file that may change again within one tick of its clock is asked again."""
+    os.utime(tt)
+    Htmlizer([tt], lazy=True)
+    assert lazy_plugin(Htmlizer([tt], lazy=True)).opened
