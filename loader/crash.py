@@ -59,12 +59,12 @@ def enable(report: str | os.PathLike[str] | int, *, traceback: bool = True) -> N
             _traceback = True
         crash_enable(number)
     except BaseException:
-        if opened is not None:
-            if _traceback and _descriptor is None:  # it would write to a descriptor that is another file's by then
-                import faulthandler  # noqa: PLC0415 - as above
+        if _traceback and _descriptor is None:  # it would write to a descriptor that is another file's by then
+            import faulthandler  # noqa: PLC0415 - as above
 
-                faulthandler.disable()
-                _traceback = False
+            faulthandler.disable()
+            _traceback = False
+        if opened is not None:
             os.close(opened)
         raise
     if _descriptor is not None:

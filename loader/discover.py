@@ -6,6 +6,7 @@ Nothing is opened here. The order is defined: sources in the order given, files 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,8 +64,13 @@ def find(
 def _at(path: str, source: str) -> Iterator[Place]:
     """The plugin files at a path: itself, or those in the folder."""
     path = os.path.abspath(path)
-    if not os.path.isdir(path):
-        yield Place(path, source or "named", None if os.path.lexists(path) else _nothing(path, source))
+    try:
+        folder = stat.S_ISDIR(os.stat(path).st_mode)
+        there = True
+    except (OSError, ValueError):
+        folder, there = False, os.path.lexists(path)
+    if not folder:
+        yield Place(path, source or "named", None if there else _nothing(path, source))
         return
     try:
         names = sorted(os.listdir(path))

@@ -49,7 +49,7 @@ def markers(image: Image) -> dict[str, list[tuple[int, int]]]:
     """The contracts that a file says it implements: name -> versions, by its exported marker symbols."""
     found: dict[str, list[tuple[int, int]]] = {}
     for export in image.exports:
-        match = _CONTRACT_MARKER.match(export)
+        match = _CONTRACT_MARKER.match(export) if "_abi_" in export else None
         if match:
             found.setdefault(match[1], []).append((int(match[2]), int(match[3])))
     for versions in found.values():
@@ -69,30 +69,32 @@ def shake_hands(image: Image, contract: Contract) -> Candidate:
         cure = f"Build it for {here.machine} {here.system}" if image.machine != here else "Link it with -shared only"
         refuse("cannot run here", expected=str(here), found=foreign, cure=cure)
 
-    abis = sorted(int(match[1]) for match in map(_LOADER_MARKER.match, image.exports) if match)
-    expected = f"an exported symbol loader_abi_{LOADER_ABI}"
-    if not abis:
-        cure = "Include the contract's header, or use its Rust or Go kit, and export the symbols"
-        found = f"none among its {len(image.exports)} exports"
-        refuse("is a shared library but not a plugin", expected=expected, found=found, cure=cure)
-    if LOADER_ABI not in abis:
+    expected = f"loader_abi_{LOADER_ABI}"
+    if expected not in image.exports:
+        abis = sorted(int(match[1]) for match in map(_LOADER_MARKER.match, image.exports) if match)
+        expected = f"an exported symbol {expected}"
+        if not abis:
+            cure = "Include the contract's header, or use its Rust or Go kit, and export the symbols"
+            found = f"none among its {len(image.exports)} exports"
+            refuse("is a shared library but not a plugin", expected=expected, found=found, cure=cure)
         cure = "Update native-plugin-loader" if abis[0] > LOADER_ABI else "Rebuild it with today's headers"
         found = ", ".join(f"loader_abi_{abi}" for abi in abis)
         refuse("speaks another loader ABI", expected=expected, found=found, cure=cure)
 
     offered = markers(image)
-    listed = ", ".join(f"{name} {major}.{minor}" for name in sorted(offered) for major, minor in offered[name])
-    expected = f"{contract}" if contract.minor == 0 else f"{contract.name} {contract.major}.0 to {contract.version}"
-    found = listed or "no contract's marker"
     versions = offered.get(contract.name, [])
-    if not versions:
-        cure = f"Build it against the header of {contract}"
-        refuse("implements another contract", expected=expected, found=found, cure=cure)
-    if all(major != contract.major for major, _ in versions):
-        cure = "Update the application" if versions[0][0] > contract.major else f"Rebuild it for {contract}"
-        refuse("implements another major version", expected=expected, found=found, cure=cure)
     accepted = [version for version in versions if version[0] == contract.major and version[1] <= contract.minor]
     if not accepted:
+        listed = [f"{name} {major}.{minor}" for name in sorted(offered) for major, minor in offered[name]]
+        found = ", ".join(listed) or "no contract's marker"
+        oldest = "" if contract.minor == 0 else f"{contract.major}.0 to "
+        expected = f"{contract.name} {oldest}{contract.version}"
+        if not versions:
+            cure = f"Build it against the header of {contract}"
+            refuse("implements another contract", expected=expected, found=found, cure=cure)
+        if all(major != contract.major for major, _ in versions):
+            cure = "Update the application" if versions[0][0] > contract.major else f"Rebuild it for {contract}"
+            refuse("implements another major version", expected=expected, found=found, cure=cure)
         cure = f"Update the application, or build the plugin for {contract}"
         refuse("wants a newer host", expected=expected, found=found, cure=cure)
 

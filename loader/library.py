@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Owner, loading
@@ -213,7 +213,8 @@ def _open_neighbour(
     known = _opened.get(neighbour.image.digest)
     if known is not None:
         _check_again(known, policy)
-        return known
+        # The same bytes; but it is the way to this file that policies ask for.
+        return replace(known, image=neighbour.image)
     return _open(neighbour.image, policy, strict=strict, needed_by=needed_by)
 
 

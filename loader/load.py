@@ -16,7 +16,7 @@ from loader.handshake import Candidate, shake_hands
 from loader.image import Image, read_image
 from loader.library import open_library
 from loader.plugin import Plugin, bind, plugin_name
-from loader.trust import Policy, trust
+from loader.trust import Policy, asks_for_way, trust
 
 if TYPE_CHECKING:
     import os
@@ -55,9 +55,10 @@ def load(
     Raises:
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
     """
-    image = read_image(path)
+    policy = policy or Policy()
+    image = read_image(path, way=asks_for_way(policy))
     candidate = shake_hands(image, contract)
-    trusted = trust(candidate, policy or Policy())
+    trusted = trust(candidate, policy)
     if quarantine is not None:
         quarantine.check(image)
     library = open_library(trusted, one_go=one_go)
@@ -66,7 +67,8 @@ def load(
 
 def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     """What unpickling a Plugin calls: the same file again, or LibraryError before another one runs."""
-    image = read_image(path)
+    policy = Policy()
+    image = read_image(path, way=asks_for_way(policy))
     if image.digest != digest:
         raise LibraryError(
             "is not the file that was pickled",
@@ -77,7 +79,7 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
             cure="Use the same build of the plugin in all processes",
         )
     # Its bytes were trusted where it was pickled; trust.require of this process holds here too.
-    trusted = trust(shake_hands(image, contract), Policy())
+    trusted = trust(shake_hands(image, contract), policy)
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
     return bind(trusted, open_library(trusted, forked=True), name=name)

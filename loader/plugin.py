@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loader._core._call import Function, Owner, Services, forked, set_error_factory, set_log
 from loader.contract import Kind
@@ -20,8 +20,9 @@ from loader.layout import native_parameter
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from loader._core._call import Layout
     from loader.contract import Contract, Parameter
     from loader.contract import Function as Declared
     from loader.library import Library
@@ -60,9 +61,9 @@ class Plugin:
     def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
         candidate = trusted.candidate
         functions: dict[str, Function] = {}
-        for declared in candidate.contract.functions:
-            if declared.name not in candidate.missing:
-                functions[declared.name] = self._bind(declared, library, owner)
+        for form in _forms_of(candidate.contract):
+            if form.name not in candidate.missing:
+                functions[form.name] = self._bind(form, library, owner)
         # Functions first: an attribute of ours wins over a function of the same name.
         self.__dict__.update(functions)
         self.name = owner.name
@@ -73,19 +74,12 @@ class Plugin:
         self.functions = MappingProxyType(functions)
         self.owner = owner
 
-    def _bind(self, declared: Declared, library: Library, owner: Owner) -> Function:
-        address = library.address(declared.name)
+    def _bind(self, form: _Form, library: Library, owner: Owner) -> Function:
+        address = library.address(form.name)
         if address is None:  # the handshake saw it in the export table: the linker and we disagree
-            raise LibraryError(f"its symbol {declared.name} is not found once loaded", path=owner.path)
+            raise LibraryError(f"its symbol {form.name} is not found once loaded", path=owner.path)
         return Function(
-            declared.name,
-            address,
-            owner,
-            tuple((parameter.name, *native_parameter(parameter)) for parameter in declared.parameters),
-            declared.gives is Kind.BYTES,
-            declared.doc,
-            self,
-            partial(_signature, declared),
+            form.name, address, owner, form.parameters, form.gives_bytes, form.doc, self, form.signature
         )
 
     def __getattr__(self, name: str) -> Function:
@@ -122,6 +116,35 @@ def bind(
     forked = image.go and library.process != os.getpid()
     owner = Owner(name, image.path, services, max_output, not image.go, image.digest, forked)
     return Plugin(trusted, library, owner)
+
+
+class _Form(NamedTuple):
+    """A declared function as the C side wants it told."""
+
+    name: str
+    parameters: tuple[tuple[str, str, int, bool, Layout | None], ...]
+    gives_bytes: bool
+    doc: str
+    signature: Callable[[], inspect.Signature]
+
+
+#: The contract that was bound last, and its functions' forms: a thousand plugins share them.
+_last: tuple[Contract | None, tuple[_Form, ...]] = (None, ())
+
+
+def _forms_of(contract: Contract) -> tuple[_Form, ...]:
+    global _last  # noqa: PLW0603 - a cache of one
+    known, forms = _last
+    if known is not contract:
+        forms = tuple(map(_form, contract.functions))
+        _last = contract, forms
+    return forms
+
+
+def _form(declared: Declared) -> _Form:
+    parameters = tuple((each.name, *native_parameter(each)) for each in declared.parameters)
+    gives_bytes = declared.gives is Kind.BYTES
+    return _Form(declared.name, parameters, gives_bytes, declared.doc, partial(_signature, declared))
 
 
 def _signature(declared: Declared) -> inspect.Signature:

@@ -8,9 +8,9 @@ end; on Windows, which keeps what is mapped, at the start of a later process.
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
+from loader._core._ffi import lib
 from loader.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -71,8 +71,6 @@ def copy_of(image: Image) -> Copy:
 
 
 def _sealed(image: Image) -> int:
-    import fcntl  # noqa: PLC0415 - not there on Windows
-
     name = os.fsdecode(os.fsencode(os.path.basename(image.path))[:200])  # the system takes 249 bytes
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
@@ -88,13 +86,14 @@ def _sealed(image: Image) -> int:
             cure="Raise the limits on memory and open files",
         ) from error
     try:
-        rest = memoryview(image.data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+        written = os.write(descriptor, image.data)
+        while written < image.size:  # 2 GiB - 4 KiB at once is the most
+            written += os.write(descriptor, memoryview(image.data)[written:])
+        failed = lib.library_seal(descriptor)
+        if failed:
+            raise OSError(failed, os.strerror(failed))
         if descriptor in _numbers:
-            used, descriptor = descriptor, fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(_numbers) + 1)
+            used, descriptor = descriptor, _above(descriptor, max(_numbers) + 1)
             os.close(used)
     except OSError as error:
         os.close(descriptor)
@@ -102,6 +101,13 @@ def _sealed(image: Image) -> int:
             "its checked copy could not be sealed", path=image.path, found=str(error)
         ) from error
     return descriptor
+
+
+def _above(descriptor: int, least: int) -> int:
+    """The same memory file under the first free number from `least` on."""
+    import fcntl  # noqa: PLC0415 - slow to import, and seldom wanted here
+
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
 
 
 def _private(image: Image) -> Copy:
@@ -129,6 +135,7 @@ def _own_folder() -> str:
     file that is open cannot be removed, which tells that its process still is.
     """
     import shutil  # noqa: PLC0415 - not wanted on Linux
+    import tempfile  # noqa: PLC0415 - as above, and slow to import
 
     folder = tempfile.mkdtemp(prefix=_PREFIX)
     if os.name != "nt":

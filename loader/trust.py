@@ -34,6 +34,7 @@ __all__ = [
     "NAMED",
     "Policy",
     "TrustedImage",
+    "asks_for_way",
     "check_image",
     "check_place",
     "minimum",
@@ -83,6 +84,11 @@ def require(policy: Policy) -> None:
 def minimum() -> tuple[Policy, ...]:
     """What `require` asked for, in order."""
     return _minimum
+
+
+def asks_for_way(policy: Policy) -> bool:
+    """Whether a file is judged by the way to it too. One that was read without it is refused then."""
+    return any(each.permissions or each.folders for each in (policy, *_minimum))
 
 
 def check_image(image: Image, policy: Policy) -> tuple[str, ...]:

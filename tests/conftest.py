@@ -36,6 +36,7 @@ SOURCES = TESTS / "plugins"
 GREETER = ROOT / "native_plugins" / "greeter"
 INCLUDE = include_dir()
 
+SUFFIX = ".dll" if sys.platform == "win32" else ".so"  # tests/windows.sh
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
 
@@ -93,7 +94,7 @@ def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) ->
         compiler = tool("c++", "g++", "clang++") if language == "c++" else tool("cc", "gcc", "clang")
         variant = [language, path.read_text(), *defines, "\0", *(flags or [])]
         folder = top / hashlib.sha256("\0".join(variant).encode()).hexdigest()[:16]
-        target = folder / f"{name or path.stem}.so"
+        target = folder / f"{name or path.stem}{SUFFIX}"
         if not target.exists():
             folder.mkdir(exist_ok=True)
             command = [compiler, "-x", language, str(path), "-x", "none"]

@@ -419,3 +419,17 @@ def test_service_crash_is_no_quarantine(tmp_path: Path) -> None:
     """Who called a service of the host that crashed is not to blame."""
     (tmp_path / "report").write_text(line(digest="d", in_service=True) + "\n")
     assert Quarantine(tmp_path / "report").crash_of("d") is None
+
+
+def test_descriptor_that_is_closed(run_python: Callable[..., object]) -> None:
+    """A report that cannot be written to is refused, and faulthandler is not left on with it."""
+    run_python(
+        "import faulthandler\n"
+        "import loader.crash\n"
+        "try:\n"
+        "    loader.crash.enable(999)\n"
+        "except ValueError:\n"
+        "    assert not faulthandler.is_enabled()\n"
+        "else:\n"
+        "    raise AssertionError\n"
+    )

@@ -107,7 +107,7 @@ def test_the_fuzz_target_runs_and_counts(run_python: Callable[..., subprocess.Co
     code = f"import runpy, sys; sys.argv[0] = {str(FUZZ / 'image_fuzz.py')!r}\n"
     code += "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     done = run_python(code, "--mutants", "500", "--seed", "5", "--worst", "5000")
-    assert done.stdout.startswith("500 mutants of 6 files")
+    assert done.stdout.startswith("500 mutants of 11 files")
 
 
 def test_the_fuzz_target_fails_on_what_it_looks_for(

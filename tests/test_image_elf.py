@@ -91,6 +91,31 @@ def test_lying_section_headers_change_nothing(library: Callable[..., Path]) -> N
     assert (lying.exports, lying.needed, lying.compilers) == (whole.exports, whole.needed, ())
 
 
+def test_a_table_of_section_names_that_is_not_read_is_passed_over(library: Callable[..., Path]) -> None:
+    """The names may be said to be in a section beyond those that are read."""
+    whole = read_image(library())
+    data = bytearray(whole.data)
+    struct.pack_into("<Q", data, 0x28, len(data))  # e_shoff
+    struct.pack_into("<HHH", data, 0x3A, 64, 9000, 8500)  # e_shentsize, e_shnum, e_shstrndx
+    many = read_bytes(bytes(data) + bytes(64 * 9000), path="many.so")
+    assert (many.exports, many.needed, many.compilers) == (whole.exports, whole.needed, ())
+
+
+def test_section_names_may_share_their_bytes(library: Callable[..., Path]) -> None:
+    """A section's name may be the end of another's, as linkers write them; only whole names count."""
+    whole = read_image(library("-g"))
+    assert whole.debug
+    data = bytearray(whole.data)
+    (offset,) = struct.unpack_from("<Q", data, 0x28)
+    _, count, index = struct.unpack_from("<HHH", data, 0x3A)
+    names, size = struct.unpack_from("<QQ", data, offset + 64 * index + 24)
+    at = data.index(b".debug_info\0", names, names + size) - names
+    rows = [offset + 64 * number for number in range(count)]
+    (row,) = (row for row in rows if struct.unpack_from("<I", data, row)[0] == at)
+    struct.pack_into("<I", data, row, at + 1)  # "debug_info", the end of ".debug_info"
+    assert not read_bytes(bytes(data), path="shared.so").debug
+
+
 def test_an_old_version_of_a_symbol_is_no_export(library: Callable[..., Path], tmp_path: Path) -> None:
     """A plain dlsym passes over name@VERSION when there is no name@@VERSION."""
     script = tmp_path / "versions.map"

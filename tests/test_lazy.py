@@ -57,11 +57,15 @@ def test_opened_at_first_use(remembered: Path) -> None:
     """What is remembered is not opened before a document has its role; then it answers."""
     app = Htmlizer([remembered], lazy=True)
     plugin = lazy_plugin(app)
-    assert not plugin.opened and list(app.roles) == ["tt"] and "not opened yet" in repr(plugin)
+    assert not plugin.opened
+    assert list(app.roles) == ["tt"]
+    assert "not opened yet" in repr(plugin)
     assert app.htmlize("nothing of it: :other:`x`") == "<p>nothing of it: :other:`x`</p>\n\n"
     assert not plugin.opened
     assert app.htmlize("a :tt:`b` and :tt:`c`") == "<p>a <tt>b</tt> and <tt>c</tt></p>\n\n"
-    assert plugin.opened and plugin.digest and "not opened" not in repr(plugin)
+    assert plugin.opened
+    assert plugin.digest
+    assert "not opened" not in repr(plugin)
     assert app.htmlize("a :tt:`d`") == "<p>a <tt>d</tt></p>\n\n"
 
 
@@ -76,9 +80,12 @@ def test_process_role_opens(remembered: Path) -> None:
 def test_attribute_opens(remembered: Path) -> None:
     """An attribute of the plugin opens it; copy's and pickle's own questions do not, but pickling does."""
     plugin = lazy_plugin(Htmlizer([remembered], lazy=True))
-    assert not hasattr(plugin, "__deepcopy__") and not plugin.opened
-    assert "digest" in dir(plugin) and not plugin.opened
-    assert plugin.version == (1, 0) and plugin.opened
+    assert not hasattr(plugin, "__deepcopy__")
+    assert not plugin.opened
+    assert "digest" in dir(plugin)
+    assert not plugin.opened
+    assert plugin.version == (1, 0)
+    assert plugin.opened
     other = lazy_plugin(Htmlizer([remembered], lazy=True))
     assert pickle.loads(pickle.dumps(other)).digest == plugin.digest
     assert copy.copy(other).digest == plugin.digest
@@ -90,7 +97,8 @@ def test_changed_file_is_asked_again(remembered: Path, build: Any) -> None:
     """A file that changed is opened and asked, whatever was remembered of the old one."""
     shutil.copy(build("cli_roles.c"), remembered)
     app = Htmlizer([remembered], lazy=True)
-    assert lazy_plugin(app).opened and "tt" not in app.roles
+    assert lazy_plugin(app).opened
+    assert "tt" not in app.roles
 
 
 def test_false_memory_is_found_out(remembered: Path) -> None:
@@ -100,7 +108,8 @@ def test_false_memory_is_found_out(remembered: Path) -> None:
     memory.keep(str(remembered), opened.digest, "role:wrong\n")
     memory.save()
     app = Htmlizer([remembered], lazy=True)
-    assert list(app.roles) == ["wrong"] and not lazy_plugin(app).opened
+    assert list(app.roles) == ["wrong"]
+    assert not lazy_plugin(app).opened
     with pytest.raises(RegistryError, match="hooks that are remembered"):
         app.htmlize(":wrong:`x`")
     assert list(Htmlizer([remembered], lazy=True).roles) == ["tt"]
@@ -113,7 +122,8 @@ def test_damaged_memory(remembered: Path, cache: Path) -> None:
     for damaged in (b"", content[:-1], content.replace(b"tt", b"xx"), b"{}"):
         file.write_bytes(damaged)
         app = Htmlizer([remembered], lazy=True)
-        assert lazy_plugin(app).opened and list(app.roles) == ["tt"]
+        assert lazy_plugin(app).opened
+        assert list(app.roles) == ["tt"]
 
 
 def test_trust_is_asked_at_first_use(remembered: Path) -> None:
@@ -137,7 +147,9 @@ def test_kept_problem(remembered: Path) -> None:
     html = app.htmlize("a :tt:`x` b", plugin_errors="keep", report=problems.append)
     assert html == "<p>a :tt:`x` b</p>\n\n"
     (problem,) = problems
-    assert problem.status == 1 and isinstance(problem.cause, LoaderError) and str(remembered) in problem.message
+    assert problem.status == 1
+    assert isinstance(problem.cause, LoaderError)
+    assert str(remembered) in problem.message
 
 
 def test_contents_hooks_are_opened_at_once(native_plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +158,8 @@ def test_contents_hooks_are_opened_at_once(native_plugins: Path, monkeypatch: py
     file = native_plugins / "narcissist.so"
     for _ in range(2):
         app = Htmlizer([file], lazy=True)
-        assert lazy_plugin(app).opened and app.contents_hooks == app.plugins
+        assert lazy_plugin(app).opened
+        assert app.contents_hooks == app.plugins
     assert app.htmlize("I") == Htmlizer([file]).htmlize("I")
 
 
@@ -177,7 +190,8 @@ def test_many_threads_open_one(remembered: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(answers) == 160 and set(answers) == {"<p>" + "<tt>x</tt> " * 49 + "<tt>x</tt></p>\n\n"}
+    assert len(answers) == 160
+    assert set(answers) == {"<p>" + "<tt>x</tt> " * 49 + "<tt>x</tt></p>\n\n"}
 
 
 def test_cache_off(tt: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:

@@ -173,6 +173,58 @@ def test_neighbour_runs_from_checked_bytes(needy: Callable[..., Path], greeter: 
     assert str(plugin.parent) not in maps
 
 
+def test_neighbour_that_was_opened_without_its_way(
+    run_python: Run, needy: Callable[..., Path], build: Build, tmp_path: Path
+) -> None:
+    """A library that was opened as a plugin, whose folders nobody asked about, is judged where it is a neighbour."""
+    plugin = needy("j", soname="libboth.so", answer=4010)
+    beside = plugin.parent / "lib" / "libboth.so"
+    sources = [Path(__file__).parent / "plugins" / name for name in ("hostile.c", "neighbour.c")]
+    (tmp_path / "both.c").write_text("".join(f'#include "{source}"\n' for source in sources))
+    flags = ["-Wl,-soname,libboth.so"]
+    both = build(tmp_path / "both.c", "BUILD=4011", "ANSWER=4011", flags=flags, name="libboth")
+    shutil.copy(both, beside)
+    for each in (plugin, beside):
+        each.chmod(0o755)
+    done = run_python(
+        """
+import os, sys, loader
+plugin, beside, header = sys.argv[1:]
+greeter = loader.Contract.from_header(header)
+strict = loader.Policy(permissions=True)
+loader.load(beside, contract=greeter)
+for policy in (None, strict, strict):
+    print(loader.load(plugin, contract=greeter, policy=policy).greet(""))
+""",
+        plugin,
+        beside,
+        GREETER,
+    )
+    assert done.stdout == "neighbour says 4011\n" * 3
+
+
+def test_copies_are_sealed(needy: Callable[..., Path], greeter: loader.Contract) -> None:
+    """The memory files of a plugin and its neighbour refuse to be written to, cut off, extended and unsealed."""
+    import fcntl
+
+    plugin = needy("k", soname="libclosed.so", answer=4012)
+    loader.load(plugin, contract=greeter)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    sealed = set()
+    for number in os.listdir("/proc/self/fd"):
+        link = f"/proc/self/fd/{number}"
+        name = os.readlink(link) if os.path.lexists(link) else ""  # that of listdir itself is gone
+        if name not in ("/memfd:libclosed.so (deleted)", "/memfd:needy.so (deleted)"):
+            continue
+        sealed.add(name)
+        assert fcntl.fcntl(int(number), fcntl.F_GET_SEALS) == seals
+        with pytest.raises(PermissionError):
+            os.ftruncate(int(number), 0)
+        with pytest.raises(PermissionError):
+            os.pwrite(int(number), b"x", 0)
+    assert len(sealed) == 2
+
+
 # ---- Where code is -----------------------------------------------------------------------------------------
 
 

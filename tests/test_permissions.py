@@ -19,8 +19,10 @@ from loader.permissions import check_permissions
 from loader.trust import Policy, trust
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
+GREETER = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="folders are held by descriptor on Linux only"
 )
@@ -185,6 +187,44 @@ def test_unknown_way_is_refused(place: Path, greeter: loader.Contract) -> None:
         trust(shake_hands(loader.image.read_bytes(data, path=str(place)), greeter), STRICT)
     with place.open("rb") as file, pytest.raises(TrustError, match="cannot be checked"):
         trust(shake_hands(loader.read_image(f"/proc/self/fd/{file.fileno()}"), greeter), STRICT)
+
+
+def test_way_that_was_not_asked_for_is_refused(place: Path, greeter: loader.Contract) -> None:
+    """A file that was read without the way to it is refused as soon as permissions are asked for."""
+    image = loader.read_image(place, way=False)
+    assert image.file.way == ()
+    assert image == loader.read_image(place)
+    trust(shake_hands(image, greeter), Policy())
+    for policy in (STRICT, Policy.for_folders({str(place.parent): STRICT})):
+        with pytest.raises(TrustError, match="cannot be checked"):
+            trust(shake_hands(image, greeter), policy)
+
+
+@pytest.mark.parametrize("policy", ["permissions=True", "folders=[(FOLDER, loader.Policy(permissions=True))]"])
+def test_load_walks_where_it_is_asked_for(
+    run_python: Callable[..., subprocess.CompletedProcess[str]], place: Path, policy: str
+) -> None:
+    """A load notes the way where the policy, that of a folder, or trust.require asks for it."""
+    done = run_python(
+        f"""
+import os, sys, loader, loader.trust
+FOLDER = os.path.dirname(sys.argv[1])
+greeter = loader.Contract.from_header(sys.argv[2])
+strict = loader.Policy({policy})
+print(loader.load(sys.argv[1], contract=greeter, policy=strict).greet("you"))
+loader.trust.require(strict)
+print(loader.load(sys.argv[1], contract=greeter).greet("all"))
+os.chmod(sys.argv[1], 0o666)
+for policy in (strict, None):
+    try:
+        loader.load(sys.argv[1], contract=greeter, policy=policy)
+    except loader.TrustError as error:
+        print(error.cure)
+""",
+        place,
+        GREETER,
+    )
+    assert done.stdout == f"Hello, you!\nHello, all!\nchmod go-w {place}\nchmod go-w {place}\n"
 
 
 def test_walk_agrees_with_the_system() -> None:

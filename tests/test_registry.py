@@ -117,6 +117,66 @@ def test_claims_that_fail_change_nothing(named: Make) -> None:
     assert registry.claims == {}
 
 
+def test_readers_get_one_tuple(named: Make) -> None:
+    """The plugins are the same tuple until one is added or removed: that tells whether there was a change."""
+    registry = loader.Registry()
+    registry.add(named("a"))
+    plugins = registry.plugins
+    assert registry.plugins is plugins
+    b = named("b")
+    registry.add(b)
+    assert registry.plugins is not plugins
+    assert len(plugins) == 1  # what was handed out stays as it was
+    plugins = registry.plugins
+    registry.remove(b)
+    registry.add(named("c"))
+    assert [plugin.name for plugin in registry.plugins] == ["a", "c"]
+
+
+def test_remove(named: Make) -> None:
+    """A plugin that is taken out gives its claims back to who had them, and its name is free."""
+    registry = loader.Registry()
+    a, b, again = named("a"), named("b"), named("b")
+    registry.add(a, ["role:tt"])
+    registry.add(b, ["role:tt", "role:em"])
+    registry.remove(b)
+    assert (registry.plugins, registry.claims) == ((a,), {"role:tt": a})
+    registry.strict = True
+    registry.add(again, ["role:em"])
+    assert (registry.plugins, registry.claims) == ((a, again), {"role:tt": a, "role:em": again})
+    with pytest.raises(RegistryError, match="claims role:tt, which plugin a has"):
+        registry.add(b, ["role:tt"])
+
+
+class FailsLate(str):
+    """A claim that can be looked up once, and then not again."""
+
+    __slots__ = ("looked_up",)
+
+    def __hash__(self) -> int:
+        if hasattr(self, "looked_up"):
+            raise MemoryError
+        self.looked_up = True
+        return super().__hash__()
+
+
+def test_nothing_is_half_entered(named: Make) -> None:
+    """If memory runs out in the middle, every claim and name is as it was."""
+    registry = loader.Registry()
+    a, b, other = named("a"), named("same"), named("same")
+    registry.add(a, ["role:tt"])
+    registry.add(b)
+    with pytest.raises(MemoryError):
+        registry.add(other, ["role:tt", "role:new", FailsLate("role:late")])
+    assert (registry.plugins, registry.claims) == ((a, b), {"role:tt": a})
+    registry.strict = True
+    registry.add(named("c"), ["role:new"])
+    with pytest.raises(RegistryError, match="claims role:tt, which plugin a has"):
+        registry.add(other, ["role:tt"])
+    with pytest.raises(RegistryError, match="has the name same"):
+        registry.add(other)
+
+
 def test_many_threads(named: Make) -> None:
     """Plugins added by many threads are all there, and what a reader sees is whole."""
     registry = loader.Registry()

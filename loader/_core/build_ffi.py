@@ -14,6 +14,7 @@ ffibuilder.cdef(
 
     void *library_open(const char *path, char *error, size_t size);
     void *library_symbol(void *handle, const char *name);
+    int library_seal(int descriptor);
     """
 )
 

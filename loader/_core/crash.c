@@ -77,6 +77,7 @@ PyObject *core_crash_disable(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(no
 #include <time.h>
 #include <unistd.h>
 #if defined(__linux__)
+#  include <dlfcn.h>
 #  include <link.h>
 #  include <sys/syscall.h>
 #  include <ucontext.h>
@@ -118,7 +119,30 @@ static const struct range *range_of(uintptr_t address)
     return NULL;
 }
 
+#if defined(__GLIBC__) && defined(__GLIBC_PREREQ)
+#  if __GLIBC_PREREQ(2, 35)
+#    define HAS_FIND_OBJECT
+#  endif
+#endif
+
 #if defined(__linux__)
+#  if defined(HAS_FIND_OBJECT)
+/* From the dynamic linker's sorted table: the other way passes by all libraries, for each that is loaded. */
+static bool look_up(struct range *wanted)
+{
+    struct dl_find_object found;
+    union {
+        uintptr_t number;
+        void *pointer;
+    } address = {.number = wanted->begin};
+
+    if (_dl_find_object(address.pointer, &found) != 0)
+        return false;
+    wanted->begin = (uintptr_t)found.dlfo_map_start;
+    wanted->end = (uintptr_t)found.dlfo_map_end;
+    return true;
+}
+#  else
 static int look_for(struct dl_phdr_info *info, size_t Py_UNUSED(size), void *data)
 {
     struct range *wanted = data;
@@ -139,12 +163,18 @@ static int look_for(struct dl_phdr_info *info, size_t Py_UNUSED(size), void *dat
     return 1;
 }
 
+static bool look_up(struct range *wanted)
+{
+    return dl_iterate_phdr(look_for, wanted) != 0;
+}
+#  endif
+
 void core_note_range(const core_owner *owner, const void *address)
 {
     struct range found = {.begin = (uintptr_t)address}, *made;
     char *label;
 
-    if (range_of(found.begin) != NULL || dl_iterate_phdr(look_for, &found) == 0)
+    if (range_of(found.begin) != NULL || !look_up(&found))
         return;
     made = malloc(sizeof *made);
     label = strdup(owner->label);

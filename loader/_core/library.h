@@ -11,4 +11,7 @@ void *library_open(const char *path, char *error, size_t size);
 /* The address of an exported symbol, or NULL. */
 void *library_symbol(void *handle, const char *name);
 
+/* Makes a Linux memory file one that nobody can write to, cut off, extend or unseal. 0, or an errno. */
+int library_seal(int descriptor);
+
 #endif

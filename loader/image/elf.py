@@ -25,6 +25,8 @@ SYSTEM_NOTES: Final = {
     b"NetBSD": "netbsd",
     b"OpenBSD": "openbsd",
 }
+#: Sections that tell something, with the NUL that ends the name.
+SECTIONS: Final = (b".go.buildinfo\0", b".gopclntab\0", b".comment\0", b".debug_info\0", b".zdebug_info\0")
 #: Compilers' texts that are read; a longer section is cut.
 MAX_COMMENT: Final = 4096
 
@@ -45,8 +47,9 @@ def read_elf(file: File) -> Image:
     notes = _notes(elf)
     if "libc.so.7" in needed:  # FreeBSD's, whose libraries need not say more
         notes = notes._replace(system="freebsd")
-    sections = elf.sections()
+    sections = elf.sections(SECTIONS)
     version = _go_version(elf, sections)
+    sections = sections or {}
     flags, flags_1 = elf.dynamic.get(DT_FLAGS, 0), elf.dynamic.get(DT_FLAGS_1, 0)
     return Image(
         file=file,
@@ -135,13 +138,11 @@ def _has_go(exports: frozenset[str], needed: tuple[str, ...]) -> bool:
     return not GO_SYMBOLS.isdisjoint(exports) or any(name.startswith("libgo.so") for name in needed)
 
 
-def _go_version(elf: Tables, sections: dict[str, Section]) -> str | None:
+def _go_version(elf: Tables, sections: dict[str, Section] | None) -> str | None:
     """See traces.go_version. Without section headers the data segments are searched."""
-    if ".go.buildinfo" in sections:
-        return go_version(elf.cursor, [sections[".go.buildinfo"]])
-    if sections:
-        return None
-    return go_version(elf.cursor, ((segment.offset, segment.size) for segment in elf.loads))
+    if sections is None:
+        return go_version(elf.cursor, ((segment.offset, segment.size) for segment in elf.loads))
+    return go_version(elf.cursor, [sections[".go.buildinfo"]]) if ".go.buildinfo" in sections else None
 
 
 def _compilers(elf: Tables, sections: dict[str, Section]) -> tuple[str, ...]:

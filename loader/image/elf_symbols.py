@@ -52,12 +52,12 @@ def read_symbols(elf: Tables) -> Symbols:
     table = elf.at(elf.dynamic[DT_SYMTAB], "the symbol table")
     rows: Iterable[tuple[int, ...]] = table.table(elf.layout.symbol, 0, count, "symbols")
     if elf.bits == 32:
-        rows = ((name, info, other, section, value, size) for name, value, size, info, other, section in rows)
+        rows = ((name, info, other, section, value) for name, value, info, other, section in rows)
     hidden = _hidden(elf, count)
     exports: list[int] = []
     data_exports: list[int] = []
     imports: list[int] = []
-    for index, (name, info, other, section, value, _) in enumerate(rows):
+    for index, (name, info, other, section, value) in enumerate(rows):
         if info not in FINDABLE:
             continue
         if section == SHN_UNDEF:

@@ -8,11 +8,15 @@ Dynamic Linking").
 from __future__ import annotations
 
 import struct
-from typing import Final, NamedTuple
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ImageError
-from loader.image.cursor import MAX_ENTRIES, Cursor, Names
+from loader.image.cursor import MAX_ENTRIES, Cursor, Names, decode
 from loader.image.image import File, Machine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MACHINES: Final = {
     2: "sparc",
@@ -45,8 +49,8 @@ class Segment(NamedTuple):
     offset: int
     address: int
     size: int
-    align: int
     memory: int
+    align: int
 
 
 class Section(NamedTuple):
@@ -57,7 +61,12 @@ class Section(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """struct formats of one class (32 or 64 bits) in one byte order."""
+    """struct formats of one class (32 or 64 bits) in one byte order, without the members that nobody asks for.
+
+    segment: the members of Segment; in 32 bits the flags are the last but one.
+    section: offset of the name, offset, size. symbol: offset of the name, info, other, section, value; in 32
+    bits the value is the second.
+    """
 
     header: str
     segment: str
@@ -69,20 +78,31 @@ class Layout(NamedTuple):
     bloom_word: str
 
 
-def layout_of(bits: int, order: str, machine: int) -> Layout:
+@cache
+def layout_of(bits: int, order: str, *, wide_hash: bool) -> Layout:
     """The layout that e_ident and e_machine ask for; `order` is "<" or ">"."""
     wide = bits == 64
     return Layout(
         header=order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"),
-        segment=order + ("IIQQQQQQ" if wide else "IIIIIIII"),
-        section=order + ("IIQQQQIIQQ" if wide else "IIIIIIIIII"),
+        segment=order + ("IIQQ8xQQQ" if wide else "III4xIIII"),
+        section=order + ("I20xQQ24x" if wide else "I12xII16x"),
         dynamic=order + ("qQ" if wide else "iI"),
-        symbol=order + ("IBBHQQ" if wide else "IIIBBH"),
+        symbol=order + ("IBBHQ8x" if wide else "II4xBBH"),
         word=order + "I",
-        # The two psABIs that made the words of DT_HASH 64 bits wide.
-        hash_word=order + ("Q" if wide and machine in (EM_S390, EM_ALPHA) else "I"),
+        hash_word=order + ("Q" if wide_hash else "I"),
         bloom_word=order + ("Q" if wide else "I"),
     )
+
+
+@lru_cache(64)  # what a file may say has no end
+def _machine(number: int, bits: int, order: str, system: str) -> Machine:
+    name = MACHINES.get(number, f"machine {number}")
+    if name == "riscv" or (name == "mips" and bits == 64):
+        name = f"{name}{bits}"
+    if name == "ppc64" and order == "<":
+        name = "ppc64le"
+    endian = "little" if order == "<" else "big"
+    return Machine(format="elf", system=system, machine=name, bits=bits, endian=endian)
 
 
 class Tables:
@@ -101,7 +121,9 @@ class Tables:
         self.bits = 64 if ident[4] == 2 else 32
         self.order = "<" if ident[5] == 1 else ">"
         (self.number,) = cursor.unpack(self.order + "H", 18, "the ELF header")
-        self.layout = layout = layout_of(self.bits, self.order, self.number)
+        # The two psABIs that made the words of DT_HASH 64 bits wide.
+        wide_hash = self.bits == 64 and self.number in (EM_S390, EM_ALPHA)
+        self.layout = layout = layout_of(self.bits, self.order, wide_hash=wide_hash)
         header = cursor.unpack(layout.header, 16, "the ELF header")
         self.type, phoff, self.shoff = header[0], header[4], header[5]
         phentsize, phnum, self.shentsize, self.shnum, self.shstrndx = header[8:]
@@ -117,9 +139,9 @@ class Tables:
             cursor.check(self.shoff, self.shnum * self.shentsize, "section headers")
         rows = cursor.table(layout.segment, phoff, min(phnum, MAX_ENTRIES), "program headers")
         if self.bits == 64:
-            self.segments = [Segment(row[0], row[1], row[2], row[3], row[5], row[7], row[6]) for row in rows]
+            self.segments = list(map(Segment._make, rows))
         else:
-            self.segments = [Segment(row[0], row[6], row[1], row[2], row[4], row[7], row[5]) for row in rows]
+            self.segments = [Segment(row[0], row[5], row[1], row[2], row[3], row[4], row[6]) for row in rows]
         self.loads = self._loads()
         self.needed: list[int] = []
         self.dynamic = self._dynamic()
@@ -127,13 +149,7 @@ class Tables:
 
     def machine(self, system: str) -> Machine:
         """Where the file can run."""
-        name = MACHINES.get(self.number, f"machine {self.number}")
-        if name == "riscv" or (name == "mips" and self.bits == 64):
-            name = f"{name}{self.bits}"
-        if name == "ppc64" and self.order == "<":
-            name = "ppc64le"
-        endian = "little" if self.order == "<" else "big"
-        return Machine(format="elf", system=system, machine=name, bits=self.bits, endian=endian)
+        return _machine(self.number, self.bits, self.order, system)
 
     def at(self, address: int, what: str) -> Cursor:
         """The file's bytes from an address to the end of its segment."""
@@ -148,18 +164,28 @@ class Tables:
         """The name that a dynamic entry gives, or None if there is no such entry."""
         return self.names.at(self.dynamic[tag]) if tag in self.dynamic else None
 
-    def sections(self) -> dict[str, Section]:
-        """Section headers by name. Empty if they are stripped or make no sense: nothing depends on them."""
+    def sections(self, wanted: Sequence[bytes]) -> dict[str, Section] | None:
+        """The section headers whose name is one of `wanted`, each with its NUL, by name.
+
+        None if they are stripped or make no sense: nothing depends on them.
+        """
         layout = self.layout.section
         if not self.shoff or self.shentsize != struct.calcsize(layout) or self.shstrndx >= self.shnum:
-            return {}
+            return None
         rows = list(self.cursor.table(layout, self.shoff, min(self.shnum, MAX_ENTRIES), "section headers"))
         try:
-            names = Names(self.cursor, rows[self.shstrndx][4], rows[self.shstrndx][5], "names of sections")
-            places = [Section(row[4], row[5]) for row in rows]
-            return dict(zip(names.all(row[0] for row in rows), places, strict=True))
-        except ImageError:
-            return {}
+            _, place, length = rows[self.shstrndx]
+            names = self.cursor.take(place, length, "names of sections")
+        except (ImageError, IndexError):
+            return None
+        if names.find(0, max(row[0] for row in rows)) < 0:  # a name that does not end
+            return None
+        there = tuple(name for name in wanted if name in names)
+        return {
+            decode(names[at : names.index(0, at)]): Section(offset, size)
+            for at, offset, size in rows
+            if there and names.startswith(there, at)
+        }
 
     def _check_type(self) -> None:
         """Refuses ELF files that are never loaded."""

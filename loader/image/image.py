@@ -27,7 +27,8 @@ class File:
     digest: str
     #: fstat of the descriptor that `data` was read from; None for bytes that came from elsewhere.
     stat: os.stat_result | None = field(default=None, repr=False, compare=False)
-    #: Folders and links passed on the way to that descriptor, and last the file; () where that is not known.
+    #: Folders and links passed on the way to that descriptor, and last the file; () where that is not known or
+    #: was not asked for.
     way: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
 
