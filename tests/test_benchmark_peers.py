@@ -1,24 +1,27 @@
 """The systems of the side-by-side measurement answer as they must, byte for byte; its statistics and page hold.
 
 Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks --build-only` has
-left in build/benchmarks is asked, and what is not there is skipped.
+left in build/benchmarks is asked, and what is not there is skipped. With SIDE_BY_SIDE=1 in the environment, as in
+.ci/run after that build, it fails instead.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 
 import pytest
 import reference as plain
 from benchmarks import documents, reference
 from benchmarks.build import already_built
+from benchmarks.figures import expected
+from benchmarks.goals import goals
 from benchmarks.hosts import Host
 from benchmarks.ladder import ladder
-from benchmarks.measure import expected
 from benchmarks.page import embedded, page
-from benchmarks.results import goals, quantile, ratio
-from benchmarks.sample import EVIL, run_with
+from benchmarks.ratios import Book, quantile, ratio
+from benchmarks.sample import EVIL, run_of_all, run_with
 from benchmarks.systems import BY_NAME, SYSTEMS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +45,8 @@ def test_same_input_same_answer(name: str) -> None:
     built = already_built([system])
     reason = built.reason_to_skip(system)
     if reason is not None:
+        if os.environ.get("SIDE_BY_SIDE"):
+            pytest.fail(reason)
         pytest.skip(reason)
     host = Host(built, system, "")
     try:
@@ -84,6 +89,21 @@ def test_quantiles_and_ratios() -> None:
         "rounds": 3,
     }
     assert ratio([None], [1.0]) is None
+
+
+def test_figures_taken_in_turns_are_compared_with_those_turns() -> None:
+    """A ratio to loader-c comes from the slices between its own, whichever is on top; a load's does not."""
+    entries = run_of_all()["results"]
+    book = Book(entries)
+    python, own = ("call", "python"), ("call", "loader-c")
+    beside = book.entry(*python)["beside"]["rounds"]  # type: ignore[index]
+    assert book.pairs(python, own) == (book.rounds(*python), beside)
+    assert book.pairs(own, python) == (beside, book.rounds(*python))
+    many, dense = ("roles-1000", "loader-c"), ("document-dense", "loader-c")
+    assert book.pairs(many, dense)[1] == book.entry(*many)["beside"]["rounds"]  # type: ignore[index]
+    load, other = ("load-1", "loader-c"), ("load-1", "python")
+    assert book.pairs(load, other) == (book.rounds(*load), book.rounds(*other))
+    assert book.pairs(own, ("call", "nobody")) == ([], [])
 
 
 def test_goals_are_reported_not_asserted() -> None:

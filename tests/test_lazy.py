@@ -48,6 +48,7 @@ def remembered(tt: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def lazy_plugin(app: Htmlizer) -> LazyPlugin:
+    """The one plugin of an Htmlizer that opens its plugins late."""
     (plugin,) = app.plugins
     assert isinstance(plugin, LazyPlugin)
     return plugin

@@ -210,7 +210,6 @@ class Htmlizer:
     def _open_for(self, role: str) -> tuple[Owner, int]:
         """The plugin of a role that is wanted for the first time. Called by the engine, on a document's thread."""
         plugin = self.roles[role]
-        claimed = [claim for claim, owner in self.host.registry.claims.items() if owner is plugin]
         hooks = plugin.functions["hooks"]()  # opens it
         roles, contents = _read_hooks(plugin, hooks)
         if self._remembered is not None:
@@ -221,7 +220,7 @@ class Htmlizer:
                 "does not have the hooks that are remembered of it",
                 path=plugin.path,
                 plugin=plugin.name,
-                expected=", ".join(claimed),
+                expected=f"role:{role}",
                 found=hooks,
                 cure="Begin with a new Htmlizer: it asks the plugin",
             )

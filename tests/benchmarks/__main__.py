@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .build import FOLDER, ROOT, BuildError, Built, build
+from .figures import QUICK, Plan
 from .ladder import ladder
-from .measure import QUICK, Measurement, Plan
+from .measure import Measurement
 from .page import page
 from .results import collect
 from .systems import BY_NAME, JOBS, SYSTEMS, rows_of
@@ -32,13 +33,13 @@ def terminal() -> Callable[[str], None]:
     started = time.monotonic()
     try:
         from rich.console import Console
+        from rich.markup import escape
     except ImportError:
         return lambda text: print(f"{time.monotonic() - started:6.0f} s  {text}", file=sys.stderr, flush=True)
     console = Console(stderr=True, highlight=False)
 
-    def say(text: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started:6.0f} s[/]  ", end="")
-        console.print(text, markup=False)
+    def say(text: str) -> None:  # one print a line: builds run beside each other
+        console.print(f"[dim]{time.monotonic() - started:6.0f} s[/]  {escape(text)}")
 
     return say
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,20 +88,31 @@ def build(say: Say, systems: list[System], folder: Path = FOLDER, checkout: Path
     """Builds what the chosen systems need, of what is not up to date. `checkout`: this loader's sources."""
     folder.mkdir(parents=True, exist_ok=True)
     built = Built(folder)
+    for tool in ("cargo", "go"):
+        if shutil.which(tool) is None:
+            built.missing[tool] = f"{tool} is not installed"
+    hosts = sorted({system.host for system in systems} - {"python"})
+    with ThreadPoolExecutor(3) as crew:  # one waits for downloads while another compiles
+        parts = [crew.submit(_python, built, checkout, say), crew.submit(_go, built, hosts, say)]
+        if any(system.name == "polyplug" for system in systems) and "cargo" not in built.missing:
+            parts.append(crew.submit(_polyplug, built, say))
+        for part in parts:
+            part.result()
+    say("probing")
+    _probe(built, systems)
+    return built
+
+
+def _python(built: Built, checkout: Path, say: Say) -> None:
+    """All but the Go programs."""
     say("documents")
-    documents.write_all(folder / "documents")
+    documents.write_all(built.folder / "documents")
     say("virtual environment with the Python peers")
     _venv(built)
     say("this loader, as a wheel")
     _loader(built, checkout)
     say("plugins of this loader, and the C parts")
     _plugins(built)
-    hosts = sorted({system.host for system in systems} - {"python"})
-    if hosts:
-        _go(built, hosts, say)
-    say("probing")
-    _probe(built, systems)
-    return built
 
 
 def already_built(systems: list[System], folder: Path = FOLDER) -> Built:
@@ -112,6 +124,8 @@ def already_built(systems: list[System], folder: Path = FOLDER) -> Built:
         if not (ready and target.exists()):
             reason = "is not built here: python -m tests.benchmarks --build-only"
             built.missing[f"system:{system.name}"] = f"{system.name} {reason}"
+    if not (folder / "polyplug/bundle").exists():
+        built.missing["system:polyplug"] = "polyplug is not built here"
     if ready:
         _probe(built, systems)
     return built
@@ -178,9 +192,6 @@ def _loader(built: Built, checkout: Path) -> None:
 def _plugins(built: Built) -> None:
     if shutil.which("cmake") is None:
         raise BuildError("cmake is not installed: pip install cmake ninja")
-    for tool in ("cargo", "go"):
-        if shutil.which(tool) is None:
-            built.missing[tool] = f"{tool} is not installed"
     ours = built.folder / "ours"
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     _run(["cmake", "-S", PEERS / "ours", "-B", ours, "-DCMAKE_BUILD_TYPE=Release", *generator])
@@ -197,22 +208,27 @@ def _plugins(built: Built) -> None:
     _many(built.folder, ours)
 
 
+def _polyplug(built: Built, say: Say) -> None:
+    """Needs nothing of the virtual environment; its generator is compiled first."""
+    say("polyplug's generator and plugin")
+    try:
+        script = PEERS / "python" / "build_polyplug.py"
+        _run([sys.executable, script, PEERS / "polyplug", built.folder / "polyplug"])
+    except BuildError as error:
+        built.missing["system:polyplug"] = str(error)
+
+
 def _many(folder: Path, ours: Path) -> None:
     """Plugin files for the load jobs: no two have the same bytes or, where it can be told, the same roles."""
-    hooks = {
-        "c": b"role:tt\nrole:fail\nrole:callback\n",
-        "cpp": b"role:tt\nrole:fail\nrole:callback\n",
-        "rust": b"role:tt\nrole:fail\n",
-    }
+    written = b"role:tt\nrole:fail\nrole:callback\n"
     for language, count in (("c", MANY), ("cpp", 6), ("rust", 6), ("go", 6)):
         source = ours / "plugins/htmlize" / f"bench_{language}.so"
         if source.exists():
             image = source.read_bytes()
-            written = hooks.get(language, b"")
-            for number in range(count):
+            for number in range(count):  # Go's image has no such text: its roles are told one by one
                 renamed = b"role:" + f"load_{number:04d}".encode()
                 renamed = renamed.ljust(len(written) - 1, b"_") + b"\n"
-                once = written and image.count(written) == 1
+                once = image.count(written) == 1
                 data = image.replace(written, renamed) if once else image + number.to_bytes(2, "little")
                 _write(folder / "plugins" / language / f"tt{number}.so", data)
     for name, source in (("plain", ours / "libplain.so"), ("tvm", folder / "tvm/tt.so")):

@@ -5,10 +5,14 @@ Every system is called by a host of its own language; Python's cost is charged t
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -36,15 +40,28 @@ def command_of(built: Built, system: System) -> list[str]:
 
 
 @contextlib.contextmanager
-def placed(placement: str) -> Iterator[None]:
-    """Hosts that are started inside, and their plugins, share the first core if the placement is "pinned"."""
+def pinned_to(core: int | None) -> Iterator[None]:
+    """Processes that are started inside, and theirs, stay on one core; None: on all."""
     before = os.sched_getaffinity(0)
-    if placement == "pinned":
-        os.sched_setaffinity(0, {min(before)})
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     try:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def placed(placement: str) -> contextlib.AbstractContextManager[None]:
+    """Hosts that are started inside, and their plugins, share the first core if the placement is "pinned"."""
+    return pinned_to(min(os.sched_getaffinity(0)) if placement == "pinned" else None)
+
+
+@functools.cache
+def surroundings() -> dict[str, str]:
+    """The environment of hosts. Their sockets lie in a folder that goes when the runner ends."""
+    folder = tempfile.mkdtemp(prefix="bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return environment(TMPDIR=folder)
 
 
 class Host:
@@ -60,7 +77,7 @@ class Host:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=environment(),
+                env=surroundings(),
             )
 
     def ask(self, **request: Any) -> dict[str, Any]:
@@ -129,7 +146,7 @@ def load_once(built: Built, system: System, variant: str, placement: str, count:
     command = [*command_of(built, system), "--load", system.name, variant, str(count)]
     with placed(placement):
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), timeout=PATIENCE, check=False
+            command, capture_output=True, text=True, env=surroundings(), timeout=PATIENCE, check=False
         )
     if done.returncode != 0 or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]

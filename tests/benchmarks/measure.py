@@ -2,100 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import random
+import statistics
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import documents, reference
-from .hosts import HostError, Hosts, import_once, load_once
-from .systems import CALLS, DOCUMENTS, JOBS, Row
+from . import documents
+from .figures import CHECKED, DOCUMENT_JOBS, FRESH, Figure, Plan, expected, reference_of
+from .fresh import measure_imports, measure_loads
+from .hosts import HostError, Hosts
+from .systems import CALLS, JOBS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .build import Built
 
-FRESH = {"load-1": 1, "load-6": 6, "load-1000": 1000}  # jobs that need a fresh process each time -> plugins
-IMPORTS = {
-    "loader-c": "loader",
-    "pluggy": "pluggy",
-    "ctypes": "ctypes",
-    "cffi-abi": "cffi",
-    "tvm-ffi": "tvm_ffi",
-    "lupa": "lupa",
-    "wasmtime": "wasmtime",
-    "extism": "extism",
-    "grpcio": "grpc",
-    "pynng": "pynng",
-}  # what an application imports
-CHECKED = 50  # posts of document-small that a check renders
-DOCUMENT_JOBS = (*DOCUMENTS, "document-small-joined", "roles-1000", "threads-2")
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How much is measured.
-
-    Args:
-        rounds: rounds of all systems.
-        slice: seconds that one job of one row gets in one round.
-        slow: a run that takes longer than this (s) is measured in `slow_rounds` rounds only.
-        endless: a run that would take longer than this (s) is left out.
-        quadratic: the same for documents whose host sends all contents with every role; one round only.
-        loads: fresh processes for each load figure.
-        joint: hosts are started anew after this many rounds, so that no figure depends on one process's luck.
-    """
-
-    rounds: int = 15
-    slice: float = 0.025
-    slow: float = 0.4
-    slow_rounds: int = 2
-    endless: float = 15.0
-    quadratic: float = 60.0
-    loads: int = 7
-    joint: int = 5
-
-
-QUICK = Plan(rounds=5, slice=0.006, slow=0.1, slow_rounds=1, endless=2.0, quadratic=0.0, loads=2, joint=5)
-
-
-@dataclass(slots=True)
-class Figure:
-    """One job of one row: its figures in the order of the rounds, None for a round that it was not in."""
-
-    row: Row
-    job: str
-    rounds: list[float | None] = field(default_factory=list)
-    samples: list[float] = field(default_factory=list)  # single calls or small batches: the distribution
-    calls: int = 1
-    seconds: float = 0.0  # of one run
-    note: str = ""
-
-
-def expected(folder_texts: dict[str, Any]) -> dict[str, str]:
-    """The right answer of each job: plain text, or sha256 if long."""
-    roles = {"tt": reference.tt}
-
-    def short(text: str) -> str:
-        return text if len(text) <= 1000 else "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-
-    html = {name: reference.htmlize(text, roles, None) for name, text in folder_texts.items() if name != "small"}
-    small = "\0".join(reference.htmlize(text, roles, None) for text in folder_texts["small"][:CHECKED])
-    return {
-        "call": short(reference.tt("tt", documents.TEXT, None)),
-        "call-4k": short(reference.tt("tt", documents.TEXT_4K, None)),
-        "call-1m": short(reference.tt("tt", documents.TEXT_1M, None)),
-        "callback": documents.TITLE,
-        "error": documents.ERROR,
-        "document-dense": short(html["dense"]),
-        "roles-1000": short(html["dense"]),
-        "threads-2": short(html["dense"]),
-        "document-prose": short(html["prose"]),
-        "document-small": short(small),
-        "document-small-joined": short(html["small-joined"]),
-    }
+SHORT = 20e-6  # seconds; shorter calls are timed in batches, so that the clock's own cost does not count
+SAMPLES = 100  # of a figure and round, for the distribution
 
 
 class Measurement:
@@ -106,6 +32,7 @@ class Measurement:
     ) -> None:
         self.built, self.rows, self.jobs, self.plan, self.say = built, rows, jobs, plan, say
         self.hosts = Hosts(built)
+        self.cores = sorted(os.sched_getaffinity(0))
         self.figures: dict[tuple[str, str], Figure] = {}
         self.failed: list[dict[str, str]] = []
         self.left_out: list[dict[str, str]] = []
@@ -187,7 +114,8 @@ class Measurement:
         self.left_out.append({"system": row.system.name, "variant": row.variant, "placement": row.placement,
                               "job": job, "reason": reason})  # fmt: skip
 
-    def _fail(self, row: Row, job: str, error: Exception) -> None:
+    def fail(self, row: Row, job: str, error: Exception) -> None:
+        """Notes what did not work; a peer that cannot do a job says NotImplementedError, which is no failure."""
         if str(error).startswith("NotImplementedError: "):
             return self._leave_out(row, job, str(error).partition(": ")[2])
         self.say(f"[!] {row.label}: {job}: {error}")
@@ -213,8 +141,8 @@ class Measurement:
         finally:
             self.hosts.close()
         begun = time.monotonic()
-        self._loads()
-        self._imports()
+        measure_loads(self)
+        measure_imports(self)
         self.say(f"loads in fresh processes: {time.monotonic() - begun:.0f} s")
 
     def _prepare_all(self) -> None:
@@ -226,7 +154,7 @@ class Measurement:
                     try:
                         self.prepare(row, job)
                     except HostError as error:
-                        self._fail(row, job, error)
+                        self.fail(row, job, error)
                         if job == "call":  # what cannot answer one call can do nothing else
                             break
             self.say(f"checked {row.label}")
@@ -238,7 +166,7 @@ class Measurement:
                 try:
                     self._ask(figure.row, "run", figure.job, calls=max(1, figure.calls // 10), batches=1)
                 except HostError as error:
-                    self._fail(figure.row, figure.job, error)
+                    self.fail(figure.row, figure.job, error)
 
     def _round(self, number: int) -> None:
         """One round: job by job, all systems in random order, so that no system has a place of its own."""
@@ -246,82 +174,61 @@ class Measurement:
             figures = [figure for (_, each), figure in self.figures.items() if each == job]
             random.Random(number).shuffle(figures)
             for figure in figures:
-                figure.rounds.append(self._one(figure, number))
+                own, beside = self._one(figure, number)
+                figure.rounds.append(own)
+                figure.beside.append(beside)
 
-    def _one(self, figure: Figure, number: int) -> float | None:
+    def _one(self, figure: Figure, number: int) -> tuple[float | None, float | None]:
+        """One figure in one round, and its reference."""
         slow = figure.seconds > self.plan.slow
         every = max(1, self.plan.rounds // self.plan.slow_rounds)
         if figure.seconds > self.plan.endless and number > 0:
-            return None
+            return None, None
         if slow and (number % every or number // every >= self.plan.slow_rounds):
-            return None
+            return None, None
         try:
             if figure.job == "threads-2":
-                answer = self._ask(figure.row, "threads", figure.job, calls=max(2, 4 * figure.calls))
-                return 2 * answer["one"] / answer["two"]
-            batches = min(figure.calls, 200 if figure.seconds > 2e-6 else 20)
-            answer = self._ask(figure.row, "run", figure.job, calls=figure.calls, batches=batches)
+                return self._threads(figure), None
+            return self._in_turns(figure, number)
         except HostError as error:
-            self._fail(figure.row, figure.job, error)
-            return None
-        each = answer["each"]
-        if figure.job == "call":
-            figure.samples += [round(value / each, 2) for value in answer["ns"][:100]]
-        return float(sum(answer["ns"]) / (each * len(answer["ns"])))
+            self.fail(figure.row, figure.job, error)
+            return None, None
 
-    def _loads(self) -> None:
-        """Load jobs and memory: a fresh host process for every figure, systems interleaved again."""
-        asked = [job for job in self.jobs if job in FRESH or job.startswith("memory")]
-        counts = {FRESH[job] for job in asked if job in FRESH}
-        counts |= {1 if job == "memory" else 6 for job in asked if job.startswith("memory")}
-        broken: set[tuple[str, int]] = set()
-        for number in range(self.plan.loads):
-            for count in sorted(counts):
-                job = next(name for name, value in FRESH.items() if value == count)
-                rows = [row for row in self.rows if job in row.jobs and (row.label, count) not in broken]
-                random.Random(number).shuffle(rows)
-                for row in rows:
-                    if count == 1000 and number >= 3:
-                        continue
-                    try:
-                        self._load(row, job, count)
-                    except (HostError, OSError, ValueError) as error:
-                        broken.add((row.label, count))
-                        self._fail(row, job, error)
-            self.say(f"loads: {number + 1} of {self.plan.loads}")
+    def _in_turns(self, figure: Figure, number: int) -> tuple[float, float | None]:
+        """The slice of a figure in passes, each between two half ones of its reference, on the same core.
 
-    def _load(self, row: Row, job: str, count: int) -> None:
-        answer = load_once(self.built, row.system, row.variant, row.placement, count)
-        loaded = answer.get("loaded", count)
-        figure = self.figures.setdefault((row.label, job), Figure(row, job))
-        figure.rounds.append(float(answer["ns"]))
-        if loaded != count:
-            figure.note = f"{loaded} plugins"
-        if count in (1, 6) and row.placement != "pinned":
-            name = "memory" if count == 1 else "memory-6"
-            if name in self.jobs:
-                figure = self.figures.setdefault((row.label, name), Figure(row, name))
-                figure.rounds.append(float(answer["rss_after"] - answer["rss_before"]))
-                private = answer["private_after"] - answer["private_before"]
-                figure.samples.append(float(private))
+        Cores of one machine differ by 1.6 times for seconds, as their neighbours let them; two systems that
+        are compared must not meet different ones.
+        """
+        passes = min(self.plan.passes, figure.calls)
+        reference = self.figures.get(reference_of(figure.row, figure.job) or ("", ""))
+        own: list[float] = []
+        beside: list[float] = []
+        for turn in range(passes):
+            pinned = figure.row.placement == "pinned"
+            core = self.cores[0 if pinned else (number + turn) % len(self.cores)]
+            if reference is not None:
+                beside.append(self._slice(reference, 2 * self.plan.passes, core))
+            own.append(self._slice(figure, passes, core))
+            if reference is not None:
+                beside.append(self._slice(reference, 2 * self.plan.passes, core))
+        return sum(own) / len(own), sum(beside) / len(beside) if beside else None
 
-    def _imports(self) -> None:
-        if "import" not in self.jobs:
-            return
-        python = self.built.python
-        statements = {name: f"import {module}" for name, module in IMPORTS.items()}
-        rows = [
-            row
-            for row in self.rows
-            if row.system.name in statements and not row.variant and row.placement != "pinned"
-        ]
-        for _ in range(max(5, self.plan.rounds)):
-            bare = import_once(python, "pass")
-            for row in rows:
-                try:
-                    taken = import_once(python, statements[row.system.name])
-                except OSError as error:
-                    self._fail(row, "import", error)
-                    continue
-                figure = self.figures.setdefault((row.label, "import"), Figure(row, "import"))
-                figure.rounds.append(float(taken - bare))
+    def _slice(self, figure: Figure, parts: int, core: int) -> float:
+        """One part of a slice; nanoseconds a run. What calls into another process is left on all cores."""
+        calls = max(1, figure.calls // parts)
+        batches = min(calls, 100) if figure.seconds < SHORT else min(calls, 1000)
+        where = {} if figure.row.system.remote else {"core": core}
+        answer = self._ask(figure.row, "run", figure.job, calls=calls, batches=batches, **where)
+        each, times = answer["each"], answer["ns"]
+        if figure.job == "call" and parts <= self.plan.passes:  # not as another's reference
+            step = max(1, len(times) * parts // SAMPLES)
+            figure.samples += [round(value / each, 2) for value in times[::step]]
+        return float(sum(times) / (each * len(times)))
+
+    def _threads(self, figure: Figure) -> float:
+        """Documents a second of two threads, one on each core, over the mean of what one does alone on each."""
+        passes = min(self.plan.passes, max(1, figure.calls // 2))
+        window = max(self.plan.slice, min(8 * figure.seconds, 4 * self.plan.slice))
+        answer = self._ask(figure.row, "threads", figure.job, calls=passes, window=int(window * 1e9))
+        return statistics.median(2 * sum(both) / sum(alone) for alone, both in answer["passes"])

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.benchmarks.__main__ import chosen, measure
-from tests.benchmarks.measure import IMPORTS, QUICK, Figure, Measurement, Plan
+from tests.benchmarks.figures import QUICK, Figure, Plan
+from tests.benchmarks.fresh import IMPORTS
 from tests.benchmarks.systems import BY_NAME, JOBS, Row, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.benchmarks.measure import Measurement
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

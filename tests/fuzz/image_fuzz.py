@@ -1,128 +1,52 @@
 """Damaged plugin files against loader.image: each is read, or refused with ImageError, in little time.
 
-    python tests/fuzz/image_fuzz.py --seconds 60 --seed 1      mutates the corpus; needs nothing else
-    python tests/fuzz/image_fuzz.py --atheris -max_total_time=60     guided by coverage; needs atheris
+    python tests/fuzz/image_fuzz.py --seconds 60               mutates the corpus; needs nothing else
+    python tests/fuzz/image_fuzz.py --mutants 1000000          by hand
+    python tests/fuzz/image_fuzz.py --guided --mutants 1000000    guided by coverage; needs atheris
 
-The corpus is tests/fuzz/corpus/image, one small plugin of each format: elf64 made by gcc, the others by
-`zig cc -O1 -g0 -nostdlib -shared -target mips-linux-musleabi` and its like; more files can be named. The exit
-code is 1 if a mutant raised something else or took over --worst milliseconds several times in a row; that
-mutant is kept in --keep. The same seed gives the same mutants.
+The corpus is tests/fuzz/corpus/image, small plugins in all formats; README.md beside it says how they were
+made. More files can be named. What a guided run finds stays in --found, and the next run of either kind begins
+with that as well. The exit code is 1 if a mutant raised something else or took over --worst milliseconds several
+times in a row; that mutant is kept in --keep. The same seed gives the same mutants, except in guided runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
+import os
 import random
-import struct
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
 from pathlib import Path
+
+if "--guided" in sys.argv:  # what is counted is instrumented as it is imported: the loader, and no more
+    import atheris
+
+    with atheris.instrument_imports(include=["loader"]):
+        import loader.image.macho
+        import loader.image.pe  # noqa: F401 - read_bytes imports them when it meets such a file
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import image_mutants
+from image_mutants import KINDS, damage, edit_field  # noqa: F401 - edit_field is tested through here
 
 from loader.errors import ImageError
 from loader.image import Image, read_bytes
 
 CORPUS = Path(__file__).resolve().parent / "corpus" / "image"
-#: Numbers that go wrong in sums, products and comparisons.
-EDGES = (
-    0,
-    1,
-    2,
-    7,
-    8,
-    0x7F,
-    0x80,
-    0xFF,
-    0x7FFF,
-    0xFFFF,
-    0x7FFF_FFFF,
-    0x8000_0000,
-    0xFFFF_FFFF,
-    (1 << 63) - 1,
-)
-LARGEST = (1 << 64) - 1
-#: Seconds after which a mutant is timed again.
-PAUSE = 0.002
-Mutator = Callable[[random.Random, bytes], bytes]
+#: Seconds after which a mutant is timed again, and after which it hangs.
+PAUSE, HANGS = 0.002, 30
+#: Bytes of the largest mutant of a guided run.
+MOST = 1 << 17
 
 
-def flip_bits(chance: random.Random, data: bytes) -> bytes:
-    """One to eight bits turned over, anywhere."""
-    mutant = bytearray(data)
-    for _ in range(chance.randint(1, 8)):
-        mutant[chance.randrange(len(mutant))] ^= 1 << chance.randrange(8)
-    return bytes(mutant)
-
-
-def cut(chance: random.Random, data: bytes) -> bytes:
-    """The end missing."""
-    return data[: chance.randrange(len(data))]
-
-
-def edit_field(chance: random.Random, data: bytes) -> bytes:
-    """One to four numbers of 2, 4 or 8 bytes replaced: aligned, in either byte order, most near the start."""
-    mutant = bytearray(data)
-    for _ in range(chance.randint(1, 4)):
-        size, code = chance.choice(((2, "H"), (4, "I"), (8, "Q")))
-        reach = min(len(mutant), chance.choice((64, 1024, 4096, len(mutant))))
-        at = chance.randrange(max(reach // size, 1)) * size
-        if at + size > len(mutant):
-            continue
-        layout = chance.choice("<>") + code
-        (old,) = struct.unpack_from(layout, mutant, at)
-        new = chance.choice(
-            (*EDGES, LARGEST, len(data), len(data) - 1, old + 1, old - 1, old * 2, old ^ 1 << 31)
-        )
-        struct.pack_into(layout, mutant, at, new & ((1 << 8 * size) - 1))
-    return bytes(mutant)
-
-
-def copy_field(chance: random.Random, data: bytes) -> bytes:
-    """A number of the file written over another: offsets and counts that are plausible, but not there."""
-    mutant = bytearray(data)
-    for _ in range(chance.randint(1, 3)):
-        size = chance.choice((4, 8))
-        reach = min(len(mutant), chance.choice((1024, len(mutant))))
-        source, target = (chance.randrange(max(reach // size, 1)) * size for _ in range(2))
-        mutant[target : target + size] = mutant[source : source + size]
-    return bytes(mutant)
-
-
-def splice(chance: random.Random, data: bytes, other: bytes) -> bytes:
-    """The beginning of one file and the end of another."""
-    return data[: chance.randrange(len(data))] + other[chance.randrange(len(other)) :]
-
-
-def shift(chance: random.Random, data: bytes) -> bytes:
-    """A block put in, taken out, or said twice."""
-    at, size = chance.randrange(len(data)), chance.randint(1, 256)
-    kind = chance.randrange(3)
-    if kind == 0:
-        return data[:at] + chance.randbytes(size) + data[at:]
-    if kind == 1:
-        return data[:at] + data[at + size :]
-    return data[: at + size] + data[at:]
-
-
-MUTATORS: tuple[Mutator, ...] = (flip_bits, cut, edit_field, edit_field, copy_field, shift)
-
-
-def mutants(seed: int, corpus: Sequence[bytes]) -> Callable[[], bytes]:
-    """A function that gives one mutant after the other, the same ones for the same seed."""
-    chance = random.Random(seed)
-
-    def following() -> bytes:
-        data = chance.choice(corpus)
-        for _ in range(1 if chance.random() < 0.7 else 2):
-            if chance.random() < 0.15:
-                data = splice(chance, data, chance.choice(corpus))
-            else:
-                data = chance.choice(MUTATORS)(chance, data) or b"\0"
-        return data
-
-    return following
+def mutants(seed: int, corpus: list[bytes]) -> image_mutants.Callable[[], bytes]:
+    """A function that gives the bytes of one mutant after the other, the same ones for the same seed."""
+    following = image_mutants.mutants(seed, corpus)
+    return lambda: following().data
 
 
 def read(data: bytes) -> str:
@@ -144,78 +68,171 @@ def check(image: Image) -> None:
         text.encode()  # printable: no surrogates
 
 
-def timed(data: bytes) -> tuple[str, float]:
-    """How it ended, and after how many seconds."""
-    begin = time.perf_counter()
-    outcome = read(data)
-    return outcome, time.perf_counter() - begin
+class Tally:
+    """Tries mutants, counts them by format, and ends the run at the first finding."""
 
+    def __init__(self, arguments: argparse.Namespace, names: list[str]) -> None:
+        self.arguments, self.names = arguments, names
+        self.count = 0
+        self.begin = 0.0
+        self.tried: Counter[str] = Counter()
+        self.read: Counter[str] = Counter()
+        self.worst: dict[str, float] = {}
+        self.kinds: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
 
-def run(arguments: argparse.Namespace) -> int:
-    """The plain loop. Returns the exit code."""
-    files = [*sorted(CORPUS.iterdir()), *arguments.files]
-    following = mutants(arguments.seed, [file.read_bytes() for file in files])
-    outcomes: Counter[str] = Counter()
-    worst = 0.0
-    count = 0
-    begin = time.monotonic()
-    while count < arguments.mutants and time.monotonic() - begin < arguments.seconds:
-        count += 1
-        mutant = following()
+    def is_over(self) -> bool:
+        """Whether there were as many mutants, or as much time, as was asked for."""
+        self.begin = self.begin or time.monotonic()
+        return self.count >= self.arguments.mutants or time.monotonic() - self.begin >= self.arguments.seconds
+
+    def take(self, data: bytes, name: str) -> bool:
+        """Tries one mutant of what is called `name`. False: it is a finding, which was told and kept."""
+        self.count += 1
+        if self.count % 1000 == 1:  # so that a hang ends with a traceback
+            faulthandler.dump_traceback_later(HANGS, exit=True, file=sys.__stderr__)
         try:
-            outcome, seconds = timed(mutant)
+            begin = time.perf_counter()
+            outcome = read(data)
+            seconds = time.perf_counter() - begin
             if seconds > PAUSE:
                 # The machine may have paused; a slow mutant is slow each time.
-                seconds = min(seconds, *(timed(mutant)[1] for _ in range(3)))
+                seconds = min(seconds, *(self._again(data) for _ in range(3)))
         except Exception as error:  # noqa: BLE001 - this is what is looked for
-            return _fail(arguments.keep, mutant, f"mutant {count} raised {error!r}")
-        if seconds * 1000 > arguments.worst:
-            return _fail(arguments.keep, mutant, f"mutant {count} took {seconds * 1000:.1f} ms")
-        worst = max(worst, seconds)
-        outcomes[outcome] += 1
-    spent = time.monotonic() - begin
-    print(f"{count:,} mutants of {len(files)} files in {spent:.1f} s, seed {arguments.seed}")
-    print(f"worst {worst * 1000:.1f} ms; nothing but ImageError")
-    for outcome, number in outcomes.most_common():
-        print(f"{number:>12,}  {outcome}")
+            return self._fail(data, f"raised {error!r}")
+        if seconds * 1000 > self.arguments.worst:
+            return self._fail(data, f"took {seconds * 1000:.1f} ms")
+        self.tried[name] += 1
+        self.read[name] += outcome.startswith("read")
+        self.worst[name] = max(self.worst.get(name, 0.0), seconds)
+        self.outcomes[outcome] += 1
+        return True
+
+    @staticmethod
+    def _again(data: bytes) -> float:
+        begin = time.perf_counter()
+        read(data)
+        return time.perf_counter() - begin
+
+    def _fail(self, data: bytes, what: str) -> bool:
+        faulthandler.cancel_dump_traceback_later()
+        with tempfile.NamedTemporaryFile(prefix="image-", dir=self.arguments.keep, delete=False) as kept:
+            kept.write(data)
+        print(f"mutant {self.count} {what}; kept as {kept.name}", file=sys.stderr)
+        return False
+
+    def tell(self, how: str) -> None:
+        """Prints the figures."""
+        faulthandler.cancel_dump_traceback_later()
+        spent = time.monotonic() - self.begin
+        worst = max(self.worst.values(), default=0) * 1000
+        speed = (
+            f"{self.count:,} mutants of {len(self.names)} files in {spent:.1f} s ({self.count / spent:,.0f} a second)"
+        )
+        print(f"{speed}, {how}: 0 crashes, 0 hangs, worst {worst:.1f} ms, nothing but ImageError")
+        print(f"{'format':<16} {'mutants':>10} {'read':>10} {'refused':>10} {'worst ms':>9}")
+        for name in sorted(self.tried):
+            tried, slowest = self.tried[name], self.worst[name] * 1000
+            print(f"{name:<16} {tried:>10,} {self.read[name]:>10,} {tried - self.read[name]:>10,} {slowest:>9.2f}")
+        if self.kinds:
+            print(", ".join(f"{kind} {number:,}" for kind, number in self.kinds.most_common()))
+        if self.arguments.verbose:
+            for outcome, number in self.outcomes.most_common():
+                print(f"{number:>12,}  {outcome}")
+        sys.stdout.flush()
+
+
+def _format(data: bytes) -> str:
+    """What a file is told as: format, size of its words, byte order; of a damaged one, what it begins as."""
+    try:
+        machine = read_bytes(data, path="seed").machine
+    except ImageError:
+        return _magic(data)
+    kind = "universal" if data[:1] == b"\xca" else machine.bits
+    return f"{machine.format} {kind}" + (" big" if machine.endian == "big" else "")
+
+
+def run(arguments: argparse.Namespace, files: list[Path]) -> int:
+    """The plain loop. Returns the exit code."""
+    corpus = [file.read_bytes() for file in files]
+    names = [_format(data) for data in corpus]
+    following = image_mutants.mutants(arguments.seed, corpus)
+    tally = Tally(arguments, [file.name for file in files])
+    while not tally.is_over():
+        mutant = following()
+        tally.kinds.update(mutant.kinds)
+        if not tally.take(mutant.data, names[mutant.file]):
+            return 1
+    tally.tell(f"seed {arguments.seed}")
     return 0
 
 
-def _fail(folder: Path | None, mutant: bytes, what: str) -> int:
-    with tempfile.NamedTemporaryFile(prefix="image-", dir=folder, delete=False) as kept:
-        kept.write(mutant)
-    print(f"{what}; kept as {kept.name}", file=sys.stderr)
-    return 1
-
-
-def run_atheris(arguments: list[str]) -> None:
-    """Coverage-guided; arguments are libFuzzer's. Ends the process."""
-    import atheris
-
-    atheris.instrument_all()  # loader is imported already
+def run_guided(arguments: argparse.Namespace, files: list[Path]) -> None:
+    """Guided by coverage: what reaches new code is damaged further. Ends the process."""
+    tally = Tally(arguments, [file.name for file in files])
+    corpus = [file.read_bytes() for file in files]
+    names, weights = list(KINDS), list(KINDS.values())
 
     def one(data: bytes) -> None:
-        read(data)
+        if tally.is_over():
+            tally.tell(f"guided, {len(list(found.iterdir())):,} inputs found")
+            os._exit(0)  # libFuzzer has no way to be told to stop
+        if not tally.take(data, _magic(data)):
+            os._exit(1)
 
-    with tempfile.TemporaryDirectory() as found:  # libFuzzer writes what it finds to the first folder
-        atheris.Setup([sys.argv[0], *arguments, found, str(CORPUS)], one)
-        atheris.Fuzz()
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if not data or chance.random() < 0.3:
+            tally.kinds["by libFuzzer itself"] += 1
+            return bytes(atheris.Mutate(data, most))
+        [kind] = chance.choices(names, weights)
+        tally.kinds[kind] += 1
+        return damage(chance, kind, data, data, corpus)[:most]
+
+    found = arguments.found or Path(tempfile.mkdtemp())
+    found.mkdir(parents=True, exist_ok=True)
+    options = ["-print_final_stats=0", "-verbosity=0", f"-max_len={MOST}", f"-timeout={HANGS}", "-rss_limit_mb=1024"]
+    folders = {str(found): None, str(CORPUS): None}  # libFuzzer writes to the first
+    if arguments.keep:
+        options.append(f"-artifact_prefix={arguments.keep}/")
+    atheris.Setup([sys.argv[0], *options, *folders], one, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+def _magic(data: bytes) -> str:
+    """The format that a mutant begins as."""
+    if data[:4] == b"\x7fELF":
+        kind = {1: "elf 32", 2: "elf 64"}.get(data[4] if len(data) > 4 else 0, "elf")
+        return kind + (" big" if data[5:6] == b"\x02" else "")
+    if data[:2] == b"MZ":
+        return "pe"
+    known = {b"\xca\xfe\xba": "mach-o universal", b"\xcf\xfa\xed": "mach-o 64", b"\xce\xfa\xed": "mach-o 32"}
+    return known.get(data[:3], "mach-o 64 big" if data[:3] == b"\xfe\xed\xfa" else "other")
 
 
 def main(arguments: list[str]) -> int:
     """The command."""
-    if arguments[:1] == ["--atheris"]:
-        run_atheris(arguments[1:])
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="more files to mutate")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--mutants", type=int, default=sys.maxsize, help="at most so many")
+    parser.add_argument("--guided", action="store_true", help="by coverage, with atheris")
+    parser.add_argument("--seconds", type=float, help="60, or as long as --mutants takes")
+    parser.add_argument("--mutants", type=int, help="at most so many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--worst", type=float, default=50, metavar="MS", help="time that one mutant may take")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where failing mutants are kept")
-    return run(parser.parse_args(arguments))
+    parser.add_argument("--found", type=Path, metavar="FOLDER", help="where guided runs keep what they found")
+    parser.add_argument("--verbose", action="store_true", help="count the reasons of refusals as well")
+    options = parser.parse_args(arguments)
+    if options.seconds is None:
+        options.seconds = 60.0 if options.mutants is None else float("inf")
+    if options.mutants is None:
+        options.mutants = sys.maxsize
+    files = [*sorted(CORPUS.iterdir()), *options.files]
+    if options.found is not None and options.found.is_dir():
+        files += sorted(options.found.iterdir())
+    if options.guided:
+        run_guided(options, files)
+    return run(options, files)
 
 
 if __name__ == "__main__":

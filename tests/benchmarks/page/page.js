@@ -3,6 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const families = new Map(data.systems.map((system) => [system.name, system.family]));
+  const lacks = new Map(data.systems.map((system) => [system.name, system.lacks]));
   const known = ["ours", "limit", "go", "python"];
   const family = (name) => (known.includes(families.get(name)) ? families.get(name) : "python");
   const by = (id) => document.getElementById(id);
@@ -38,6 +39,7 @@
 
   function scale(values) {
     const positive = values.filter((value) => value > 0);
+    if (!positive.length) positive.push(1);
     const low = Math.floor(Math.log10(Math.min(...positive)));
     const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...positive))));
     const place = (value) => (100 * (Math.log10(Math.max(value, 10 ** low)) - low)) / (high - low);
@@ -67,7 +69,8 @@
       track.append(...parts(entry, axis.place));
       const value = show(entry.median, unit);
       const name = element("span", { class: "name" }, entry.label + (entry.note ? ` (${entry.note})` : ""));
-      const spread = `middle half ${show(entry.q1, unit)} to ${show(entry.q3, unit)}, minimum ${show(entry.min, unit)}`;
+      const spread = `middle half ${show(entry.q1, unit)} to ${show(entry.q3, unit)}, minimum ${show(entry.min, unit)}`
+        + (lacks.get(entry.system) ? `; does not carry: ${lacks.get(entry.system)}` : "");
       container.append(element("div", {
         class: `bar ${family(entry.system)}`, role: "listitem", title: spread, "data-label": entry.label,
         "data-median": entry.median, "data-place": axis.place(entry.median).toFixed(3),
@@ -78,6 +81,7 @@
     element("b", { style: { width: percent(place(entry.median)) } }),
     element("i", { style: { left: percent(place(entry.q1)), width: percent(Math.max(0.3, place(entry.q3) - place(entry.q1))) } }),
     element("u", { style: { left: percent(place(entry.median)) } }),
+    element("u", { class: "least", style: { left: percent(place(entry.min)) } }),
   ];
 
   // ---- Sections ----
@@ -101,15 +105,15 @@
     const entries = of(job).filter((entry) => all || !entry.variant || !of(job).some((other) =>
       other.system === entry.system && other.placement === entry.placement && !other.variant));
     by("ladder-hint").textContent = `${data.jobs[job] ? data.jobs[job].what : job}. Line: median of the rounds; full: `
-      + "the middle half of them; log scale, less is better" + (job === "threads-2" ? " does not hold here: more is better." : ".");
-    bars(by("ladder-bars"), entries, medianAndSpread, (entry) => [entry.q1, entry.q3]);
+      + "the middle half of them; thin line: the least; log scale, less is better" + (job === "threads-2" ? " does not hold here: more is better." : ".");
+    bars(by("ladder-bars"), entries, medianAndSpread, (entry) => [entry.min, entry.q3]);
   }
   options(by("ladder-job"), measured, "call", ladder);
   by("ladder-variants").addEventListener("change", ladder);
 
   function simple(select, container, jobs) {
     options(by(select), jobs.filter((job) => measured.includes(job)), jobs[0], () =>
-      bars(by(container), of(by(select).value), medianAndSpread, (entry) => [Math.max(1, entry.q1), Math.max(1, entry.q3)]));
+      bars(by(container), of(by(select).value), medianAndSpread, (entry) => [Math.max(1, entry.min), Math.max(1, entry.q3)]));
   }
   simple("load-job", "load-bars", ["load-1", "load-6", "load-1000"]);
   simple("memory-job", "memory-bars", ["memory", "memory-6"]);
@@ -188,6 +192,7 @@
     ["job", (entry) => entry.job], ["system", (entry) => entry.label], ["median", (entry) => entry.median],
     ["min", (entry) => entry.min], ["q1", (entry) => entry.q1], ["q3", (entry) => entry.q3], ["max", (entry) => entry.max],
     ["MB/s", (entry) => entry.mb_per_s ?? null], ["/ loader-c", (entry) => entry.against_loader_c ?? null],
+    ["does not carry", (entry) => lacks.get(entry.system) ?? ""],
   ];
   let order = { column: 0, down: false };
 
@@ -214,7 +219,7 @@
     by("figures").replaceChildren(element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows.map((entry) =>
       element("tr", { "data-job": entry.job, "data-label": entry.label }, ...columns.map(([name, of], index) => {
         const cell = of(entry);
-        if (index < 2) return element("td", {}, cell);
+        if (typeof cell === "string") return element("td", index > 1 ? { class: "lacks" } : {}, cell);
         const shown = cell === null ? "–" : index < 7 ? show(cell, entry.unit) : short(cell);
         return element("td", { class: "number", "data-value": cell ?? "" }, shown);
       })))));
@@ -244,7 +249,8 @@
     "Date and commit": `${data.date}, ${data.commit}`,
     Run: `${data.plan.rounds} rounds in ${data.seconds} s; load average before: ${data.machine.load_before.join(", ")}`,
     Method: "All systems are called in one sitting, in random order inside each round, each by a host program of its own "
-      + "language. Ratios are taken inside a round, then their median. Peers in processes of their own are shown on two cores "
+      + "language. A ratio to loader-c is taken in turns with it on the same core, slice by slice; the median of the rounds' "
+      + "ratios is shown. Peers in processes of their own are shown on two cores "
       + "and pinned to one. Load figures come from fresh host processes, their own start and imports not included.",
     Versions: Object.entries(data.versions).map(([name, version]) => `${name} ${version}`).join(", "),
   };

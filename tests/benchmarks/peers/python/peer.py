@@ -44,6 +44,7 @@ class Peer:
     loops: dict[str, Loop] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)
     close: Callable[[], object] = lambda: None
+    registered: dict[str, Callable[..., str]] = field(default_factory=dict)  # roles-1000, once asked for
 
     def render(self, text: str) -> str:
         """A whole document."""
@@ -55,8 +56,10 @@ class Peer:
         """A whole document with 1,000 roles registered."""
         if self.many_roles is not None:
             return self.many_roles(text)
-        roles = {f"role_{number}": self.process_role for number in range(999)}
-        return reference.htmlize(text, roles | {"tt": self.process_role}, self.post)
+        if not self.registered:
+            self.registered = {f"role_{number}": self.process_role for number in range(999)}
+            self.registered["tt"] = self.process_role
+        return reference.htmlize(text, self.registered, self.post)
 
 
 CALL_TEXTS = {"call": documents.TEXT, "call-4k": documents.TEXT_4K, "call-1m": documents.TEXT_1M}

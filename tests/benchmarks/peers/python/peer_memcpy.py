@@ -1,6 +1,7 @@
 """memcpy: the limit of a document, a copy of its bytes: over memory that is there, or (new) into new memory."""
 
 import ctypes
+import threading
 
 from peer import CALL_TEXTS, Peer
 from peer_c_call import library_of
@@ -25,4 +26,13 @@ def open_peer(folder, variant):
             peer.loops[job] = lambda count, raw=raw: library.limits_copy(count, room, raw, len(raw))
         peer.loops[job](1)
         peer.answers[job] = "a copy"
+    dense, local = sources["document-dense"], threading.local()
+
+    def copy(count):
+        """To memory of this thread's own: what two threads can do at once on this machine."""
+        if not hasattr(local, "room"):
+            local.room = ctypes.create_string_buffer(2_000_000)
+        library.limits_copy(count, local.room, dense, len(dense))
+
+    peer.loops["threads-2"] = copy
     return peer

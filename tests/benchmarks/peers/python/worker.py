@@ -1,8 +1,10 @@
 """The host process of Python systems. Reads one request a line, answers one line; both are JSON.
 
-    {"do": "run", "system": S, "variant": V, "job": J, "calls": n, "batches": b}  ->  {"ns": [b], "each": n/b}
+    {"do": "run", "system": S, "variant": V, "job": J, "calls": n, "batches": b, "core": c, if to be pinned}
+    ->  {"ns": [b], "each": n/b}
     {"do": "check", "system": S, "variant": V, "job": J}  ->  {"answer": text, or "sha256:..." if long}
-    {"do": "threads", "system": S, "variant": V, "calls": n}  ->  {"one": ns, "two": ns of twice the work}
+    {"do": "threads", "system": S, "variant": V, "calls": passes, "window": ns}
+    ->  {"passes": [[alone, both], ...]}: documents a second of two threads, alone one by one and both at once
 
     worker.py --load SYSTEM VARIANT COUNT, in a fresh process: from paths to plugins that answered one call
     ->  {"ns": ..., "loaded": n, and KiB: "rss_before", "rss_after", "private_before", "private_after"}
@@ -23,6 +25,7 @@ import sys
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,9 @@ sys.path.insert(0, str(HERE))
 from peer import Peer, answer_of, loop_of  # noqa: E402
 
 FOLDER = Path(os.environ["BENCHMARKS"])
+CORES = os.sched_getaffinity(0)
+WARM = 20  # the part of a batch that is run before the clock starts, in short calls: caches are another host's
+TURNS = ((0,), (1,), (0, 1))  # who works, in one pass of threads
 opened: dict[tuple[str, str], Peer] = {}
 
 
@@ -70,34 +76,55 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     each = max(1, request["calls"] // request["batches"])
     clock = time.perf_counter_ns
     figures = []
-    for _ in range(request["batches"]):
-        start = clock()
-        loop(each)
-        figures.append(clock() - start)
+    if "core" in request:
+        os.sched_setaffinity(0, {request["core"]})  # this thread only
+    try:
+        if each >= WARM:
+            loop(each // WARM)
+        for _ in range(request["batches"]):
+            start = clock()
+            loop(each)
+            figures.append(clock() - start)
+    finally:
+        os.sched_setaffinity(0, CORES)
     return {"ns": figures, "each": each}
 
 
 def threads(request: dict[str, Any]) -> dict[str, Any]:
-    """The same work once on one thread, then on each of two threads at once."""
-    loop = loop_of(peer_of(request["system"], request["variant"]), "document-dense", texts)
-    count = request["calls"]
-    start = time.perf_counter_ns()
-    loop(count)
-    one = time.perf_counter_ns() - start
-    ready = threading.Barrier(3)
+    """Documents a second of two threads, each on a core of its own: one alone, the other alone, both at once."""
+    if len(CORES) < 2:
+        raise NotImplementedError("needs two cores")
+    loop = loop_of(peer_of(request["system"], request["variant"]), request["job"], texts)
+    window, clock = request["window"], time.perf_counter_ns
+    passes = [[[0.0, 0.0], [0.0, 0.0]] for _ in range(request["calls"])]  # [alone, both], each of two threads
+    turns = [(number, turn) for number in range(len(passes)) for turn in TURNS[:: 1 if number % 2 == 0 else -1]]
+    gate = threading.Barrier(2)
 
-    def work() -> None:
-        ready.wait()
-        loop(count)
+    def speed() -> float:
+        done, start = 0, clock()
+        now, end = start, start + window
+        while now < end:
+            loop(1)
+            done += 1
+            now = clock()
+        return done * 1e9 / (now - start)
 
-    crew = [threading.Thread(target=work) for _ in range(2)]
-    for member in crew:
-        member.start()
-    start = time.perf_counter_ns()
-    ready.wait()
-    for member in crew:
-        member.join()
-    return {"one": one, "two": time.perf_counter_ns() - start, "each": count}
+    def work(who: int) -> None:
+        os.sched_setaffinity(0, {sorted(CORES)[who]})
+        try:
+            loop(1)  # its own memory
+            for number, turn in turns:
+                gate.wait()
+                if who in turn:
+                    passes[number][len(turn) - 1][who] = speed()
+        except BaseException:
+            gate.abort()
+            raise
+
+    with ThreadPoolExecutor(2) as crew:
+        for ending in [crew.submit(work, 0), crew.submit(work, 1)]:
+            ending.result()
+    return {"passes": passes}
 
 
 def check(request: dict[str, Any]) -> dict[str, Any]:

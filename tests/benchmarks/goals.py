@@ -1,0 +1,121 @@
+"""The goals of the project's issue, each with what a run reached. Reported; nothing fails because of them."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from .ratios import Book, ratio, rounded
+
+
+def _goal(figure: str, wanted: str, reached: float | None, ok: bool | None, note: str = "") -> dict[str, Any]:
+    return {
+        "figure": figure,
+        "goal": wanted,
+        "reached": None if reached is None else rounded(reached),
+        "ok": ok,
+        "note": note,
+    }
+
+
+def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The goals of the issue, each with what this run reached. Reported; nothing fails because of them."""
+    book = Book(results)
+    found: list[dict[str, Any]] = []
+
+    def compare(
+        figure: str,
+        over: tuple[str, ...],
+        under: tuple[str, ...],
+        limit: float,
+        *,
+        most: bool,
+        note: str = "",
+    ) -> None:
+        reached = ratio(*book.pairs(over, under))
+        value = None if reached is None else reached["median"]
+        ok = None if value is None else (value <= limit if most else value >= limit)
+        spread = (
+            ""
+            if reached is None
+            else f"quartiles {reached['q1']:.3g} to {reached['q3']:.3g} of {reached['rounds']} rounds"
+        )
+        found.append(
+            _goal(
+                figure,
+                f"{'≤' if most else '≥'} {limit:g}",
+                value,
+                ok,
+                "; ".join(filter(None, [spread, note])),
+            )
+        )
+
+    def absolute(
+        figure: str, value: float | None, limit: float, unit: str, *, most: bool = True, note: str = ""
+    ) -> None:
+        ok = None if value is None else (value <= limit if most else value >= limit)
+        found.append(_goal(figure, f"{'≤' if most else '≥'} {limit:g} {unit}", value, ok, note))
+
+    def median(job: str, system: str, variant: str = "", placement: str = "") -> float | None:
+        entry = book.entry(job, system, variant, placement)
+        return None if entry is None else float(entry["median"])
+
+    call, own = ("call", "loader-c"), ("call", "go-buildmode-plugin")
+    compare("call: loader-c / python", call, ("call", "python"), 0.85, most=True)
+    compare("call: loader-c / go-buildmode-plugin, formatting", call, own, 0.6, most=True)
+    compare("call: loader-c / go-buildmode-plugin, concatenating", call, (*own, "concat"), 1.1, most=True)
+    netrpc = ("call", "go-plugin-netrpc", "")
+    compare("call: go-plugin-netrpc / loader-c, two cores", (*netrpc, "two cores"), call, 2000, most=False)
+    compare("call: go-plugin-netrpc / loader-c, pinned", (*netrpc, "pinned"), call, 1000, most=False)
+    compare("call-4k: loader-c / python", ("call-4k", "loader-c"), ("call-4k", "python"), 1.0, most=True)
+    compare("call: loader-rust / loader-c", ("call", "loader-rust"), call, 1.1, most=True)
+    compare("call: loader-go / loader-c", ("call", "loader-go"), call, 4, most=True)
+    dense = ("document-dense", "go-buildmode-plugin")
+    compare(
+        "document-dense: loader-c / go-buildmode-plugin, MB/s",
+        dense,
+        ("document-dense", "loader-c"),
+        100,
+        most=False,
+    )
+    prose = ("document-prose", "loader-c")
+    fresh = ratio(*book.pairs(prose, ("document-prose", "memcpy", "new")))
+    note = "" if fresh is None else f"against a copy into new memory: {fresh['median']:.3g}"
+    compare(
+        "document-prose: time loader-c / memcpy",
+        prose,
+        ("document-prose", "memcpy"),
+        2.0,
+        most=True,
+        note=note,
+    )
+    pairs = zip(*book.pairs(("document-small", "loader-c"), ("document-small-joined", "loader-c")), strict=False)
+    beyond = [one - joined / 1000 for one, joined in pairs if one is not None and joined is not None]
+    extra = statistics.median(beyond) / 1000 if beyond else None
+    absolute("document-small: per document beyond the engine", extra, 0.5, "µs",
+             note="one post, less its share of all posts as one document")  # fmt: skip
+    compare("roles-1000 / 1 role", ("roles-1000", "loader-c"), ("document-dense", "loader-c"), 1.05, most=True)
+    load = median("load-1", "loader-c")
+    absolute("load-1: C plugin, warm file cache", None if load is None else load / 1e6, 0.5, "ms")
+    compare(
+        "load-1: loader-c / go-plugin-netrpc",
+        ("load-1", "loader-c"),
+        ("load-1", "go-plugin-netrpc", "", "two cores"),
+        1 / 20,
+        most=True,
+    )
+    for variant, limit, what in (("all", 500, "all loaded"), ("lazy", 50, "discovered, one used")):
+        value = median("load-1000", "loader-c", variant)
+        absolute(f"load-1000: {what}", None if value is None else value / 1e6, limit, "ms")
+    six, one = median("memory-6", "loader-c"), median("memory", "loader-c")
+    each = None if six is None or one is None else (six - one) / 5 / 1024
+    absolute("memory per C plugin", each, 0.1, "MB", note="resident growth from one plugin to six, a fifth of it")
+    copy = median("threads-2", "memcpy")
+    absolute("threads-2", median("threads-2", "loader-c"), 1.9, "x", most=False,
+             note="" if copy is None else f"two threads that only copy: {copy:.3g} x")  # fmt: skip
+    absolute("callback: into a C table", median("callback", "loader-c", "c-table"), 150, "ns")
+    back = median("callback", "loader-c")
+    absolute("callback: into Python", None if back is None else back / 1000, 1, "µs")
+    imported = median("import", "loader-c")
+    absolute("import loader, beyond bare Python", None if imported is None else imported / 1e6, 25, "ms")
+    return found
