@@ -33,8 +33,6 @@ enum engine_mode {
 #  define HAVE_SSE2 1
 #  include <immintrin.h>
 #  define TARGET_AVX2 __attribute__((target("avx2,bmi,lzcnt")))
-#  define HAVE_AVX512 1
-#  define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,bmi,lzcnt")))
 #elif defined(__aarch64__)
 #  define HAVE_NEON 1
 #  include <arm_neon.h>
@@ -177,34 +175,6 @@ TARGET_AVX2 BLOCK_INLINE uint64_t block_avx2(const char *from, char *to, unsigne
     uint64_t low = part_avx2(from, to, mode);
 
     return low | part_avx2(from + 32, to == NULL ? NULL : to + 32, mode) << 32;
-}
-#endif
-
-#ifdef HAVE_AVX512
-/* The whole block in one register, and each comparison is the 64 bits already. */
-TARGET_AVX512 BLOCK_INLINE uint64_t block_avx512(const char *from, char *to, unsigned mode)
-{
-    const __m512i line = _mm512_set1_epi8('\n');
-    __m512i v = _mm512_loadu_si512(from);
-    __mmask64 found = 0;
-
-    if (mode & ENGINE_LINES)
-        found = _mm512_cmpeq_epi8_mask(v, line);
-    if (mode & ENGINE_ROLES)
-        found |= _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('`'));
-    if (mode & ENGINE_ESCAPE) {
-        found |= _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(1)), _mm512_set1_epi8('\''));
-        found |= _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(2)), _mm512_set1_epi8('>'));
-        found |= _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"'));
-    }
-    if (mode & ENGINE_WRAP) {
-        const __mmask64 lines = _mm512_cmpeq_epi8_mask(v, line);
-        found |= _mm512_mask_cmpeq_epi8_mask(lines, _mm512_loadu_si512(from + 1), line);
-        v = _mm512_mask_mov_epi8(v, lines, _mm512_set1_epi8(' '));
-    }
-    if (to != NULL)
-        _mm512_storeu_si512(to, v);
-    return (uint64_t)found;
 }
 #endif
 

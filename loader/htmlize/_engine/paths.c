@@ -22,19 +22,6 @@ static bool works_avx2(void)
 #  include "scan.h"
 #endif
 
-#ifdef HAVE_AVX512
-static bool works_avx512(void)
-{
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi");
-}
-#  define SCAN(name) JOIN(name, avx512)
-#  define SCAN_TARGET TARGET_AVX512
-#  define SCAN_BLOCK block_avx512
-#  define SCAN_PATH_NAME "avx512"
-#  define SCAN_WORKS works_avx512
-#  include "scan.h"
-#endif
-
 #ifdef HAVE_SSE2
 #  define SCAN(name) JOIN(name, sse2)
 #  define SCAN_TARGET
@@ -63,9 +50,6 @@ static bool works_avx512(void)
 const struct engine_path *pass_path(size_t index)
 {
     static const struct engine_path *const paths[] = {
-#ifdef HAVE_AVX512
-        &path_avx512,
-#endif
 #ifdef HAVE_AVX2
         &path_avx2,
 #endif
