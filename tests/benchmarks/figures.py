@@ -40,7 +40,7 @@ class Plan:
     joint: int = 5
 
 
-QUICK = Plan(rounds=6, slice=0.008, slow=0.1, slow_rounds=1, endless=2.0, quadratic=0.0, loads=2, joint=6)
+QUICK = Plan(rounds=5, slice=0.008, slow=0.1, slow_rounds=1, endless=2.0, quadratic=0.0, loads=2, joint=5)
 
 
 @dataclass(slots=True)
