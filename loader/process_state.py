@@ -183,12 +183,15 @@ def _threads() -> dict[str, str]:
 
 
 class _Call:
-    """A watched call that runs now. `others`: those that ran at the same time, at any moment of it."""
+    """A watched call that runs now, and who watches it. `others`: those that ran at the same time, at any moment
+    of it.
+    """
 
-    __slots__ = ("before", "name", "others")
+    __slots__ = ("before", "name", "others", "watch")
 
-    def __init__(self, name: str, others: list[_Call]) -> None:
+    def __init__(self, name: str, watch: StateWatch, others: list[_Call]) -> None:
         self.name = name
+        self.watch = watch
         self.before: ProcessState
         self.others = others[:]
         for other in others:
@@ -234,11 +237,12 @@ class StateWatch:
         if token is None:
             return self._begin(owner.name)
         assert isinstance(token, _Call)  # noqa: S101 - for the type checker
-        self._end(token, owner.name, owner.path, function)
+        # By the watch that it began with: another one may have taken its place while the call ran.
+        token.watch._end(token, owner.name, owner.path, function)
         return None
 
     def _begin(self, name: str) -> _Call:
-        call = _Call(name, self._running)
+        call = _Call(name, self, self._running)
         self._running.append(call)
         call.before = snapshot()
         return call

@@ -6,8 +6,9 @@
 
 The corpus is tests/fuzz/corpus/image, small plugins in all formats; README.md beside it says how they were
 made. More files can be named. What a guided run finds stays in --found, and the next run of either kind begins
-with that as well. The exit code is 1 if a mutant raised something else or took over --worst milliseconds several
-times in a row; that mutant is kept in --keep. The same seed gives the same mutants, except in guided runs.
+with that as well. The exit code is 1 if a mutant raised something else or took over --worst milliseconds of work
+several times in a row; that mutant is kept in --keep. The same seed gives the same mutants, except in guided
+runs.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from loader.errors import ImageError
 from loader.image import Image, read_bytes
 
 CORPUS = Path(__file__).resolve().parent / "corpus" / "image"
-#: Seconds after which a mutant is timed again, and after which it hangs.
+#: Seconds of work after which a mutant is timed again, and of time after which it hangs.
 PAUSE, HANGS = 0.002, 30
 #: Bytes of the largest mutant of a guided run.
 MOST = 1 << 17
@@ -92,11 +93,11 @@ class Tally:
         if self.count % 1000 == 1:  # so that a hang ends with a traceback
             faulthandler.dump_traceback_later(HANGS, exit=True, file=sys.__stderr__)
         try:
-            begin = time.perf_counter()
+            begin = time.thread_time()
             outcome = read(data)
-            seconds = time.perf_counter() - begin
+            seconds = time.thread_time() - begin
             if seconds > PAUSE:
-                # The machine may have paused; a slow mutant is slow each time.
+                # Caches may have been cold, or rubbish collected; a slow mutant is slow each time.
                 seconds = min(seconds, *(self._again(data) for _ in range(3)))
         except Exception as error:  # noqa: BLE001 - this is what is looked for
             return self._fail(data, f"raised {error!r}")
@@ -110,9 +111,9 @@ class Tally:
 
     @staticmethod
     def _again(data: bytes) -> float:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         read(data)
-        return time.perf_counter() - begin
+        return time.thread_time() - begin
 
     def _fail(self, data: bytes, what: str) -> bool:
         faulthandler.cancel_dump_traceback_later()

@@ -26,7 +26,7 @@ clang -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -g -O1 -I in
     tests/fuzz/engine_fuzz.c loader/htmlize/_engine/{answer,engine,paths,table}.c -o build/fuzz/engine_fuzz
 # New inputs go to the first folder; the kept corpus is only read.
 build/fuzz/engine_fuzz -max_total_time="$share" -timeout=10 -print_final_stats=1 \
-    -artifact_prefix=build/fuzz/findings/ build/fuzz/engine tests/fuzz/corpus/engine 2>&1 | tail -n 8
+    -artifact_prefix=build/fuzz/findings/ build/fuzz/engine tests/fuzz/corpus/engine 2>&1 | tail -n 6
 image=("$python" tests/fuzz/image_fuzz.py --found build/fuzz/image --keep build/fuzz/findings --seconds "$share")
 "${image[@]}" --guided 2>build/fuzz/guided.log || { tail -n 40 build/fuzz/guided.log && exit 1; }
 "${image[@]}" --seed "$RANDOM"
