@@ -238,7 +238,7 @@ class StateWatch:
             return self._begin(owner.name)
         assert isinstance(token, _Call)  # noqa: S101 - for the type checker
         # By the watch that it began with: another one may have taken its place while the call ran.
-        token.watch._end(token, owner.name, owner.path, function)
+        token.watch._end(token, owner.name, owner.path, function)  # noqa: SLF001 - its own kind
         return None
 
     def _begin(self, name: str) -> _Call:
