@@ -52,13 +52,16 @@ class LazyPlugin(Plugin):
 
     def open(self) -> None:
         """Opens the file now, if it is not."""
-        with self._opening:
+        self._opening.acquire()
+        try:  # not `with`: see Registry.add
             if not self.opened:
                 plugin = self._open()
                 # `functions` tells others that it is open, so it comes last.
                 state = {name: value for name, value in vars(plugin).items() if name != "functions"}
                 self.__dict__.update(state)
                 self.__dict__["functions"] = plugin.functions
+        finally:
+            self._opening.release()
 
     def __getattr__(self, name: str) -> Function:
         """What is not there before the file is open. Python's own questions (``__deepcopy__``) do not open it."""

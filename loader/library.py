@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Owner, loading
@@ -29,6 +30,8 @@ from loader.sealed import copy_of
 from loader.trust import NAMED, check_image, check_place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from loader.image import Image
     from loader.neighbours import Neighbour
     from loader.trust import Policy, TrustedImage
@@ -49,7 +52,7 @@ _ERROR_SIZE = 1024
 class Library:
     """An opened shared library. Valid as long as the process.
 
-    `image` is what was checked; `handle` is the system's (a cffi ``void *``); `process` is the id of the one
+    `image` is what was checked; `handle` holds the system's (a cffi ``void *[1]``); `process` is the id of the one
     that opened it, which may be this one's parent; `file` is (device, inode) of the copy that is mapped;
     `neighbours` are the libraries from beside it that were opened for it.
     """
@@ -62,7 +65,7 @@ class Library:
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
-        found = lib.library_symbol(self.handle, symbol.encode())
+        found = lib.library_symbol(self.handle[0], symbol.encode())
         return int(ffi.cast("uintptr_t", found)) or None
 
 
@@ -85,8 +88,7 @@ def mappings() -> list[Mapping]:
     """Which addresses of this process belong to which opened library, in order; empty where there is no
     /proc.
     """
-    with _lock:
-        by_file = {library.file: library for library in _opened.values()}
+    by_file = {library.file: library for library in list(_opened.values())}
     found = []
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
@@ -175,13 +177,24 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
             neighbours.append(_open_neighbour(image, neighbour, policy, strict=strict, needed_by=here))
     copy = copy_of(image)
     try:
-        handle = _dlopen(copy.path, image)
-    except LibraryError:
+        copy.keep()
+        error, handle = ffi.new("char[]", _ERROR_SIZE), ffi.new("void *[1]")
+        library = Library(image, handle, file=copy.file, neighbours=tuple(neighbours))
+        open_ = _opening(copy.path, image, error)
+        _opened[image.digest] = library  # now: once it is loaded, memory must not run out before it is known
+    except BaseException:
         copy.drop()
         raise
-    copy.keep()
-    library = Library(image, handle, file=copy.file, neighbours=tuple(neighbours))
-    _opened[image.digest] = library
+    try:
+        loaded = open_()
+        handle[0] = loaded
+    except BaseException:  # there was no memory for the result: it may be loaded, so what it maps stays
+        del _opened[image.digest]
+        raise
+    if not loaded:
+        del _opened[image.digest]
+        copy.drop()
+        raise _explain(image, os.fsdecode(ffi.string(error)).replace(copy.path, image.path))
     return library
 
 
@@ -223,14 +236,10 @@ def _known_as(image: Image) -> str | None:
     return os.path.basename(image.path).lower() if image.machine.format == "pe" else image.soname
 
 
-def _dlopen(path: str, image: Image) -> Any:
-    error = ffi.new("char[]", _ERROR_SIZE)
-    # With a breadcrumb: constructors may crash as well as functions.
+def _opening(path: str, image: Image, error: Any) -> Callable[[], Any]:
+    """What opens it, with a breadcrumb: constructors may crash as well as functions. Returns the handle or NULL."""
     owner = Owner(plugin_name(image.path), image.path, digest=image.digest)
-    handle = loading(owner, lib.library_open, os.fsencode(path), error, _ERROR_SIZE)
-    if handle == ffi.NULL:
-        raise _explain(image, os.fsdecode(ffi.string(error)).replace(path, image.path))
-    return handle
+    return partial(loading, owner, lib.library_open, os.fsencode(path), error, _ERROR_SIZE)
 
 
 def _explain(image: Image, text: str) -> LibraryError:

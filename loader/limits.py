@@ -59,7 +59,12 @@ class CancelToken:
 
     def __enter__(self) -> CancelToken:
         limit = Limit(None, Limit.current(), self._flag)
-        self._entered[limit] = limit.enter()
+        token = limit.enter()
+        try:
+            self._entered[limit] = token
+        except BaseException:  # no memory: __exit__ will not be called
+            limit.leave(token)
+            raise
         return self
 
     def __exit__(

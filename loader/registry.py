@@ -56,19 +56,23 @@ class Registry:
     def add(self, plugin: Plugin, claims: Iterable[str] = ()) -> None:
         """Enters a plugin with its claims, or raises RegistryError and changes nothing."""
         wanted = tuple(claims)
-        with self._lock:
+        self._lock.acquire()
+        try:  # not `with`: CPython 3.11 takes memory to leave one, and keeps the lock if there is none
             conflicts = {claim: self._claims[claim] for claim in wanted if claim in self._claims}
             same_name = self._names.get(plugin.name, ())
             if self.strict and (conflicts or same_name):
                 raise self._refusal(plugin, conflicts, same_name)
             self._enter(plugin, wanted, conflicts, same_name)
+        finally:
+            self._lock.release()
         if conflicts or same_name:
             with suppress(MemoryError):  # it is in by now; only the words for it are lost
                 self._warn(plugin, conflicts, same_name)
 
     def remove(self, plugin: Plugin) -> None:
         """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
-        with self._lock:
+        self._lock.acquire()
+        try:
             # All that needs memory first, so that nothing is half removed when there is none.
             entries = [entry for entry in self._entries if entry[0] is not plugin]
             claims = {claim: each for each, wanted in entries for claim in wanted}
@@ -76,6 +80,8 @@ class Registry:
             for each, _ in entries:
                 names[each.name] = (*names.get(each.name, ()), each)
             self._entries, self._claims, self._names = entries, claims, names
+        finally:
+            self._lock.release()
 
     def _enter(
         self,

@@ -42,7 +42,7 @@ class Copy:
         self.file = status.st_dev, status.st_ino
 
     def keep(self) -> None:
-        """It was opened: the descriptor stays open for life, as dlopen also knows a library by device and
+        """It is opened next: the descriptor stays open for life, as dlopen also knows a library by device and
         inode.
         """
         if self.descriptor is not None:
@@ -52,6 +52,7 @@ class Copy:
         """It was refused."""
         if self.descriptor is not None:
             os.close(self.descriptor)
+            _numbers.discard(self.descriptor)
 
 
 def copy_of(image: Image) -> Copy:
@@ -63,11 +64,13 @@ def copy_of(image: Image) -> Copy:
     # number as this /proc counts, which os.getpid does not in a container that sees its host's /proc.
     try:
         process = os.readlink("/proc/self")
-    except OSError as error:
+        return Copy(f"/proc/{process}/fd/{descriptor}", descriptor)
+    except BaseException as error:
         os.close(descriptor)
+        if not isinstance(error, OSError):
+            raise
         found, cure = str(error), "Mount /proc"
         raise LibraryError("cannot be opened from memory", path=image.path, found=found, cure=cure) from error
-    return Copy(f"/proc/{process}/fd/{descriptor}", descriptor)
 
 
 def _sealed(image: Image) -> int:
@@ -95,8 +98,10 @@ def _sealed(image: Image) -> int:
         if descriptor in _numbers:
             used, descriptor = descriptor, _above(descriptor, max(_numbers) + 1)
             os.close(used)
-    except OSError as error:
+    except BaseException as error:
         os.close(descriptor)
+        if not isinstance(error, OSError):
+            raise
         raise LibraryError(
             "its checked copy could not be sealed", path=image.path, found=str(error)
         ) from error

@@ -76,9 +76,12 @@ def require(policy: Policy) -> None:
     What was required before stays: there is no way back. Plugins that are loaded already are not looked at.
     """
     global _minimum  # noqa: PLW0603 - there is one process
-    with _lock:
+    _lock.acquire()
+    try:  # not `with`: see Registry.add
         if policy not in _minimum:
             _minimum += (policy,)
+    finally:
+        _lock.release()
 
 
 def minimum() -> tuple[Policy, ...]:

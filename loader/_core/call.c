@@ -105,7 +105,6 @@ void core_forget(core_call *c)
     c->error = NULL;
     c->call.error.data = NULL;
     c->call.error.size = 0;
-    c->output_lost = false;
     if (c->cause != NULL) {
         PyThreadState *thread = c->thread;
         core_acquire(c);
@@ -175,17 +174,36 @@ int core_use_result(core_call *c, size_t size, bool bytes)
     return 0;
 }
 
+/* What _PyBytes_Resize does, but the object stays as it was if there is no memory: that one drops it, and with it
+ * what other plugins have written to a document. */
+static int resize_bytes(PyObject **bytes, size_t size)
+{
+#if defined(Py_TRACE_REFS)
+    PyObject *resized = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    size_t old = (size_t)PyBytes_GET_SIZE(*bytes);
+
+    if (resized == NULL)
+        return -1;
+    memcpy(PyBytes_AS_STRING(resized), PyBytes_AS_STRING(*bytes), old < size ? old : size);
+    Py_SETREF(*bytes, resized);
+#else
+    PyObject *resized = (PyObject *)PyObject_Realloc(*bytes, offsetof(PyBytesObject, ob_sval) + size + 1);
+
+    if (resized == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *bytes = resized;
+    Py_SET_SIZE((PyVarObject *)resized, (Py_ssize_t)size);
+    PyBytes_AS_STRING(resized)[size] = '\0';
+#endif
+    return 0;
+}
+
 /* Makes the result object `capacity` long, of which `used` bytes are written. GIL held. */
 static int resize_result(core_call *c, size_t used, size_t capacity)
 {
-    int failed = c->bytes_result ? _PyBytes_Resize(&c->result, (Py_ssize_t)capacity)
-                                 : PyUnicode_Resize(&c->result, (Py_ssize_t)capacity);
-    if (c->result == NULL) { /* _PyBytes_Resize gives up the object when it fails */
-        c->room = CORE_BORROWED;
-        set_room(c, core_nothing, 0, 0);
-        return -1;
-    }
-    if (failed)
+    if (c->bytes_result ? resize_bytes(&c->result, capacity) : PyUnicode_Resize(&c->result, (Py_ssize_t)capacity))
         return -1;
     set_room(c, result_data(c), used, capacity);
     return 0;
@@ -220,8 +238,12 @@ static int grow_memory(core_call *c, size_t used, size_t capacity)
     return 0;
 }
 
-static int refuse_room(core_call *c)
+/* `text` is static: to copy it would take memory. */
+static int refuse_room(core_call *c, const char *text)
 {
+    free(c->error);
+    c->error = NULL;
+    c->call.error = (loader_text){text, strlen(text)};
     c->output_lost = true;
     return LOADER_NO_MEMORY;
 }
@@ -235,11 +257,8 @@ static int host_grow(loader_call *call, size_t more)
 
     if (more <= (size_t)(call->limit - call->next))
         return LOADER_OK;
-    if (used > most || more > most - used) {
-        static const char text[] = "its output is longer than the host allows";
-        core_set_error(c, text, sizeof text - 1);
-        return refuse_room(c);
-    }
+    if (used > most || more > most - used)
+        return refuse_room(c, "its output is longer than the host allows");
     /* Doubling while small; by half when large, where realloc moves pages and not bytes. */
     capacity += capacity < (size_t)1 << 20 ? capacity : capacity / 2;
     if (capacity < used + more)
@@ -249,7 +268,7 @@ static int host_grow(loader_call *call, size_t more)
     if (capacity > most)
         capacity = most;
     if (c->room == CORE_RESULT ? grow_result(c, used, capacity) : grow_memory(c, used, capacity))
-        return refuse_room(c);
+        return refuse_room(c, "there is no memory for its output");
     return LOADER_OK;
 }
 
@@ -364,14 +383,14 @@ int core_set_error(core_call *c, const char *text, size_t size)
     }
     copy = (char *)malloc(size + 1);
     if (copy == NULL)
-        return -1;
+        size = 0; /* no text, rather than that of another failure */
     if (size != 0)
         memcpy(copy, text, size); /* before free: a plugin may pass its own call->error.data on */
     free(c->error);
     c->error = copy;
     c->call.error.data = copy;
     c->call.error.size = size;
-    return 0;
+    return copy == NULL ? -1 : 0;
 }
 
 static int host_fail(loader_call *call, int status, const char *text, size_t size)

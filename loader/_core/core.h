@@ -118,7 +118,8 @@ typedef struct core_api {
      * its cause. `where` is appended to the message ("role tt at byte 17"), or NULL. Always returns NULL. GIL held. */
     PyObject *(*raise)(core_call *c, const char *function, int status, const char *where);
 
-    /* Forgets the error text and cause of a failed step, so that the call can go on. GIL held or not. */
+    /* Forgets the error text and cause of a failed step, so that the call can go on. GIL held or not. Not that
+     * output was lost: who goes on without the step's output says so (output_lost = false). */
     void (*forget)(core_call *c);
 
     void (*end)(core_call *c); /* GIL held */

@@ -98,7 +98,32 @@ enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static struct sigaction before[KINDS]; /* who handled each signal before */
 static bool installed[KINDS];            /* ours is on top, or someone on top of ours may still call it */
-static volatile int report = -1; /* the descriptor */
+
+/* The descriptor, and how many handlers use it at this moment. */
+static atomic_int report = -1, writers;
+
+static int hold_report(void)
+{
+    atomic_fetch_add(&writers, 1);
+    return atomic_load(&report);
+}
+
+static void let_report_go(void)
+{
+    atomic_fetch_sub(&writers, 1);
+}
+
+/* Reports go to `fd` from now on. When this returns nobody writes to the one before, which its owner is about to
+ * close: its number may be another file's soon. Waits a tenth of a second at most, as a thread may have died there,
+ * or have been left behind by a fork. */
+static void set_report(int fd)
+{
+    const struct timespec moment = {.tv_sec = 0, .tv_nsec = 100000};
+
+    atomic_store(&report, fd);
+    for (int i = 0; i < 1000 && atomic_load(&writers) != 0; i++)
+        nanosleep(&moment, NULL);
+}
 
 /* ---- Which addresses are whose ----------------------------------------------------------------------- */
 
@@ -299,7 +324,7 @@ static void put_plugin(struct line *line, uintptr_t counter)
 
 /* Writes the line. `again`: a handler died while it wrote one, so nothing that is not needed is touched.
  * Returns its size, 0 if it was not written. */
-static size_t write_line(int kind, const siginfo_t *info, const void *context, bool again)
+static size_t write_line(int fd, int kind, const siginfo_t *info, const void *context, bool again)
 {
     struct line line = {.count = 0, .used = 0};
     const uint64_t thread = thread_id();
@@ -328,30 +353,30 @@ static size_t write_line(int kind, const siginfo_t *info, const void *context, b
     else
         put_plugin(&line, program_counter(context));
     put(&line, "}\n");
-    written = writev(report, line.parts, line.count);
+    written = writev(fd, line.parts, line.count);
     return written > 0 ? (size_t)written : 0;
 }
 
-static off_t report_size(void)
+static off_t size_of(int fd)
 {
     struct stat status;
-    return fstat(report, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : -1;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? status.st_size : -1;
 }
 
 /* The fault was mended: nobody died. If another thread has written since, the line stays and one that revokes
  * it follows. */
-static void take_back(off_t start, size_t size)
+static void take_back(int fd, off_t start, size_t size)
 {
     struct line line = {.count = 0, .used = 0};
 
-    if (size == 0 || (start >= 0 && report_size() == start + (off_t)size && ftruncate(report, start) == 0))
+    if (size == 0 || (start >= 0 && size_of(fd) == start + (off_t)size && ftruncate(fd, start) == 0))
         return;
     put(&line, "{\"mended\":true,\"process\":");
     put_number(&line, (uint64_t)getpid(), 10, 1);
     put(&line, ",\"thread\":");
     put_number(&line, thread_id(), 10, 1);
     put(&line, "}\n");
-    if (writev(report, line.parts, line.count) < 0)
+    if (writev(fd, line.parts, line.count) < 0)
         return;
 }
 
@@ -395,7 +420,7 @@ static bool is_over(int kind)
 static void handle(int number, siginfo_t *info, void *context)
 {
     const int error = errno;
-    int kind = 0;
+    int kind = 0, fd;
     off_t start;
     size_t size;
 
@@ -407,17 +432,21 @@ static void handle(int number, siginfo_t *info, void *context)
     }
     if (core_trail.dying == 1) { /* we did: memory of ours is destroyed */
         core_trail.dying = 2;
-        write_line(kind, info, context, true);
+        write_line(atomic_load(&report), kind, info, context, true);
         die(kind, info);
         return;
     }
     core_trail.dying = 1;
-    start = report_size();
-    size = write_line(kind, info, context, false);
+    fd = hold_report();
+    start = size_of(fd);
+    size = write_line(fd, kind, info, context, false);
+    let_report_go();
     core_trail.dying = 2;
     chain(kind, info, context);
     if (!is_over(kind)) {
-        take_back(start, size);
+        if (hold_report() == fd) /* else the line's file is closed, and it stays */
+            take_back(fd, start, size);
+        let_report_go();
         core_trail.dying = 0;
     }
     errno = error;
@@ -513,7 +542,7 @@ PyObject *core_crash_enable(PyObject *Py_UNUSED(module), PyObject *number)
         return NULL;
     if (fd < 0 || fd > INT_MAX || fcntl((int)fd, F_GETFD) == -1)
         return PyErr_Format(PyExc_ValueError, "%ld is not a descriptor", fd);
-    report = (int)fd;
+    set_report((int)fd);
     if (install() != 0)
         return PyErr_SetFromErrno(PyExc_OSError);
     core_alarm = 1;
@@ -532,7 +561,7 @@ PyObject *core_crash_disable(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(no
     }
     core_alarm = 0;
     core_trail.armed = 0;
-    report = -1;
+    set_report(-1);
     Py_RETURN_NONE;
 }
 

@@ -384,6 +384,10 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     memcpy(&self->address, &pointer, sizeof pointer); /* ISO C has no cast from data to function pointers */
     self->owner = (core_owner *)Py_NewRef(owner);
     self->step.name = PyUnicode_AsUTF8(name);
+    if (self->step.name == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
     core_note_range(self->owner, pointer);
     self->slow = true; /* until the first call has shown what it is: others may begin meanwhile */
     self->gives_bytes = gives_bytes != 0;
@@ -396,10 +400,6 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
             Py_DECREF(self);
             return NULL;
         }
-    if (self->step.name == NULL) {
-        Py_DECREF(self);
-        return NULL;
-    }
     return (PyObject *)self;
 }
 

@@ -19,6 +19,7 @@ struct core_limit {
     core_limit *parent;    /* the limit in force outside of this one, or NULL */
     core_limit *token;     /* a flag shared by several scopes, or NULL */
     bool entered;          /* may be in force: in this context, or in a copy that outlives the scope */
+    bool over;             /* not in force, although a context still holds it: there was no memory to tell it */
 };
 
 Py_ssize_t core_limits_active = 0;
@@ -62,7 +63,12 @@ core_limit *core_limit_current(void)
     if (PyContextVar_Get(limit_variable, NULL, &value) < 0 || value == NULL)
         return NULL;
     Py_DECREF(value); /* the context holds it */
-    return Py_TYPE(value) == &core_limit_type ? (core_limit *)value : NULL;
+    if (Py_TYPE(value) != &core_limit_type)
+        return NULL;
+    core_limit *limit = (core_limit *)value;
+    while (limit != NULL && limit->over)
+        limit = limit->parent;
+    return limit;
 }
 
 static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -132,13 +138,19 @@ static PyObject *limit_enter(PyObject *object, PyObject *Py_UNUSED(none))
         self->entered = true;
         core_limits_active++;
     }
-    return PyContextVar_Set(limit_variable, object);
+    PyObject *token = PyContextVar_Set(limit_variable, object);
+    self->over = token == NULL; /* it may be set all the same, without a token to take it back */
+    return token;
 }
 
-static PyObject *limit_leave(PyObject *Py_UNUSED(self), PyObject *token)
+static PyObject *limit_leave(PyObject *object, PyObject *token)
 {
-    if (PyContextVar_Reset(limit_variable, token) < 0)
-        return NULL;
+    if (PyContextVar_Reset(limit_variable, token) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+            return NULL;
+        PyErr_Clear();
+        ((core_limit *)object)->over = true; /* a scope that cannot be left must not stay in force */
+    }
     Py_RETURN_NONE;
 }
 

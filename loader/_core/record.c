@@ -243,15 +243,32 @@ static int refuse_unknown(const layout *self, PyObject *mapping)
     return 0;
 }
 
+/* 1: fields are items of the value, 0: its attributes, -1: an exception. A class written in Python that has
+ * __getitem__ is a mapping and a sequence to C: keys() tells them apart. */
+static int is_mapping(PyObject *value)
+{
+    PyObject *keys;
+
+    if (PyDict_Check(value))
+        return 1;
+    if (!PyMapping_Check(value))
+        return 0;
+    keys = PyObject_GetAttrString(value, "keys"); /* PyObject_HasAttrString says no where there is no memory */
+    if (keys == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    Py_XDECREF(keys);
+    return keys != NULL;
+}
+
 /* A tuple: the packed bytes, then every value that they point into. */
 static PyObject *pack(const layout *self, PyObject *value, const void **native)
 {
-    /* A class written in Python that has __getitem__ is a mapping and a sequence to C: keys() tells them apart. */
-    bool mapping = PyDict_Check(value) || (PyMapping_Check(value) && PyObject_HasAttrString(value, "keys"));
-    PyObject *kept = PyTuple_New(self->count + 1);
-    PyObject *memory = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
+    const int mapping = is_mapping(value);
+    PyObject *kept = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
+    PyObject *memory = kept == NULL ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
 
-    if (kept == NULL || memory == NULL || (mapping && refuse_unknown(self, value) < 0)) {
+    if (memory == NULL || (mapping && refuse_unknown(self, value) < 0)) {
         Py_XDECREF(kept);
         Py_XDECREF(memory);
         return NULL;
@@ -368,16 +385,20 @@ static void record_dealloc(PyObject *object)
 static PyObject *record_getstate(PyObject *self, PyObject *Py_UNUSED(none))
 {
     PyObject *dict = PyObject_GetAttrString(self, "__dict__");
-    PyObject *copyreg, *names = NULL, *slots = PyDict_New(), *state = NULL;
+    PyObject *copyreg, *names = NULL, *slots = NULL, *state = NULL;
 
-    if (dict == NULL) { /* a class with slots */
+    if (dict == NULL) { /* a class with slots, or no memory */
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return NULL;
         PyErr_Clear();
         dict = Py_NewRef(Py_None);
     }
     copyreg = PyImport_ImportModule("copyreg");
     if (copyreg != NULL)
         names = PyObject_CallMethod(copyreg, "_slotnames", "O", (PyObject *)Py_TYPE(self));
-    if (names == NULL || slots == NULL || !PyList_Check(names))
+    if (names != NULL && PyList_Check(names))
+        slots = PyDict_New();
+    if (slots == NULL)
         goto done;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
         PyObject *name = PyList_GET_ITEM(names, i);

@@ -11,6 +11,7 @@ import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from weakref import WeakSet
 
 from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
 from loader.host import Host
@@ -101,7 +102,7 @@ class Htmlizer:
             max_output=max_output,
             quarantine=quarantine,
         )
-        self._changes_contents: set[Plugin] = set()
+        self._changes_contents: WeakSet[Plugin] = WeakSet()  # weak: what is refused is not to stay
         self._remembered = Remembered(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
         self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims, lazy=lazy)
         if self._remembered is not None:

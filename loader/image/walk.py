@@ -48,7 +48,7 @@ class _Walk:
         self._ahead = _names(path)  # the next name is the last element
         self._steps: list[Step] = []
         self._links = 0
-        self._folder = -1
+        self._folder = self._file = -1
         self._here: list[str] = []
 
     def to_the_end(self, flags: int) -> tuple[int, tuple[Step, ...]]:
@@ -57,6 +57,10 @@ class _Walk:
             while len(self._ahead) > 1 or not self._is_file_next(flags):
                 self._pass(self._ahead.pop())
             return self._file, tuple(self._steps)
+        except BaseException:
+            if self._file >= 0:
+                os.close(self._file)
+            raise
         finally:
             if self._folder >= 0:
                 os.close(self._folder)

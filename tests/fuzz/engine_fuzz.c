@@ -81,10 +81,11 @@ static const void *host_service(loader_call *call, const char *id, size_t size)
 
 static const loader_host host = {sizeof host, host_grow, host_fail, host_log, host_cancelled, host_service};
 
-static void forget(loader_call *call)
+static bool forget(loader_call *call)
 {
     call->error.data = NULL;
     call->error.size = 0;
+    return true;
 }
 
 static bool report(engine_run *run, const engine_problem *problem)

@@ -86,9 +86,9 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
     } else if (status == LOADER_OK && size > max_output) { /* it had more room than it may use */
         static const char longer[] = "its output is longer than the host allows";
         status = loader_fail_with(call, LOADER_NO_MEMORY, longer, sizeof longer - 1);
-    } else if (status == LOADER_OK) {
-        if (call->error.size != 0)
-            run->forget(call); /* it failed and went on: the next failure is not to get this text */
+    } else if (status == LOADER_OK && call->error.size != 0 && !run->forget(call)) {
+        status = LOADER_NO_MEMORY; /* it did not look at what loader_write returns */
+    } else if (status == LOADER_OK) { /* a failure that it went on after is forgotten: the next is not to get its text */
         if (ascii_all(begin, size))
             return LOADER_OK;
         good = run->utf8_valid(begin, size);

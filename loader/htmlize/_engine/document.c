@@ -16,8 +16,8 @@ const char engine_render_doc[] =
 /* A problem that was kept, with what the call held of it. */
 struct note {
     engine_problem problem;
-    char *message; /* malloc, or NULL */
-    size_t message_size;
+    char *memory;     /* of the message: malloc, or NULL if that is static */
+    loader_text message;
     PyObject *cause; /* owned, or NULL */
 };
 
@@ -48,12 +48,13 @@ static bool report(engine_run *run, const engine_problem *problem)
     }
     note = &d->notes[d->note_count++];
     note->problem = *problem;
-    note->message = d->call.error;
-    note->message_size = d->call.call.error.size;
+    note->memory = d->call.error;
+    note->message = d->call.call.error;
     note->cause = d->call.cause;
     d->call.error = NULL;
     d->call.cause = NULL;
     d->call.call.error = (loader_text){NULL, 0};
+    d->call.output_lost = false; /* it was this step's, and is taken back */
     return true;
 }
 
@@ -65,8 +66,8 @@ static PyObject *problem_tuple(const struct note *note)
 
     role = p->role == NULL ? Py_NewRef(Py_None)
                            : PyUnicode_FromStringAndSize(p->role->name.data, (Py_ssize_t)p->role->name.size);
-    message = PyUnicode_DecodeUTF8(note->message == NULL ? "" : note->message,
-                                   note->message == NULL ? 0 : (Py_ssize_t)note->message_size, "replace");
+    message = PyUnicode_DecodeUTF8(note->message.data == NULL ? "" : note->message.data,
+                                   (Py_ssize_t)note->message.size, "replace");
     if (role == NULL || message == NULL) {
         Py_XDECREF(role);
         Py_XDECREF(message);
@@ -98,7 +99,7 @@ static PyObject *with_problems(const struct document *d, PyObject *html)
 static void drop_notes(struct document *d)
 {
     for (size_t i = 0; i < d->note_count; i++) {
-        free(d->notes[i].message);
+        free(d->notes[i].memory);
         Py_XDECREF(d->notes[i].cause);
     }
     free(d->notes);
@@ -132,7 +133,7 @@ static int watched(engine_run *run, const engine_role *role, const engine_conten
 {
     struct document *d = run->context;
     const char *const function = role != NULL ? "process_role" : "process_contents";
-    PyObject *token = d->call.owner->watch == NULL ? NULL : engine_api->watch_before(&d->call, function);
+    PyObject *token = engine_api->watch_before(&d->call, function); /* NULL: it has none. Looks under the GIL */
     int status = role != NULL ? role->process(run->call, &role->name, text, run->post)
                               : hook->process(run->call, text, run->post);
 

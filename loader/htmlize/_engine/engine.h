@@ -95,7 +95,9 @@ typedef struct engine_run {
     size_t *max_output;        /* set before each call of a plugin: bytes that the output may have */
     const htmlize_post *post;
     size_t (*utf8_valid)(const char *data, size_t size); /* index of the first bad byte, or size */
-    void (*forget)(loader_call *call); /* drops the error's text and cause */
+    /* Drops the error's text and cause, of a plugin that failed and went on. False, and drops nothing: output was
+     * refused room, so what there is lacks a part. */
+    bool (*forget)(loader_call *call);
     /* Keeps a note of the problem (call->error has its text) and forgets the error. Returns false if it has
      * no memory for that. NULL: the first problem fails the document. */
     bool (*report)(struct engine_run *run, const engine_problem *problem);

@@ -87,9 +87,13 @@ const htmlize_post *engine_post_other(const engine_object *self, PyObject *value
     return engine_api->pack(self->layout, value, &native, keep) < 0 ? NULL : native;
 }
 
-void engine_forget(loader_call *call)
+bool engine_forget(loader_call *call)
 {
-    engine_api->forget((core_call *)call);
+    core_call *const c = (core_call *)call;
+
+    if (!c->output_lost)
+        engine_api->forget(c);
+    return !c->output_lost;
 }
 
 /* ---- The GIL ------------------------------------------------------------------------------------------- */

@@ -90,7 +90,7 @@ void *engine_address(PyObject *number);
 int engine_first_use(loader_call *call, const loader_text *name, const loader_text *text, const htmlize_post *post);
 
 /* engine_run's callback of the same name. */
-void engine_forget(loader_call *call);
+bool engine_forget(loader_call *call);
 
 PyObject *engine_render_method(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 extern const char engine_render_doc[];

@@ -160,12 +160,11 @@ static CORE_NOINLINE int process_slowly(core_call *c, engine_pace *pace, const e
                           const htmlize_post *post)
 {
     const bool away = engine_wants_away(c, pace, text->size) || role->owner->talks;
+    /* With `watch`, `talks` is set. It is looked at while the GIL is held: another thread may set it. */
+    PyObject *token = role->owner->watch == NULL ? NULL : engine_api->watch_before(c, role_step.name);
     const int64_t began = engine_leave_python(c, pace, text->size, away);
-    PyObject *token = NULL;
     int status;
 
-    if (role->owner->watch != NULL) /* with `watch`, `talks` is set */
-        token = engine_api->watch_before(c, role_step.name);
     const core_crumb outer = core_enter(c, &role_step);
     status = role->process(&c->call, &role->name, text, post);
     core_leave(c, outer);
