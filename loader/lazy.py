@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copyreg
-import os
 import threading
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +25,7 @@ class LazyPlugin(Plugin):
     Once open it is a :class:`loader.Plugin` like any other.
 
     Attributes:
+        path: of the file, absolute.
         stand_in: who is called, as the C side knows it, until the plugin is open.
     """
 
@@ -34,11 +34,11 @@ class LazyPlugin(Plugin):
     _opening: threading.RLock
 
     def __init__(  # a Plugin's own __init__ has its turn when the file is opened
-        self, path: str | os.PathLike[str], contract: Contract, open: Callable[[], Plugin], stand_in: Owner
+        self, path: str, contract: Contract, open: Callable[[], Plugin], stand_in: Owner
     ) -> None:
         self.__dict__.update(
             name=stand_in.name,
-            path=os.path.abspath(path),
+            path=path,
             contract=contract,
             stand_in=stand_in,
             _open=open,

@@ -46,9 +46,11 @@ class Remembered:
         state = _state(path)
         if state is None or time.time_ns() - max(state[3], state[4]) < _FRESH:
             return
-        self._files[path] = [*state, digest]
-        self._answers[digest] = answer
-        self._changed = True
+        entry = [*state, digest]
+        if self._files.get(path) != entry or self._answers.get(digest) != answer:
+            self._files[path] = entry
+            self._answers[digest] = answer
+            self._changed = True
 
     def save(self) -> None:
         """Writes what is new. Without a word if that cannot be: the next run asks the plugins again."""

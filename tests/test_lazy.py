@@ -78,6 +78,30 @@ def test_process_role_opens(remembered: Path) -> None:
     assert process_role("tt", "y") == "<tt>y</tt>" == app.process_role("tt", "y", None)  # type: ignore[arg-type]
 
 
+def test_many_opened_one_by_one(
+    remembered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Plugins opened one after the other do not take a new engine each; those in use end up in one."""
+    image = remembered.read_bytes()
+    roles = [f"r{number:x}" for number in range(16)]
+    for role in roles:
+        (tmp_path / f"{role}.so").write_bytes(image.replace(b"role:tt\n", f"role:{role}\n".encode()))
+    files = [tmp_path / f"{role}.so" for role in roles]
+    assert all(plugin.opened for plugin in Htmlizer(files, lazy=True).plugins if isinstance(plugin, LazyPlugin))
+    app = Htmlizer(files, lazy=True)
+    assert list(app.roles) == roles
+    made: list[None] = []
+    build = app._build
+    monkeypatch.setattr(app, "_build", lambda: (made.append(None), build())[1])
+    document = "".join(f":{role}:`x` " for role in roles)
+    html = f"<p>{' '.join(['<tt>x</tt>'] * 16)}</p>\n\n"
+    for _ in range(3):
+        assert app.htmlize(document) == html
+    assert 1 <= len(made) <= 4
+    assert app._detours == 0  # the engine knows all of them
+    assert not caplog.records
+
+
 def test_attribute_opens(remembered: Path) -> None:
     """An attribute of the plugin opens it; copy's and pickle's own questions do not, but pickling does."""
     plugin = lazy_plugin(Htmlizer([remembered], lazy=True))

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
@@ -103,6 +104,7 @@ class Htmlizer:
             quarantine=quarantine,
         )
         self._changes_contents: WeakSet[Plugin] = WeakSet()  # weak: what is refused is not to stay
+        self._confirmed: WeakSet[Plugin] = WeakSet()
         self._remembered = Remembered(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
         self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims, lazy=lazy)
         if self._remembered is not None:
@@ -198,6 +200,7 @@ class Htmlizer:
             ]
             engine = Engine(roles, contents, layout_of(HTMLIZE.struct("htmlize_post")))
             process_role = engine.process_role
+            self._detours = 0
             self._engine = engine
             #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
             self.process_role: Callable[[str, str, Post], str] = process_role
@@ -205,13 +208,25 @@ class Htmlizer:
     def _entry(self, name: str, plugin: Plugin) -> tuple[str, Owner, int | Callable[[str], tuple[Owner, int]]]:
         """What the engine is told of a role: whose it is, and the function's address or who finds it."""
         if isinstance(plugin, LazyPlugin) and not plugin.opened:
-            return name, plugin.stand_in, self._open_for
+            return name, plugin.stand_in, partial(self._function_of, plugin)
         return name, plugin.owner, plugin.functions["process_role"].address
 
-    def _open_for(self, role: str) -> tuple[Owner, int]:
-        """The plugin of a role that is wanted for the first time. Called by the engine, on a document's thread."""
-        plugin = self.roles[role]
-        hooks = plugin.functions["hooks"]()  # opens it
+    def _function_of(self, plugin: LazyPlugin, role: str) -> tuple[Owner, int]:
+        """Who answers a role whose plugin was not open when the engine was made. Called by the engine, on a
+        document's thread.
+        """
+        if plugin not in self._confirmed:
+            self._confirm(plugin, role)
+        # This detour costs a microsecond or two in each call, a new engine a few for each role: it is made when as
+        # much was spent on detours, so that to open n plugins, one by one, takes n steps and not n times n.
+        self._detours += 1
+        if self._detours * 2 >= len(self.host.registry.plugins):
+            self._build()
+        return plugin.owner, plugin.functions["process_role"].address
+
+    def _confirm(self, plugin: LazyPlugin, role: str) -> None:
+        """Opens it, and asks it whether it has the hooks that are remembered of it."""
+        hooks = plugin.functions["hooks"]()
         roles, contents = _read_hooks(plugin, hooks)
         if self._remembered is not None:
             self._remembered.keep(plugin.path, plugin.digest, hooks)
@@ -225,8 +240,7 @@ class Htmlizer:
                 found=hooks,
                 cure="Begin with a new Htmlizer: it asks the plugin",
             )
-        self._build()
-        return plugin.owner, plugin.functions["process_role"].address
+        self._confirmed.add(plugin)
 
     # ---- Documents ----
 
