@@ -103,6 +103,10 @@ static inline bool ascii_all(const char *data, size_t size)
 
     if (size < 16)
         return ascii_short(NULL, data, size);
+    if (size <= 32) { /* most answers of roles */
+        all = ASCII_OR(ASCII_LOAD(data), ASCII_LOAD(end - 16));
+        return ASCII_HOLDS(all);
+    }
 #ifdef ASCII_AVX2
     if (size >= 1024 && __builtin_cpu_supports("avx2"))
         at += ascii_blocks(data, size); /* what it stopped at is looked at once more below */

@@ -59,15 +59,12 @@ static bool hold_wrapped(engine_source *source, engine_buffer *buffer, const cha
 
 /* ---- One call of a plugin ------------------------------------------------------------------------------ */
 
-static const core_step role_step = {"process_role", 1}, contents_step = {"process_contents", 1};
+const core_step pass_role_step = {"process_role", 1};
+static const core_step contents_step = {"process_contents", 1};
 
-/* Tells the host whose function comes next and how far its output may go. */
-ROLE_INLINE void enter(engine_run *run, struct core_owner *owner, const core_step *step, size_t max_output,
-                       size_t offset)
+/* How far the output may go from `offset` on. */
+static void limit_output(engine_run *run, size_t offset, size_t max_output)
 {
-    *run->owner = owner;
-    run->crumb->step = step;
-    run->crumb->owner = owner;
     *run->max_output = max_output < SIZE_MAX - offset ? offset + max_output : SIZE_MAX;
 }
 
@@ -103,29 +100,23 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
     return status;
 }
 
-/* The checks that follow each call of a plugin, in the usual case without another call. */
-ROLE_INLINE int leave(engine_run *run, size_t offset, size_t max_output, int status)
+/* The checks that follow each call of a plugin. */
+static int leave(engine_run *run, size_t offset, size_t max_output, int status)
 {
-    const loader_call *const call = run->call;
-    const char *const begin = *run->begin + offset;
-    const size_t size = (size_t)(call->next - begin);
-
     run->crumb->owner = NULL;
     *run->max_output = SIZE_MAX;
-    if (LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
-                      call->error.size == 0 && ascii_all(begin, size)))
-        return LOADER_OK;
-    return engine_settle(run, offset, max_output, status);
+    return pass_good(run, offset, max_output, status) ? LOADER_OK : engine_settle(run, offset, max_output, status);
 }
 
-ROLE_INLINE int answer(engine_run *run, const engine_role *role, const loader_text *text)
+static int answer(engine_run *run, const engine_role *role, const loader_text *text)
 {
     const size_t offset = (size_t)(run->call->next - *run->begin);
     int status;
 
-    enter(run, role->owner, &role_step, role->max_output, offset);
-    status = LOADER_LIKELY(run->watched == NULL) ? role->process(run->call, &role->name, text, run->post)
-                                                 : run->watched(run, role, NULL, text);
+    pass_enter(run, role->owner, &pass_role_step);
+    limit_output(run, offset, role->max_output);
+    status = run->watched == NULL ? role->process(run->call, &role->name, text, run->post)
+                                  : run->watched(run, role, NULL, text);
     return leave(run, offset, role->max_output, status);
 }
 
@@ -204,9 +195,15 @@ static enum pass_verdict pass_failed(engine_run *run, const engine_role *role, c
     return put_kept(run, start, close + 1) ? PASS_ANSWERED : PASS_STOP;
 }
 
-/* A role's text that is no slice of the source, or is not to be answered now, or that a limit may stop. */
-static enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, const char *start, const char *tick,
-                                     const char *close, bool wrapped, int *status)
+enum pass_verdict pass_judge(engine_run *run, const engine_role *role, const char *start, const char *close,
+                             size_t offset, int *status)
+{
+    *status = engine_settle(run, offset, role->max_output, *status);
+    return *status == LOADER_OK ? PASS_ANSWERED : pass_failed(run, role, start, close, status);
+}
+
+enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                              const char *close, bool wrapped, int *status)
 {
     loader_text text = {tick + 1, (size_t)(close - tick - 1)};
 
@@ -228,20 +225,6 @@ static enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, c
     return *status == LOADER_OK ? PASS_ANSWERED : pass_failed(run, role, start, close, status);
 }
 
-enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
-                            const char *close, bool wrapped, int *status)
-{
-    const loader_text text = {tick + 1, (size_t)(close - tick - 1)};
-
-    if (run->raw || wrapped || run->limited)
-        return pass_slowly(run, role, start, tick, close, wrapped, status);
-    run->crumb->offset = (size_t)(start - run->source.begin);
-    *status = answer(run, role, &text);
-    if (LOADER_LIKELY(*status == LOADER_OK))
-        return PASS_ANSWERED;
-    return pass_failed(run, role, start, close, status);
-}
-
 /* ---- Contents hooks ------------------------------------------------------------------------------------ */
 
 int pass_contents(engine_run *run, const engine_contents *hook, bool *kept)
@@ -255,7 +238,8 @@ int pass_contents(engine_run *run, const engine_contents *hook, bool *kept)
     if (run->limited && !pass_patient(run, &status))
         return status;
     run->crumb->offset = 0;
-    enter(run, hook->owner, &contents_step, hook->max_output, offset);
+    pass_enter(run, hook->owner, &contents_step);
+    limit_output(run, offset, hook->max_output);
     status = run->watched == NULL ? hook->process(run->call, &text, run->post)
                                   : run->watched(run, NULL, hook, &text);
     problem.status = leave(run, offset, hook->max_output, status);

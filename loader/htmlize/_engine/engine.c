@@ -87,10 +87,13 @@ static int render_with_hooks(engine_run *run, const loader_text *text)
     bool kept;
 
     if (text->size != 0) {
+        const bool straight = run->straight;
         source_wrap(&run->source, text);
         run->raw = true;
+        run->straight = false;
         status = pass(run, run->escape ? ENGINE_WRAP | ENGINE_ROLES | ENGINE_ESCAPE : ENGINE_WRAP);
         run->raw = false;
+        run->straight = straight;
         if (status != LOADER_OK)
             return status;
     }
@@ -118,6 +121,7 @@ int engine_render(engine_run *run, const loader_text *text)
         run->crumb = &run->no_crumb;
     run->patience = 1;
     run->raw = run->rewritten = false;
+    run->straight = !run->limited && run->watched == NULL;
     memset(&run->problem, 0, sizeof run->problem);
     memset(&run->scratch, 0, sizeof run->scratch);
     memset(&run->held, 0, sizeof run->held);

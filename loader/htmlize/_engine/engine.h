@@ -117,6 +117,7 @@ typedef struct engine_run {
     engine_buffer scratch;     /* a role's text that is not a slice of the source */
     engine_buffer held;        /* what the last contents hook wrote */
     unsigned patience;         /* roles until the next look at the limit */
+    bool straight;             /* roles are just answered: not `raw`, not `limited`, and nobody watches */
     bool raw;                  /* matches of handled roles are copied, not answered: before contents hooks */
     bool rewritten;            /* the source is what contents hooks left */
 } engine_run;

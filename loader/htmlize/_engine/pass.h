@@ -33,10 +33,55 @@ enum pass_verdict {
     PASS_STOP      /* the document failed with *status */
 };
 
+/* The function that answers roles, for the breadcrumb. */
+extern const core_step pass_role_step;
+
+/* pass_role, whatever the text, the role and the run are. */
+enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                              const char *close, bool wrapped, int *status);
+
+/* What becomes of the match of a role that was called, returned *status, and is to be looked at more closely: its
+ * output begins `offset` bytes behind that of the document. */
+enum pass_verdict pass_judge(engine_run *run, const engine_role *role, const char *start, const char *close,
+                             size_t offset, int *status);
+
+/* Tells the host whose function comes next. */
+ROLE_INLINE void pass_enter(engine_run *run, struct core_owner *owner, const core_step *step)
+{
+    *run->owner = owner;
+    run->crumb->step = step;
+    run->crumb->owner = owner;
+}
+
+/* Whether a call that ended with `status`, and whose output begins `offset` bytes behind that of the document, needs
+ * no closer look: the usual case, without another call. */
+ROLE_INLINE bool pass_good(const engine_run *run, size_t offset, size_t max_output, int status)
+{
+    const loader_call *const call = run->call;
+    const char *const begin = *run->begin + offset;
+    const size_t size = (size_t)(call->next - begin);
+
+    return LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
+                         call->error.size == 0 && ascii_all(begin, size));
+}
+
 /* Answers (or copies, if run->raw) the match from its first colon `start` over its opening `tick` to its
  * closing tick `close`. The output stands where the match begins. `wrapped`: a '\n' in it is rule 1's. */
-enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
-                            const char *close, bool wrapped, int *status);
+ROLE_INLINE enum pass_verdict pass_role(engine_run *run, const engine_role *role, const char *start, const char *tick,
+                                        const char *close, bool wrapped, int *status)
+{
+    const loader_text text = {tick + 1, (size_t)(close - tick - 1)};
+    const size_t offset = (size_t)(run->call->next - *run->begin);
+
+    if (!LOADER_LIKELY(run->straight && !wrapped && role->max_output == SIZE_MAX))
+        return pass_slowly(run, role, start, tick, close, wrapped, status);
+    run->crumb->offset = (size_t)(start - run->source.begin);
+    pass_enter(run, role->owner, &pass_role_step);
+    *status = role->process(run->call, &role->name, &text, run->post);
+    run->crumb->owner = NULL;
+    return pass_good(run, offset, SIZE_MAX, *status) ? PASS_ANSWERED
+                                                     : pass_judge(run, role, start, close, offset, status);
+}
 
 /* Calls a contents hook with what run->held holds. Returns LOADER_OK or how the document ends. *kept: it
  * failed, wrote nothing, and the contents stay as they are. */

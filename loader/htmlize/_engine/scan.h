@@ -62,6 +62,7 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
     const char *at = source->begin, *const end = source->end;
     char *out = call->next, *limit = call->limit;
     unsigned ignored = 0; /* ticks to come that open nothing, since they belong to a match that stays */
+    role_met met[ROLE_MET] = {{0, NULL}};
 
     if (mode & ENGINE_WRAP) {
         if (loader_reserve(call, PASS_ROOM) == NULL)
@@ -108,10 +109,14 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                     ignored--;
                     continue;
                 }
-                if (!role_opens(self, source->begin, mark, &start, &role))
+                if (!role_opens(self, met, source->begin, mark, &start, &role))
                     continue;
                 if (role == NULL) {
-                    ignored = 1;
+                    const uint64_t further = marks & (marks - 1);
+                    if (further != 0 && from[__builtin_ctzll(further)] == '`')
+                        marks = further; /* mostly its closing tick is the next mark */
+                    else
+                        ignored = 1;
                     continue;
                 }
                 close = SCAN(close)(marks & (marks - 1), i, from, at, width, end, &wrapped);
