@@ -1,9 +1,8 @@
 /* block.h: copies 64 bytes and says where in them something happens. One version for each kind of vectors.
  *
  * Every version is   uint64_t block_NAME(const char *from, char *to, unsigned mode): copies 64 bytes from
- * `from` to `to` (not if `to` is NULL) and returns a bit for each byte, lowest first, that is one of the
- * marks of `mode`. `mode` and whether `to` is NULL are constants where it is inlined, so each use has only
- * the code it needs.
+ * `from` to `to` (not under ENGINE_LOOK) and returns a bit for each byte, lowest first, that is one of the
+ * marks of `mode`, which is a constant where it is inlined, so each use has only the code it needs.
  *
  * Under ENGINE_WRAP it reads 65 bytes: the first '\n' of a pair is a mark, and in the copy every '\n' has
  * become a space. So the '\n' at the end of a line, the most frequent thing in a text, costs no branch.
@@ -21,7 +20,8 @@ enum engine_mode {
     ENGINE_WRAP = 1,   /* "\n\n", see above */
     ENGINE_ROLES = 2,  /* ` */
     ENGINE_ESCAPE = 4, /* & < > " ' */
-    ENGINE_LINES = 8   /* any '\n' */
+    ENGINE_LINES = 8,  /* any '\n' */
+    ENGINE_LOOK = 16   /* copies nothing */
 };
 
 #define NEWLINE_TO_SPACE ('\n' ^ ' ')
@@ -79,7 +79,7 @@ BLOCK_INLINE uint64_t block_portable(const char *from, char *to, unsigned mode)
                 found |= lines & word_zeros(next ^ EACH('\n'));
             word ^= (lines >> 7) * NEWLINE_TO_SPACE;
         }
-        if (to != NULL)
+        if (!(mode & ENGINE_LOOK))
             memcpy(to + i, &word, 8);
         if (found == 0)
             continue;
@@ -122,7 +122,7 @@ BLOCK_INLINE uint64_t part_sse2(const char *from, char *to, unsigned mode)
         found = _mm_or_si128(found, _mm_and_si128(lines, _mm_cmpeq_epi8(next, line)));
         v = _mm_xor_si128(v, _mm_and_si128(lines, _mm_set1_epi8(NEWLINE_TO_SPACE)));
     }
-    if (to != NULL)
+    if (!(mode & ENGINE_LOOK))
         _mm_storeu_si128((__m128i *)(void *)to, v);
     return (uint64_t)(unsigned)_mm_movemask_epi8(found);
 }
@@ -132,7 +132,7 @@ BLOCK_INLINE uint64_t block_sse2(const char *from, char *to, unsigned mode)
     uint64_t marks = 0;
 
     for (unsigned i = 0; i < BLOCK; i += 16)
-        marks |= part_sse2(from + i, to == NULL ? NULL : to + i, mode) << i;
+        marks |= part_sse2(from + i, to + i, mode) << i;
     return marks;
 }
 #endif
@@ -163,9 +163,9 @@ TARGET_AVX2 BLOCK_INLINE uint64_t part_avx2(const char *from, char *to, unsigned
         __m256i next = _mm256_loadu_si256((const __m256i *)(const void *)(from + 1));
         __m256i line = _mm256_set1_epi8('\n'), lines = _mm256_cmpeq_epi8(v, line);
         found = _mm256_or_si256(found, _mm256_and_si256(lines, _mm256_cmpeq_epi8(next, line)));
-        v = _mm256_xor_si256(v, _mm256_and_si256(lines, _mm256_set1_epi8(NEWLINE_TO_SPACE)));
+        v = _mm256_blendv_epi8(v, _mm256_set1_epi8(' '), lines);
     }
-    if (to != NULL)
+    if (!(mode & ENGINE_LOOK))
         _mm256_storeu_si256((__m256i *)(void *)to, v);
     return (uint64_t)(unsigned)_mm256_movemask_epi8(found);
 }
@@ -174,7 +174,7 @@ TARGET_AVX2 BLOCK_INLINE uint64_t block_avx2(const char *from, char *to, unsigne
 {
     uint64_t low = part_avx2(from, to, mode);
 
-    return low | part_avx2(from + 32, to == NULL ? NULL : to + 32, mode) << 32;
+    return low | part_avx2(from + 32, to + 32, mode) << 32;
 }
 #endif
 
@@ -199,7 +199,7 @@ BLOCK_INLINE uint8x16_t part_neon(const uint8_t *from, uint8_t *to, unsigned mod
         found = vorrq_u8(found, vandq_u8(lines, vceqq_u8(vld1q_u8(from + 1), line)));
         v = veorq_u8(v, vandq_u8(lines, vdupq_n_u8(NEWLINE_TO_SPACE)));
     }
-    if (to != NULL)
+    if (!(mode & ENGINE_LOOK))
         vst1q_u8(to, v);
     return found;
 }
@@ -212,7 +212,7 @@ BLOCK_INLINE uint64_t block_neon(const char *from, char *to, unsigned mode)
 
     for (unsigned i = 0; i < 4; i++)
         part[i] = vandq_u8(bit, part_neon((const uint8_t *)from + 16 * i,
-                                          to == NULL ? NULL : (uint8_t *)to + 16 * i, mode));
+                                          (uint8_t *)to + 16 * i, mode));
     low = vpaddq_u8(part[0], part[1]); /* one bit a byte, then neighbours added three times: a bit each */
     high = vpaddq_u8(part[2], part[3]);
     low = vpaddq_u8(low, high);

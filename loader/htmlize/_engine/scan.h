@@ -9,6 +9,14 @@
  * role's answer) is written over the copy, and the next block starts right behind it.
  */
 
+/* The marks of a block, which is not copied. */
+SCAN_TARGET BLOCK_INLINE uint64_t SCAN(look)(const char *from, const unsigned mode)
+{
+    char nowhere[BLOCK];
+
+    return SCAN_BLOCK(from, nowhere, mode | ENGINE_LOOK);
+}
+
 /* The next tick at or after `at`, or NULL. *wrapped is set if a '\n' stands before it. */
 SCAN_TARGET static const char *SCAN(tick)(const char *at, const char *end, bool *wrapped)
 {
@@ -16,11 +24,11 @@ SCAN_TARGET static const char *SCAN(tick)(const char *at, const char *end, bool 
         size_t left = (size_t)(end - at);
         uint64_t marks;
         if (left >= BLOCK) {
-            marks = SCAN_BLOCK(at, NULL, ENGINE_LINES | ENGINE_ROLES);
+            marks = SCAN(look)(at, ENGINE_LINES | ENGINE_ROLES);
         } else {
             char tail[BLOCK] = {0}; /* nothing is read beyond the end of the text; zeros are no marks */
             memcpy(tail, at, left);
-            marks = SCAN_BLOCK(tail, NULL, ENGINE_LINES | ENGINE_ROLES);
+            marks = SCAN(look)(tail, ENGINE_LINES | ENGINE_ROLES);
         }
         for (; marks != 0; marks &= marks - 1) {
             const char *mark = at + __builtin_ctzll(marks);
@@ -34,22 +42,21 @@ SCAN_TARGET static const char *SCAN(tick)(const char *at, const char *end, bool 
 }
 
 /* The closing tick of the role that opened at mark `i` of a block, mostly in the same one: `further` are its
- * marks behind that. `from` is where the block was read. */
+ * marks behind that. `from` is where the block was read; the text ends at `end`. */
 SCAN_TARGET BLOCK_INLINE const char *SCAN(close)(uint64_t further, unsigned i, const char *from,
-                                                 const char *block, size_t width, const char *end,
-                                                 bool *wrapped)
+                                                 const char *block, const char *end, bool *wrapped)
 {
-    const uint64_t lines = SCAN_BLOCK(from, NULL, ENGINE_LINES) & UINT64_MAX << i;
+    const uint64_t lines = SCAN(look)(from, ENGINE_LINES) & UINT64_MAX << i;
 
     for (; further != 0; further &= further - 1) {
         const unsigned j = (unsigned)__builtin_ctzll(further);
-        if (from[j] == '`') {
+        if (block[j] == '`') {
             *wrapped = (lines & ((UINT64_C(1) << j) - 1)) != 0;
             return block + j;
         }
     }
     *wrapped = lines != 0;
-    return SCAN(tick)(block + width, end, wrapped);
+    return SCAN(tick)(end - block > BLOCK ? block + BLOCK : end, end, wrapped);
 }
 
 /* The pass itself. `mode` is a constant in each use. Longer than 40 lines because its state has to live in
@@ -72,25 +79,31 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
         limit = call->limit;
         at = pass_paragraph(source, at);
     }
-    while (at < end) {
+    for (;;) {
         char tail[BLOCK + 8];
-        const char *from = at;
-        size_t width = (size_t)(end - at);
-        uint64_t marks;
-        if ((size_t)(limit - out) < PASS_ROOM) {
-            call->next = out;
-            if (call->host->grow(call, width + PASS_ROOM) != LOADER_OK)
-                return ENGINE_NO_MEMORY;
-            out = call->next;
-            limit = call->limit;
+        uint64_t marks = 0;
+        while (LOADER_LIKELY(end - at > BLOCK && (size_t)(limit - out) >= PASS_ROOM)) {
+            marks = SCAN_BLOCK(at, out, mode);
+            if (marks != 0)
+                break;
+            at += BLOCK;
+            out += BLOCK;
         }
-        if (width > BLOCK) {
-            width = BLOCK;
-        } else { /* nothing is read beyond the end; the zeros behind it are no marks */
-            memset(tail, 0, sizeof tail);
-            from = memcpy(tail, at, width);
+        if (marks == 0) {
+            if (at == end)
+                break;
+            if ((size_t)(limit - out) < PASS_ROOM) {
+                call->next = out;
+                if (call->host->grow(call, (size_t)(end - at) + PASS_ROOM) != LOADER_OK)
+                    return ENGINE_NO_MEMORY;
+                out = call->next;
+                limit = call->limit;
+                continue;
+            }
+            memset(tail, 0, sizeof tail); /* nothing is read beyond the end; zeros are no marks */
+            memcpy(tail, at, (size_t)(end - at));
+            marks = SCAN_BLOCK(tail, out, mode);
         }
-        marks = SCAN_BLOCK(from, out, mode);
         for (; marks != 0; marks &= marks - 1) {
             const unsigned i = (unsigned)__builtin_ctzll(marks);
             const char *const mark = at + i;
@@ -113,13 +126,13 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                     continue;
                 if (role == NULL) {
                     const uint64_t further = marks & (marks - 1);
-                    if (further != 0 && from[__builtin_ctzll(further)] == '`')
+                    if (further != 0 && at[__builtin_ctzll(further)] == '`')
                         marks = further; /* mostly its closing tick is the next mark */
                     else
                         ignored = 1;
                     continue;
                 }
-                close = SCAN(close)(marks & (marks - 1), i, from, at, width, end, &wrapped);
+                close = SCAN(close)(marks & (marks - 1), i, end - at > BLOCK ? at : tail, at, end, &wrapped);
                 if (close == NULL)
                     continue; /* then this was the last tick of the text */
                 call->next = out + i - (mark - start);
@@ -144,8 +157,12 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                 goto restart;
             }
         }
-        at += width;
-        out += width;
+        if (end - at <= BLOCK) {
+            out += end - at;
+            break;
+        }
+        at += BLOCK;
+        out += BLOCK;
 restart:;
     }
     call->next = out;
