@@ -99,33 +99,28 @@ ROLE_INLINE uint64_t role_key_before(const char *colon, size_t size)
     return role_key(colon - size, size);
 }
 
-/* Whether a role opens at `tick`: then *start is its first colon and *role who answers it, or NULL. Nothing
+/* The size of the name of the role that opens at `tick`, or 0: none does. *role is who answers it, or NULL. Nothing
  * from an earlier match is taken for a name, since that ends with a tick and no name has one. */
-ROLE_INLINE bool role_look(const engine *self, const char *begin, const char *tick, const char **start,
-                           const engine_role **role)
+ROLE_INLINE size_t role_look(const engine *self, const char *begin, const char *tick, const engine_role **role)
 {
     const char *const colon = tick - 1;
     size_t size;
-    uint64_t key;
 
     if (tick - begin < 3 || *colon != ':') /* the shortest is :a: */
-        return false;
+        return 0;
 #if defined(__SSE2__)
     if (LOADER_LIKELY(colon - begin > 16 && (size = role_name_size_16(colon)) < 16)) {
         if (size == 0 || colon[-(ptrdiff_t)size - 1] != ':')
-            return false;
-        key = role_key_before(colon, size);
-        *start = colon - size - 1;
-        *role = role_find(self, colon - size, size, key);
-        return true;
+            return 0;
+        *role = role_find(self, colon - size, size, role_key_before(colon, size));
+        return size;
     }
 #endif
     size = role_name_size(begin, colon);
     if (size == 0 || size == (size_t)(colon - begin) || colon[-(ptrdiff_t)size - 1] != ':')
-        return false;
-    *start = colon - size - 1;
+        return 0;
     *role = role_find(self, colon - size, size, role_key(colon - size, size));
-    return true;
+    return size;
 }
 
 /* ---- Names met before ---------------------------------------------------------------------------------- */
@@ -137,41 +132,41 @@ typedef struct role_met {
     const engine_role *role;
 } role_met;
 
-enum { ROLE_MET_BITS = 5, ROLE_MET = 1 << ROLE_MET_BITS };
+enum { ROLE_MET_BITS = 5, ROLE_MET = 1 << ROLE_MET_BITS, ROLE_AHEAD = 16 };
 
-/* role_look, which is asked only for what `met` does not know. */
-ROLE_INLINE bool role_opens(const engine *self, role_met *met, const char *begin, const char *tick, const char **start,
-                            const engine_role **role)
+/* role_look, which is asked only for what `met` does not know. `begin`: ROLE_AHEAD bytes before `late`, or the text
+ * has less. */
+ROLE_INLINE size_t role_opens(const engine *self, role_met *met, const char *begin, const char *late, const char *tick,
+                              const engine_role **role)
 {
 #if defined(__SSE2__)
-    if (LOADER_LIKELY(tick - begin >= 16)) {
+    if (LOADER_LIKELY(tick >= late)) {
         const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(tick - 16));
         const unsigned colons = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
         const unsigned first = colons & 0x7FFF; /* the highest bit is the colon before the tick */
         if (colons == first)
-            return false;
+            return 0;
         if (LOADER_LIKELY(first >= 1 << 7 && first < 1 << 14)) { /* a name of 1 to 7 bytes, whatever they are */
-            const unsigned size = (unsigned)__builtin_clz(first) - 17;
+            size_t size = (size_t)__builtin_clz(first) - 17;
             role_met *slot;
             uint64_t key;
             memcpy(&key, tick - 8, 8);
             key >>= 56 - 8 * size;
             slot = &met[(key * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - ROLE_MET_BITS)];
             if (LOADER_LIKELY(slot->key == key)) {
-                *start = tick - 2 - size;
                 *role = slot->role;
-                return true;
+                return size;
             }
-            if (!role_look(self, begin, tick, start, role))
-                return false;
-            *slot = (role_met){key, *role};
-            return true;
+            size = role_look(self, begin, tick, role);
+            if (size != 0)
+                *slot = (role_met){key, *role};
+            return size;
         }
     }
 #else
-    (void)met;
+    (void)met, (void)late;
 #endif
-    return role_look(self, begin, tick, start, role);
+    return role_look(self, begin, tick, role);
 }
 
 #endif /* HTMLIZE_ROLE_H */

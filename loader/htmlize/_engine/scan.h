@@ -55,8 +55,10 @@ SCAN_TARGET BLOCK_INLINE const char *SCAN(close)(uint64_t further, unsigned i, c
             return block + j;
         }
     }
-    *wrapped = lines != 0;
-    return SCAN(tick)(end - block > BLOCK ? block + BLOCK : end, end, wrapped);
+    bool crossed = lines != 0; /* a variable whose address nobody has stays in a register: not *wrapped */
+    const char *const found = SCAN(tick)(end - block > BLOCK ? block + BLOCK : end, end, &crossed);
+    *wrapped = crossed;
+    return found;
 }
 
 /* The pass itself. `mode` is a constant in each use. Longer than 40 lines because its state has to live in
@@ -66,7 +68,9 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
     const engine *const self = run->engine;
     loader_call *const call = run->call;
     engine_source *const source = &run->source;
-    const char *at = source->begin, *const end = source->end;
+    const char *at = source->begin, *const begin = at, *const end = source->end;
+    const char *const last = end - begin > BLOCK ? end - BLOCK : begin;            /* whole blocks begin before it */
+    const char *const late = end - begin > ROLE_AHEAD ? begin + ROLE_AHEAD : end; /* see role_opens */
     char *out = call->next, *limit = call->limit;
     unsigned ignored = 0; /* ticks to come that open nothing, since they belong to a match that stays */
     role_met met[ROLE_MET] = {{0, NULL}};
@@ -82,7 +86,7 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
     for (;;) {
         char tail[BLOCK + 8];
         uint64_t marks = 0;
-        while (LOADER_LIKELY(end - at > BLOCK && (size_t)(limit - out) >= PASS_ROOM)) {
+        while (LOADER_LIKELY(at < last && limit - out >= PASS_ROOM)) {
             marks = SCAN_BLOCK(at, out, mode);
             if (marks != 0)
                 break;
@@ -92,7 +96,7 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
         if (marks == 0) {
             if (at == end)
                 break;
-            if ((size_t)(limit - out) < PASS_ROOM) {
+            if (limit - out < PASS_ROOM) {
                 call->next = out;
                 if (call->host->grow(call, (size_t)(end - at) + PASS_ROOM) != LOADER_OK)
                     return ENGINE_NO_MEMORY;
@@ -115,14 +119,16 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
             }
             if ((mode & ENGINE_ROLES) && *mark == '`') {
                 const engine_role *role = NULL;
-                const char *start = NULL, *close;
+                const char *start, *close;
                 bool wrapped = false;
+                size_t size;
                 int status;
                 if (ignored != 0) {
                     ignored--;
                     continue;
                 }
-                if (!role_opens(self, met, source->begin, mark, &start, &role))
+                size = role_opens(self, met, begin, late, mark, &role);
+                if (size == 0)
                     continue;
                 if (role == NULL) {
                     const uint64_t further = marks & (marks - 1);
@@ -132,9 +138,10 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                         ignored = 1;
                     continue;
                 }
-                close = SCAN(close)(marks & (marks - 1), i, end - at > BLOCK ? at : tail, at, end, &wrapped);
+                close = SCAN(close)(marks & (marks - 1), i, at < last ? at : tail, at, end, &wrapped);
                 if (close == NULL)
                     continue; /* then this was the last tick of the text */
+                start = mark - size - 2;
                 call->next = out + i - (mark - start);
                 switch (pass_role(run, role, start, mark, close, (mode & ENGINE_WRAP) && wrapped, &status)) {
                 case PASS_ANSWERED:
@@ -157,7 +164,7 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                 goto restart;
             }
         }
-        if (end - at <= BLOCK) {
+        if (at >= last) {
             out += end - at;
             break;
         }
