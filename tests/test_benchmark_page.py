@@ -25,7 +25,7 @@ MISSING = [
     if found is None
 ]
 
-# With SIDE_BY_SIDE in the environment, as in .ci/run, they must be there.
+# With SIDE_BY_SIDE in the environment, as in .ci/benchmarks, they must be there.
 pytestmark = pytest.mark.skipif(
     bool(MISSING) and not os.environ.get("SIDE_BY_SIDE"), reason=f"not installed: {', '.join(MISSING)}"
 )

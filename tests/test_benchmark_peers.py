@@ -2,7 +2,7 @@
 
 Peers come from package registries, so nothing is built here: what `python -m tests.benchmarks --build-only` has
 left in build/benchmarks is asked, and what is not there is skipped. With SIDE_BY_SIDE=1 in the environment, as in
-.ci/run after that build, it fails instead.
+.ci/benchmarks after that build, it fails instead.
 """
 
 from __future__ import annotations

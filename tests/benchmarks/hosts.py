@@ -17,7 +17,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from .build import PEERS, Built, environment
+from .build import FOLDER, PEERS, Built, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def surroundings() -> dict[str, str]:
     """The environment of hosts. Their sockets lie in a folder that goes when the runner ends."""
     folder = tempfile.mkdtemp(prefix="bench-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return environment(TMPDIR=folder)
+    return environment(TMPDIR=folder, XDG_CACHE_HOME=str(FOLDER / "cache"))
 
 
 class Host:

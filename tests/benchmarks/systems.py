@@ -81,7 +81,7 @@ _C_VARIANTS: dict[str, tuple[str, ...]] = {
 SYSTEMS: tuple[System, ...] = (
     System(
         "python", "the same function in plain Python", "python", "python",
-        {"": (*IN_PROCESS, "load-1000")}, group="in-process",
+        {"": (*IN_PROCESS, "load-1000"), "f-string": CALLS}, group="in-process",
     ),
     _ours("c", "C", **_C_VARIANTS),
     _ours("cpp", "C++", **{"c-table": ("callback",)}),

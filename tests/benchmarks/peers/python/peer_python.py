@@ -1,4 +1,4 @@
-"""python: the same function in plain Python, the user's alternative."""
+"""python: the same function in plain Python, the user's alternative; by adding text, or (f-string) formatting it."""
 
 import importlib.util
 from types import SimpleNamespace
@@ -14,6 +14,10 @@ def process_role(role, text, post):
     return "<tt>" + text + "</tt>"
 
 
+def process_role_formatting(role, text, post):
+    return f"<tt>{text}</tt>"
+
+
 def fail(role, text, post):
     raise ValueError("no post 42")
 
@@ -26,7 +30,7 @@ def call_back(count, title):
 
 def open_peer(folder, variant):
     return Peer(
-        process_role=process_role,
+        process_role=process_role_formatting if variant == "f-string" else process_role,
         post=POST,
         failing=(fail, ("tt", documents.TEXT, POST), ValueError),
         callback=lambda count: call_back(count, lambda number: documents.TITLE),
