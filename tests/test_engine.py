@@ -139,10 +139,10 @@ def texts(draw: st.DrawFn) -> str:
     return "w" * pad + "".join(parts) + "v" * tail
 
 
-def outcome(engine: Engine, text: str, **options: bool) -> reference.Outcome:
+def outcome(engine: Engine, text: str, *, escape: bool = False) -> reference.Outcome:
     """What the engine makes of it, in the reference's terms; str and bytes must agree."""
-    given = engine.render(text, POST, keep=True, **options)
-    encoded = engine.render(text.encode(), POST, keep=True, **options)
+    given = engine.render(text, POST, escape, keep=True)
+    encoded = engine.render(text.encode(), POST, escape, keep=True)
     assert (encoded[0].decode(), encoded[1]) == given
     assert type(given[0]) is str
     html, problems = given
@@ -256,6 +256,18 @@ def test_a_post_is_checked(hooks: Hooks) -> None:
         hooks.engine(["show"]).render(":show:`é`", {"id": "42"})
 
 
+def test_arguments_of_render(hooks: Hooks) -> None:
+    """What render does not know is a TypeError that says what it knows."""
+    engine: Any = hooks.engine(["show"])
+    assert engine.render("&", None, 1) == "<p>&amp;</p>\n\n"
+    for arguments in ((), ("x", None, False, False)):
+        with pytest.raises(TypeError, match="positional arguments"):
+            engine.render(*arguments)
+    for names in ({"escape": True}, {"keep": True, "other": True}):
+        with pytest.raises(TypeError, match="only keep"):
+            engine.render("x", **names)
+
+
 # ---- Failures ---------------------------------------------------------------------------------------------
 
 
@@ -264,7 +276,7 @@ def test_a_post_is_checked(hooks: Hooks) -> None:
 def test_a_failure_names_plugin_role_and_byte(hooks: Hooks, size: int, escape: bool) -> None:
     """By default a plugin's error fails the document; the byte counts in the text as it was given."""
     with pytest.raises(PluginError) as caught:
-        hooks.engine(["picky"]).render("é" * size + "&\n\n :picky:`x`", POST, escape=escape)
+        hooks.engine(["picky"]).render("é" * size + "&\n\n :picky:`x`", POST, escape)
     assert caught.value.plugin == "the_picky"
     assert caught.value.message == "no x, please: x"
     assert caught.value.status == 1

@@ -37,17 +37,17 @@ class Engine:
     def process_role(self) -> RoleCall: ...
     @overload
     def render(
-        self, text: str, post: object = None, /, *, escape: bool = False, keep: Literal[False] = False
+        self, text: str, post: object = None, escape: bool = False, /, *, keep: Literal[False] = False
     ) -> str: ...
     @overload
     def render(
-        self, text: bytes, post: object = None, /, *, escape: bool = False, keep: Literal[False] = False
+        self, text: bytes, post: object = None, escape: bool = False, /, *, keep: Literal[False] = False
     ) -> bytes: ...
     @overload
     def render(
-        self, text: str, post: object = None, /, *, escape: bool = False, keep: Literal[True]
+        self, text: str, post: object = None, escape: bool = False, /, *, keep: Literal[True]
     ) -> tuple[str, list[Problem]]: ...
     @overload
     def render(
-        self, text: bytes, post: object = None, /, *, escape: bool = False, keep: Literal[True]
+        self, text: bytes, post: object = None, escape: bool = False, /, *, keep: Literal[True]
     ) -> tuple[bytes, list[Problem]]: ...

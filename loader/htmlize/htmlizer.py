@@ -201,7 +201,7 @@ class Htmlizer:
             engine = Engine(roles, contents, layout_of(HTMLIZE.struct("htmlize_post")))
             process_role = engine.process_role
             self._detours = 0
-            self._engine = engine
+            self._render = engine.render
             #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
             self.process_role: Callable[[str, str, Post], str] = process_role
 
@@ -272,8 +272,8 @@ class Htmlizer:
             text = _repair(text, errors)
         try:
             if plugin_errors == "raise":
-                return self._engine.render(text, post, escape=escape)
-            html, problems = self._engine.render(text, post, escape=escape, keep=True)
+                return self._render(text, post, escape)
+            html, problems = self._render(text, post, escape, keep=True)
         except UnicodeEncodeError as error:
             raise TextError(
                 f"the text is not valid Unicode: {error.reason}",

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 const char engine_render_doc[] =
-    "render($self, text, post=None, /, *, escape=False, keep=False)\n--\n\n"
+    "render($self, text, post=None, escape=False, /, *, keep=False)\n--\n\n"
     "The HTML of a document: str gives str, bytes give bytes.\n\n"
     "post: what plugins are told of the post; where its contents are empty, they are the text.\n"
     "escape: & < > \" ' outside of roles that a plugin answers become entities.\n"
@@ -205,23 +205,15 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
     return html;
 }
 
-static int read_flags(PyObject *const *values, PyObject *names, bool *escape, bool *keep)
+/* The keyword argument keep, the only one. */
+static int read_keep(PyObject *const *values, PyObject *names)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++) {
-        PyObject *name = PyTuple_GET_ITEM(names, i);
-        int truth = PyObject_IsTrue(values[i]);
-        if (truth < 0)
-            return -1;
-        if (PyUnicode_CompareWithASCIIString(name, "escape") == 0) {
-            *escape = truth != 0;
-        } else if (PyUnicode_CompareWithASCIIString(name, "keep") == 0) {
-            *keep = truth != 0;
-        } else {
-            PyErr_Format(PyExc_TypeError, "render() has no keyword argument %R", name);
-            return -1;
-        }
-    }
-    return 0;
+    PyObject *name = PyTuple_GET_ITEM(names, 0);
+
+    if (PyTuple_GET_SIZE(names) == 1 && PyUnicode_CompareWithASCIIString(name, "keep") == 0)
+        return PyObject_IsTrue(values[0]);
+    PyErr_Format(PyExc_TypeError, "render() has no keyword arguments %R, only keep", names);
+    return -1;
 }
 
 PyObject *engine_render_method(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
@@ -229,18 +221,20 @@ PyObject *engine_render_method(PyObject *object, PyObject *const *args, Py_ssize
     engine_object *self = (engine_object *)object;
     struct document d;
     loader_text text;
-    bool ascii, bytes = false, escape = false, keep = false;
+    bool ascii, bytes = false;
+    int escape, keep;
     PyObject *kept, *html;
     const htmlize_post *post;
 
-    if (count < 1 || count > 2) {
-        PyErr_Format(PyExc_TypeError, "render() takes text and post, not %zd positional arguments", count);
+    if (count < 1 || count > 3) {
+        PyErr_Format(PyExc_TypeError, "render() takes text, post and escape, not %zd positional arguments", count);
         return NULL;
     }
-    if ((names != NULL && read_flags(args + count, names, &escape, &keep) < 0) ||
-        engine_borrow(args[0], "text", &text, &ascii, &bytes) < 0)
+    escape = count < 3 ? 0 : PyObject_IsTrue(args[2]);
+    keep = names == NULL || PyTuple_GET_SIZE(names) == 0 ? 0 : read_keep(args + count, names);
+    if (escape < 0 || keep < 0 || engine_borrow(args[0], "text", &text, &ascii, &bytes) < 0)
         return NULL;
-    post = engine_post(self, count == 2 ? args[1] : NULL, &kept);
+    post = engine_post(self, count > 1 ? args[1] : NULL, &kept);
     if (post == NULL)
         return NULL;
     d.notes = NULL;
@@ -261,7 +255,7 @@ PyObject *engine_render_method(PyObject *object, PyObject *const *args, Py_ssize
         .forget = engine_forget,
         .report = keep ? report : NULL,
         .context = &d,
-        .escape = escape,
+        .escape = escape != 0,
         .ascii = ascii,
     };
     html = render(self, &d, &text, bytes);
