@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -38,6 +39,11 @@ INCLUDE = include_dir()
 
 SUFFIX = ".dll" if sys.platform == "win32" else ".so"  # tests/windows.sh
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
+
+
+# A shell starts what runs in the background with SIGINT ignored. So would be the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _missing(tool: str) -> NoReturn:
