@@ -31,7 +31,7 @@ WITHOUT = (
     (r"c->crumb->owner = outer\.owner;", "(void)c, (void)outer;", 1),
     (r"(?<!->)\bcrumb->(owner|step) = [^;]*;", "", 2),
     (r"c->crumb->(step = (outer\.step|NULL|step)|offset = [^;]*);", "", 4),
-    (r"run->crumb->(owner|offset) = [^;]*;", "", 5),
+    (r"run->crumb->(owner|offset) = [^;]*;", "", 6),
     (r"run->crumb->step = step;", "(void)step;", 1),
     (r"run->crumb = c->crumb;", "", 1),
     (r"= \*c->crumb;", "= {.owner = NULL};", 1),
