@@ -52,7 +52,7 @@ _ERROR_SIZE = 1024
 class Library:
     """An opened shared library. Valid as long as the process.
 
-    `image` is what was checked; `handle` holds the system's (a cffi ``void *[1]``); `process` is the id of the one
+    `image` is what was checked, mostly without its bytes; `handle` holds the system's (a cffi ``void *[1]``); `process` is the id of the one
     that opened it, which may be this one's parent; `file` is (device, inode) of the copy that is mapped;
     `neighbours` are the libraries from beside it that were opened for it.
     """
@@ -179,7 +179,9 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
     try:
         copy.keep()
         error, handle = ffi.new("char[]", _ERROR_SIZE), ffi.new("void *[1]")
-        library = Library(image, handle, file=copy.file, neighbours=tuple(neighbours))
+        # Its bytes have done their work. Those of a neighbour may be judged once more, by another plugin's policy.
+        facts = image if needed_by else image.without_bytes()
+        library = Library(facts, handle, file=copy.file, neighbours=tuple(neighbours))
         open_ = _opening(copy.path, image, error)
         _opened[image.digest] = library  # now: once it is loaded, memory must not run out before it is known
     except BaseException:

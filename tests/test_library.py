@@ -80,6 +80,15 @@ def test_same_bytes_share_one_library(
     assert sentinel.read_text().count("ran") == 1
 
 
+def test_bytes_are_not_kept(hello: Path, greeter: loader.Contract, tmp_path: Path) -> None:
+    """A library's facts stay for life, the bytes of its file do not."""
+    path = tmp_path / "large.so"
+    path.write_bytes(hello.read_bytes() + b"\0" * 100_000)
+    plugin = loader.load(path, contract=greeter)
+    image = opened(path, greeter).image
+    assert (image.digest, image.size, image.data) == (plugin.digest, path.stat().st_size, b"")
+
+
 @linux
 def test_runs_from_a_sealed_memory_file(build: Build, greeter: loader.Contract) -> None:
     """What is mapped is a memory file of the plugin's name, which nobody can write to or cut off."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class File:
 
     #: Absolute path, or the name that stands for it in messages.
     path: str
+    #: Empty in what :meth:`Image.without_bytes` returns.
     data: bytes = field(repr=False, compare=False)
     #: SHA-256 of `data`, in hexadecimal.
     digest: str
@@ -129,7 +130,11 @@ class Image:
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return len(self.file.data)
+        return len(self.data) if self.data or self.file.stat is None else self.file.stat.st_size
+
+    def without_bytes(self) -> Image:
+        """The same facts, for who keeps them longer than the file's bytes are needed."""
+        return replace(self, file=replace(self.file, data=b""))
 
     @property
     def rust(self) -> bool:
