@@ -52,9 +52,9 @@ _ERROR_SIZE = 1024
 class Library:
     """An opened shared library. Valid as long as the process.
 
-    `image` is what was checked, mostly without its bytes; `handle` holds the system's (a cffi ``void *[1]``); `process` is the id of the one
-    that opened it, which may be this one's parent; `file` is (device, inode) of the copy that is mapped;
-    `neighbours` are the libraries from beside it that were opened for it.
+    `image` is what was checked, mostly without its bytes; `handle` holds the system's (a cffi ``void *[1]``);
+    `process` is the id of the one that opened it, which may be this one's parent; `file` is (device, inode) of the
+    copy that is mapped; `neighbours` are the libraries from beside it that were opened for it.
     """
 
     image: Image

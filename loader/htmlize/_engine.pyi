@@ -16,10 +16,6 @@ Problem: TypeAlias = tuple[str, str | None, int, bool, int, str, BaseException |
 Function: TypeAlias = int | Callable[[str], tuple[Owner, int]]
 
 @final
-class RoleCall:
-    def __call__(self, role: str, text: str, post: object = None) -> str: ...
-
-@final
 class Engine:
     def __new__(
         cls,
@@ -33,8 +29,7 @@ class Engine:
     def roles(self) -> tuple[tuple[str, Owner, Function], ...]: ...
     @property
     def contents(self) -> tuple[tuple[Owner, int], ...]: ...
-    @property
-    def process_role(self) -> RoleCall: ...
+    def process_role(self, role: str, text: str, post: object = None) -> str: ...
     @overload
     def render(
         self, text: str, post: object = None, escape: bool = False, /, *, keep: Literal[False] = False

@@ -250,6 +250,8 @@ static void drop_engine(PyObject *object)
     engine_clear(&self->engine);
     PyMem_Free(self->owners);
     PyMem_Free(self->paces);
+    for (size_t i = 0; i < ENGINE_RECENT; i++)
+        Py_XDECREF(self->recent[i].name);
     Py_XDECREF(self->roles);
     Py_XDECREF(self->contents);
     Py_XDECREF(self->layout);
@@ -267,21 +269,17 @@ static PyObject *get_contents(PyObject *self, void *Py_UNUSED(closure))
     return Py_NewRef(((engine_object *)self)->contents);
 }
 
-static PyObject *get_process_role(PyObject *self, void *Py_UNUSED(closure))
-{
-    return engine_new_role_call((engine_object *)self);
-}
-
 static PyGetSetDef engine_fields[] = {
     {"roles", get_roles, NULL, "Tuple of (role, owner, address or callable that opens the plugin and gives (owner, address)), as given.", NULL},
     {"contents", get_contents, NULL, "Tuple of (owner, address) in the order of the hooks, as given.", NULL},
-    {"process_role", get_process_role, NULL, "A new RoleCall of this engine: keep it.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef engine_methods[] = {
     {"render", (PyCFunction)(void (*)(void))engine_render_method, METH_FASTCALL | METH_KEYWORDS,
      engine_render_doc},
+    {"process_role", (PyCFunction)(void (*)(void))engine_process_role_method, METH_FASTCALL | METH_KEYWORDS,
+     engine_process_role_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -333,7 +331,7 @@ PyMODINIT_FUNC PyInit__engine(void)
         return NULL;
     names = scans();
     if (names == NULL || PyModule_AddObjectRef(module, "SCANS", names) < 0 ||
-        PyModule_AddType(module, &engine_type) < 0 || PyModule_AddType(module, &role_call_type) < 0)
+        PyModule_AddType(module, &engine_type) < 0)
         Py_CLEAR(module);
     Py_XDECREF(names);
     return module;

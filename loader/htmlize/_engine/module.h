@@ -22,6 +22,14 @@ typedef struct engine_pace {
 /* A role's name as arguments of "%.*s". Names have at most 100 bytes; this does not rely on it. */
 #define ENGINE_NAME(role) (int)((role)->name.size > 100 ? 100 : (role)->name.size), (role)->name.data
 
+/* A role that was asked for by this very str object. Names are mostly literals, so the object says it all. */
+typedef struct engine_recent {
+    PyObject *name; /* owned, so that its address stays its own; or NULL */
+    const engine_role *role;
+} engine_recent;
+
+enum { ENGINE_RECENT = 8 }; /* a power of two */
+
 /* Type Engine. Never changes once it is made, so any number of threads may use one. */
 typedef struct engine_object {
     PyObject_HEAD
@@ -35,10 +43,11 @@ typedef struct engine_object {
     bool wary;           /* some of them do not survive a fork */
     engine_pace pace;    /* of documents */
     engine_pace *paces;  /* of single calls, by role */
+    engine_recent recent[ENGINE_RECENT]; /* of single calls, by the name's address; under the GIL */
 } engine_object;
 
 extern const core_api *engine_api;
-extern PyTypeObject engine_type, role_call_type;
+extern PyTypeObject engine_type;
 
 /* Borrows the text of a str (or, if `bytes` is not NULL, of a bytes object; *bytes tells). Returns 0, or
  * -1 with TypeError or TextError. *ascii tells whether it is ASCII. */
@@ -95,6 +104,7 @@ bool engine_forget(loader_call *call);
 PyObject *engine_render_method(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 extern const char engine_render_doc[];
 
-PyObject *engine_new_role_call(engine_object *self);
+PyObject *engine_process_role_method(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
+extern const char engine_process_role_doc[];
 
 #endif /* HTMLIZE_MODULE_H */

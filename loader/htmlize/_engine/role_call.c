@@ -1,27 +1,11 @@
-/* role_call.c: RoleCall, one role's plugin as a Python callable: process_role(role, text, post) -> str. */
+/* role_call.c: Engine.process_role(role, text, post) -> str: one role of one plugin, one call. */
 #include "module.h"
-
-#include <structmember.h>
 
 enum {
     STACK_ROOM = 640,  /* bytes of an answer that need no memory but the str's own */
     SHORT_TEXT = 384,  /* bytes of text up to which the stack is tried first */
-    MOST_ARGUMENTS = 3,
-    RECENT = 8 /* names of roles that are remembered; a power of two */
+    MOST_ARGUMENTS = 3
 };
-
-/* A role that was asked for by this very str object. Names are mostly literals, so the object says it all. */
-struct recent {
-    PyObject *name; /* owned, so that its address stays its own; or NULL */
-    const engine_role *role;
-};
-
-typedef struct role_call {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    engine_object *engine;
-    struct recent recent[RECENT]; /* by the name's address; under the GIL */
-} role_call;
 
 /* ---- Arguments ----------------------------------------------------------------------------------------- */
 
@@ -97,14 +81,14 @@ static CORE_NOINLINE const engine_role *look_up(const engine_object *self, PyObj
     return role;
 }
 
-static inline const engine_role *find(role_call *self, PyObject *name)
+static inline const engine_role *find(engine_object *self, PyObject *name)
 {
-    struct recent *const recent = &self->recent[((uintptr_t)name >> 4) % RECENT];
+    engine_recent *const recent = &self->recent[((uintptr_t)name >> 4) % ENGINE_RECENT];
     const engine_role *role;
 
     if (LOADER_LIKELY(recent->name == name))
         return recent->role;
-    role = look_up(self->engine, name);
+    role = look_up(self, name);
     if (role != NULL) {
         recent->role = role;
         Py_XSETREF(recent->name, Py_NewRef(name));
@@ -209,10 +193,15 @@ static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role
     return html;
 }
 
-static PyObject *call(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+const char engine_process_role_doc[] =
+    "process_role($self, role, text, post=None)\n--\n\n"
+    "One role, one call: what its plugin answers, a str.\n\n"
+    "Raises LookupError (no plugin has the role), TextError, PluginError and its kin, ForkError.";
+
+/* A method and not an object with a call of its own: Python's interpreter calls methods in C without a detour. */
+PyObject *engine_process_role_method(PyObject *object, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    role_call *const self = (role_call *)object;
-    const Py_ssize_t count = PyVectorcall_NARGS(flags);
+    engine_object *const self = (engine_object *)object;
     PyObject *ordered[MOST_ARGUMENTS], *keep, *html;
     const engine_role *role;
     const htmlize_post *post;
@@ -227,44 +216,10 @@ static PyObject *call(PyObject *object, PyObject *const *args, size_t flags, PyO
     role = find(self, args[0]);
     if (role == NULL || engine_borrow(args[1], "text", &text, &ascii, NULL) < 0)
         return NULL;
-    post = engine_post(self->engine, args[2], &keep);
+    post = engine_post(self, args[2], &keep);
     if (post == NULL)
         return NULL;
-    html = answer(self->engine, role, &text, post);
+    html = answer(self, role, &text, post);
     Py_XDECREF(keep);
     return html;
 }
-
-/* ---- The type ------------------------------------------------------------------------------------------ */
-
-PyObject *engine_new_role_call(engine_object *owner)
-{
-    role_call *self = (role_call *)role_call_type.tp_alloc(&role_call_type, 0);
-
-    if (self == NULL)
-        return NULL;
-    self->vectorcall = call;
-    self->engine = (engine_object *)Py_NewRef((PyObject *)owner);
-    return (PyObject *)self;
-}
-
-static void drop_role_call(PyObject *object)
-{
-    role_call *const self = (role_call *)object;
-
-    for (size_t i = 0; i < RECENT; i++)
-        Py_XDECREF(self->recent[i].name);
-    Py_XDECREF((PyObject *)self->engine);
-    Py_TYPE(object)->tp_free(object);
-}
-
-PyTypeObject role_call_type = {
-    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader.htmlize._engine.RoleCall",
-    .tp_doc = "process_role(role, text, post=None) -> str: one role, one call. Raises LookupError,\n"
-              "TextError, PluginError and its kin, ForkError.",
-    .tp_basicsize = sizeof(role_call),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_vectorcall_offset = offsetof(role_call, vectorcall),
-    .tp_call = PyVectorcall_Call,
-    .tp_dealloc = drop_role_call,
-};
