@@ -46,6 +46,7 @@ if hasattr(
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 _ERROR_SIZE = 1024
+_MANY = 1 << 18  # bytes of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,9 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
     try:
         copy.keep()
         error, handle = ffi.new("char[]", _ERROR_SIZE), ffi.new("void *[1]")
-        # Its bytes have done their work. Those of a neighbour may be judged once more, by another plugin's policy.
-        facts = image if needed_by else image.without_bytes()
+        # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a
+        # neighbour stay: they may be judged once more, by another plugin's policy.
+        facts = image if needed_by or image.size < _MANY else image.without_bytes()
         library = Library(facts, handle, file=copy.file, neighbours=tuple(neighbours))
         open_ = _opening(copy.path, image, error)
         _opened[image.digest] = library  # now: once it is loaded, memory must not run out before it is known
