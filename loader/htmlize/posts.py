@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    import sqlite3
 
 __all__ = ["POSTS", "SqlitePosts"]
 
 #: The id under which include/htmlize/htmlize.h declares the service.
 POSTS = "htmlize.posts/1"
+
+
+class _Connection:
+    """A thread's connection, closed when the thread or the service ends."""
+
+    def __init__(self, path: str) -> None:
+        import sqlite3  # noqa: PLC0415 - only where an application lends posts
+
+        # The service may end on another thread; queries come from this one alone.
+        self.sqlite = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
+        self.sqlite.execute("SELECT id, title FROM posts LIMIT 0")
+
+    def __del__(self) -> None:
+        if hasattr(self, "sqlite"):  # else there is no such file
+            self.sqlite.close()
 
 
 class SqlitePosts:
@@ -27,19 +38,16 @@ class SqlitePosts:
         self._local = threading.local()
         self._connection()  # a file that is not there or is no database is found here, not in a plugin's call
 
-    def _connection(self) -> sqlite3.Connection:
-        import sqlite3  # noqa: PLC0415 - only where an application lends posts
-
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _connection(self) -> _Connection:
+        connection: _Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite3.connect(f"file:{quote(self.path)}?mode=ro", uri=True)
-            connection.execute("SELECT id, title FROM posts LIMIT 0")
-            self._local.connection = connection
+            connection = self._local.connection = _Connection(self.path)
         return connection
 
     def title(self, id: int) -> str:
         """The title of post `id`. Raises LookupError if there is none."""
-        row = self._connection().execute("SELECT title FROM posts WHERE id = ?", (id,)).fetchone()
+        found = self._connection().sqlite.execute("SELECT title FROM posts WHERE id = ?", (id,))
+        row = found.fetchone()
         if row is None:
             raise LookupError(f"there is no post {id}")
         return str(row[0])
