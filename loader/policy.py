@@ -101,7 +101,7 @@ class Policy:
         """
         from loader.policy_file import read_policy  # noqa: PLC0415 - most applications have their policy in Python
 
-        return read_policy(os.path.abspath(path))
+        return read_policy(os.path.abspath(path), cls)
 
     def rules_for(self, image: Image) -> tuple[Policy, ...]:
         """The policies that decide about a file: one, or two if links lead it from one folder to another."""

@@ -5,20 +5,22 @@ error.
 from __future__ import annotations
 
 import os
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from loader import toml
 from loader.errors import TrustError
-from loader.policy import Policy
 from loader.signature import PublicKey
+
+if TYPE_CHECKING:
+    from loader.policy import Policy
 
 __all__ = ["read_policy"]
 
 _KNOWN = ("permissions", "lock", "unlocked", "keys", "quarantine", "folders")
 
 
-def read_policy(path: str) -> Policy:
-    """The policy in a pyproject.toml ([tool.loader.policy]) or another TOML file ([policy]). Raises
+def read_policy(path: str, make: type[Policy]) -> Policy:
+    """The policy in a pyproject.toml ([tool.loader.policy]) or another TOML file ([policy]), as a `make`. Raises
     TrustError.
     """
     names = ["tool", "loader", "policy"] if os.path.basename(path) == "pyproject.toml" else ["policy"]
@@ -31,16 +33,17 @@ def read_policy(path: str) -> Policy:
         ) from error
     for name in names:
         values = values.get(name) if isinstance(values, dict) else None
-    reader = _Reader(path, ".".join(names))
+    reader = _Reader(path, ".".join(names), make)
     if not isinstance(values, dict):
         reader.refuse(f"no table [{'.'.join(names)}]", f"[{'.'.join(names)}]")
     return reader.policy(values)
 
 
 class _Reader:
-    def __init__(self, path: str, table: str) -> None:
+    def __init__(self, path: str, table: str, make: type[Policy]) -> None:
         self._path = path
         self._table = table
+        self._make = make
 
     def policy(self, values: dict[str, Any], *, inside: str = "") -> Policy:
         for name in values:
@@ -64,7 +67,7 @@ class _Reader:
             arguments["quarantine"] = self._reports(values["quarantine"])
         if "folders" in values:
             arguments["folders"] = self._folders(values["folders"])
-        return Policy(**arguments)
+        return self._make(**arguments)
 
     def _keys(self, values: object) -> list[PublicKey]:
         if not isinstance(values, list) or not values:
