@@ -108,9 +108,8 @@ def _parse(arguments: Sequence[str]) -> Namespace:
     add = commands.add_parser(
         "call", usage=usage, help="call one function", description=_call.__doc__, epilog=epilog
     )
-    add.add_words(
-        "FILE FUNCTION ARG", "a plugin, a function of the contract, its arguments (see below)", least=2
-    )
+    what = "a plugin, a function of the contract, its arguments (see below)"
+    add.add_words("FILE FUNCTION ARG", what, least=2, paths=False)
     add.add_argument("--deadline", metavar="SECONDS", type=seconds, help="when to ask the plugin to stop")
     add.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
     add_policy(add, runs=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loader.discover import find
 from loader.errors import LoaderError
 from loader.identity import plugin_name
-from loader.load import load
+from loader.load import check_kinds, load
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import Policy
@@ -55,6 +55,7 @@ class Host:
         quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
         debug: bool = False,
     ) -> None:
+        check_kinds(contract, policy)
         self.contract = contract
         self._policy = policy or Policy()
         self.strict = strict

@@ -7,6 +7,7 @@ Its place among other plugins is the last stage, and belongs to the host (regist
 from __future__ import annotations
 
 import copyreg
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,21 @@ from loader.plugin import Plugin, bind, plugin_name
 from loader.trust import Policy, asks_for_way, trust
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from loader._core._call import Services
     from loader.contract import Contract
     from loader.crash import Quarantine
 
-__all__ = ["Found", "discover", "load", "reopen"]
+__all__ = ["Found", "check_kinds", "discover", "load", "reopen"]
+
+
+def check_kinds(contract: object, policy: object) -> None:
+    """Raises TypeError where a file's name stands for what is in it: the commands take names, functions do not."""
+    if isinstance(contract, (str, os.PathLike)):
+        raise TypeError(f"contract is a loader.Contract: loader.Contract.from_header({str(contract)!r})")
+    if isinstance(policy, (str, os.PathLike)):
+        raise TypeError(f"policy is a loader.Policy: loader.Policy.from_file({str(policy)!r})")
 
 
 def load(
@@ -55,6 +63,7 @@ def load(
     Raises:
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
     """
+    check_kinds(contract, policy)
     policy = policy or Policy()
     image = read_image(path, way=asks_for_way(policy))
     candidate = shake_hands(image, contract)

@@ -279,17 +279,33 @@ def test_an_applications_report_keeps_the_culprit_out(call: Command, htmlize: Co
 
 
 def test_crashes_of_what_is_not_there(call: Command) -> None:
-    """No report: no crashes. A file that is not in it cannot be released; a mistyped name says so."""
+    """A report that is not there, a file that is not in it, a mistyped name: each says so."""
+    missing = call("crashes", "none.log")
+    assert (missing.code, missing.text) == (3, "")
+    assert "there is no such report" in missing.err
+    assert not (call.folder / "none.log").exists()
+    (call.folder / "none.log").touch()
     none = call("crashes", "none.log")
     assert (none.code, none.text) == (0, "")
     assert "no crashes" in none.err
     wrong = call("crashes", "none.log", "--release", "die.so")
     assert wrong.code == 2
     assert "has no crash of die.so" in wrong.err
-    assert not (call.folder / "none.log").exists()
+    assert (call.folder / "none.log").read_text() == ""
     gone = call("crashes", "none.log", "--release", "gone.so")
     assert gone.code == 3
     assert "SHA-256" in gone.err
+
+
+@dies
+def test_load_report_outlives_the_plugin(call: Command, build: Callable[..., Path]) -> None:
+    """A constructor's crash is an error of the command, and in the report that --quarantine names."""
+    path = build("fatal.c", "LOADING=illegal", name="loading", flags=["-Wno-infinite-recursion"])
+    done = call("load-report", path, "--contract", FATAL, "--quarantine", "app.crashes")
+    assert (done.code, done.text) == (6, "")
+    assert "plugin loading crashed in dlopen (SIGILL" in done.err
+    again = call("load-report", path, "--contract", FATAL, "--quarantine", "app.crashes")
+    assert again.code == 5
 
 
 @dies

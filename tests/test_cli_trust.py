@@ -89,7 +89,7 @@ def test_lock_adds(command: Command, build: Callable[..., Path]) -> None:
         == "probe"
     )
     assert 'newer = "signed"' in (command.folder / "loader.lock").read_text()
-    assert command("lock", "hello.so", "--version", "two").code == 5
+    assert command("lock", "hello.so", "--version", "two").code == 2
 
 
 def test_damaged_lock_is_not_overwritten(command: Command) -> None:
@@ -125,6 +125,23 @@ def test_comment_for_minisign(command: Command) -> None:
     assert shown.code == 0
     assert shown.text.startswith("name:hello\tversion:1.0\tplatform:")
     assert not (command.folder / "hello.so.minisig").exists()
+
+
+@pytest.mark.parametrize("name", ["sign", "lock", "verify", "load-report"])
+def test_too_few_words(command: Command, name: str) -> None:
+    """Usage is one line that says which words are wanted."""
+    done = command(name)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert f"usage: loader {name} FILE " in done.err or "are required" in done.err
+
+
+@pytest.mark.parametrize("words", [("inspect", ""), ("list", ""), ("lock", "hello.so", ""), ("doctor", "--", "")])
+def test_empty_paths(command: Command, words: tuple[str, ...]) -> None:
+    """What an unset variable of a shell leaves is no path, and not the current folder."""
+    done = command(*words)
+    assert done.code == 2
+    assert "a path is empty" in done.err
 
 
 def test_load_report(command: Command) -> None:

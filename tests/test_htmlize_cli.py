@@ -83,6 +83,9 @@ def test_standard_input_to_standard_output(command: Command) -> None:
 def test_bytes_go_through_as_they_are(command: Command) -> None:
     """Neither line ends nor NUL nor anything else of UTF-8 is changed."""
     text = "a\r\nb\0c \u2028 größe 插件 \U0001f600".encode()
+    empty = command("-o", "", stdin=text)
+    assert (empty.code, empty.text) == (2, "")
+    assert "the path is empty" in empty.err
     done = command("-o", "-", stdin=text)
     assert done.out == b"<p>" + text.replace(b"\n", b" ") + b"</p>\n\n"
     assert command(stdin=b"").out == b""

@@ -45,6 +45,19 @@ def test_bytes_are_no_path(hello: Path, greeter: loader.Contract) -> None:
         loader.load(str(hello).encode(), contract=greeter)  # type: ignore[arg-type]
 
 
+def test_names_for_what_is_in_files(hello: Path, greeter: loader.Contract) -> None:
+    """A header's or policy's name in the place of the thing is a TypeError that says how to read it."""
+    wrong: Any = "greeter.h"
+    for way in (lambda: loader.load(hello, contract=wrong), lambda: loader.Host(wrong)):
+        with pytest.raises(TypeError, match=r"loader\.Contract\.from_header\('greeter\.h'\)"):
+            way()
+    wrong = Path("loader.toml")
+    ways = (lambda: loader.load(hello, contract=greeter, policy=wrong), lambda: loader.Host(greeter, policy=wrong))
+    for way in ways:
+        with pytest.raises(TypeError, match=r"loader\.Policy\.from_file\('loader\.toml'\)"):
+            way()
+
+
 def test_relative_path(
     hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ def _crashes(options: Namespace) -> int:
     from loader.crash_report import read_released, release  # noqa: PLC0415
 
     (path,) = options.words
+    if not os.path.exists(path):
+        raise PluginNotFound("there is no such report", path=path)
     digests = [_digest(each) for each in options.release]
     known = read_released(path)
     for digest, name in zip(digests, options.release, strict=True):

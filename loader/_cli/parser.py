@@ -12,7 +12,7 @@ from loader.errors import LoaderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Parser", "UsageError", "number_of", "seconds", "unicode_text", "wants_json"]
+__all__ = ["Parser", "UsageError", "number_of", "seconds", "some_path", "unicode_text", "wants_json"]
 
 EXIT_CODES = """\
 exit codes:
@@ -39,11 +39,19 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         options.setdefault("allow_abbrev", False)  # an option that is added later must not change scripts
+        lines = (options.get("description") or "").splitlines()  # a docstring, mostly
+        options["description"] = "\n".join(line.strip() for line in lines).strip() or None
         super().__init__(**options)
-        self._least, self._most = 0, 0
+        self._least, self._most, self._paths = 0, 0, True
 
-    def add_words(self, metavar: str, text: str, *, least: int = 0, most: int | None = None) -> None:
-        """Takes words, at least and at most so many; they are `words` in what :meth:`parse` returns."""
+    def add_words(
+        self, metavar: str, text: str, *, least: int = 0, most: int | None = None, paths: bool = True
+    ) -> None:
+        """Takes words, at least and at most so many; they are `words` in what :meth:`parse` returns.
+
+        `paths`: none of them may be empty, as an unset variable of a shell is: it would mean the current folder.
+        """
+        self._paths = paths
         self.add_argument("words", nargs="*", metavar=metavar, help=text)
         self._least, self._most = least, sys.maxsize if most is None else most
 
@@ -56,6 +64,8 @@ class Parser(argparse.ArgumentParser):
             self.error(f"there are too few words; {self.format_usage().strip()}")
         if len(options.words) > self._most:
             self.error(f"there are too many words: {' '.join(options.words[self._most :])}")
+        if self._paths and "" in options.words:
+            self.error("a path is empty")
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -72,6 +82,13 @@ def _end_of_options(arguments: Sequence[str]) -> int:
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether --json is given: known before the rest is understood, as errors of usage are shown by it."""
     return "--json" in arguments[: _end_of_options(arguments)]
+
+
+def some_path(value: str) -> str:
+    """Type of an option that is a path: see :meth:`Parser.add_words`."""
+    if not value:
+        raise argparse.ArgumentTypeError("the path is empty")
+    return value
 
 
 def unicode_text(value: str) -> str:

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from loader._cli import streams
-from loader._cli.parser import UsageError
-from loader._cli.policy import add_policy, policy_of, record_crashes
+from loader._cli.parser import EXIT_CODES, UsageError
+from loader._cli.policy import add_policy, policy_of
 from loader.errors import LoaderError, TrustError
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ def add_commands(
     def with_contract(command: Callable[[Namespace, Contract | None], int]) -> Callable[[Namespace], int]:
         return lambda options: command(options, contract_of(options))
 
-    add = commands.add_parser("keygen", help="a new key pair to sign with", description=_keygen.__doc__)
+    usage = "loader keygen [option ...]"
+    add = commands.add_parser("keygen", usage=usage, help="a new key pair to sign with", description=_keygen.__doc__)
     add.add_argument("--secret-key", metavar="FILE", default="minisign.key", help="(default: minisign.key)")
     add.add_argument("--public-key", metavar="FILE", default="minisign.pub", help="(default: minisign.pub)")
     _add_password(add, no_password=True)
     _plain(add, _keygen)
 
-    add = commands.add_parser("sign", help="sign files", description=_sign.__doc__)
+    usage = "loader sign FILE [FILE ...] --version V [option ...]"
+    add = commands.add_parser("sign", usage=usage, help="sign files", description=_sign.__doc__)
     add.add_words("FILE", "a plugin, or a library that one needs", least=1)
     add.add_argument("--version", required=True, metavar="V", help="numbers with dots between them: 1.2.0")
     add.add_argument("--secret-key", metavar="FILE", default="minisign.key", help="(default: minisign.key)")
@@ -57,7 +59,8 @@ def add_commands(
     _add_password(add)
     _plain(add, _sign)
 
-    add = commands.add_parser("lock", help="write digests to a lock file", description=_lock.__doc__)
+    usage, what = "loader lock FILE [FILE ...] [option ...]", "write digests to a lock file"
+    add = commands.add_parser("lock", usage=usage, help=what, description=_lock.__doc__)
     add.add_words("FILE", "a plugin, or a library that one needs", least=1)
     add.add_argument("--lock", metavar="FILE", default="loader.lock", help="(default: loader.lock)")
     add.add_argument("--version", metavar="V", help="the files' version, for instance 1.2.0")
@@ -66,12 +69,16 @@ def add_commands(
     )
     finish(add, with_contract(_lock))
 
-    add = commands.add_parser("verify", help="check files without running them", description=_verify.__doc__)
+    usage, what = "loader verify FILE [FILE ...] [option ...]", "check files without running them"
+    add = commands.add_parser("verify", usage=usage, help=what, description=_verify.__doc__)
     add.add_words("FILE", "a plugin, or a library that one needs", least=1)
     add_policy(add, runs=False)
     finish(add, with_contract(_verify))
 
-    add = commands.add_parser("load-report", help="load one file, with times", description=_report.__doc__)
+    usage, what = "loader load-report FILE --contract HEADER [option ...]", "load one file, with times"
+    add = commands.add_parser(
+        "load-report", usage=usage, help=what, description=_report.__doc__, epilog=EXIT_CODES
+    )
     add.add_words("FILE", "the plugin; its constructors run", least=1, most=1)
     add_policy(add, runs=True)
     finish(add, with_contract(_report), contract_required=True)
@@ -113,12 +120,12 @@ def _keygen(options: Namespace) -> int:
 
 def _sign(options: Namespace) -> int:
     """Signs files as what they are: name, version, platform, contract. Writes FILE.minisig beside each."""
-    from loader.identity import identify, version_key  # noqa: PLC0415
+    from loader.identity import identify  # noqa: PLC0415
     from loader.image import read_image  # noqa: PLC0415
     from loader.signature import SUFFIX  # noqa: PLC0415
     from loader.signing import comment_for, sign  # noqa: PLC0415
 
-    version_key(options.version)
+    _check_version(options.version)
     images = [read_image(path) for path in options.words]
     comments = [comment_for(identify(image), options.version) for image in images]
     if options.show_comment:
@@ -145,6 +152,8 @@ def _lock(options: Namespace, contract: Contract | None) -> int:
     from loader.identity import identify  # noqa: PLC0415
     from loader.lockfile import LockFile  # noqa: PLC0415
 
+    if options.version is not None:
+        _check_version(options.version)
     path = os.path.abspath(options.lock)
     lock_file = LockFile.read(path) if os.path.lexists(path) else LockFile(path)
     newer = None if options.newer is None else options.newer == "signed"
@@ -204,19 +213,35 @@ def _verify(options: Namespace, contract: Contract | None) -> int:
 
 def _report(options: Namespace, contract: Contract | None) -> int:
     """Loads a plugin as an application would and shows what each stage checked, and how long it took."""
+    from loader._cli.supervise import supervise  # noqa: PLC0415
+    from loader.identity import plugin_name  # noqa: PLC0415
     from loader.report import load_report  # noqa: PLC0415
 
     if contract is None:  # cannot be: argparse asks for it
         raise UsageError("there is no --contract")
     policy = policy_of(options)
-    if options.own_process:
-        record_crashes(options)
-    report = load_report(options.words[0], contract=contract, policy=policy)
-    if options.json:
-        streams.write_json(report.to_dict())
-    else:
-        streams.write("".join(streams.printable(line) + "\n" for line in str(report).splitlines()))
-    return 0 if report.error is None else report.error.exit_code
+    path = os.path.abspath(options.words[0])
+
+    def work() -> int:
+        report = load_report(path, contract=contract, policy=policy)
+        if options.json:
+            streams.write_json(report.to_dict())
+        else:
+            streams.write("".join(streams.printable(line) + "\n" for line in str(report).splitlines()))
+        return 0 if report.error is None else report.error.exit_code
+
+    if not options.own_process:
+        return work()
+    return supervise(work, keep=options.quarantine, plugin=plugin_name(path), path=path)
+
+
+def _check_version(version: str) -> None:
+    from loader.identity import version_key  # noqa: PLC0415
+
+    try:
+        version_key(version)
+    except TrustError as error:
+        raise UsageError(f"--version {version} cannot be compared", expected=error.expected) from None
 
 
 # ---- Files and passwords -----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from loader.errors import ContractError
 from loader.header.refusal import refusal
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise refusal(path, None, "no such file", cure=cure) from error
+        what = "this contract header does not exist"
+        raise ContractError(what, path=path, found="no such file", cure=cure) from error
     except IsADirectoryError as error:
         raise refusal(path, None, "a folder", cure=cure) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import loader
 from loader._cli import streams
 from loader._cli.logs import log_to_stderr
-from loader._cli.parser import EXIT_CODES, Parser, number_of, unicode_text, wants_json
+from loader._cli.parser import EXIT_CODES, Parser, number_of, some_path, unicode_text, wants_json
 from loader._cli.policy import add_policy, policy_of, record_crashes
 from loader._cli.run import run
 from loader._cli.supervise import supervise
@@ -75,7 +75,7 @@ def _parser() -> Parser:
     )
     add = parser.add_argument
     parser.add_words("FILE", "a document, or a folder of them; - is standard input")
-    add("-o", "--output", metavar="OUT", help="the output file or folder; - is standard output")
+    add("-o", "--output", metavar="OUT", type=some_path, help="the output file or folder; - is standard output")
     add(
         "--suffix",
         metavar=".EXT",

@@ -131,7 +131,8 @@ def _check_kind(path: str, status: os.stat_result) -> None:
 
 
 def _not_a_file(path: str, kind: str) -> PluginNotFound:
-    cure = "Name a file in it, or use loader.discover for the whole folder" if kind == "a folder" else None
+    whole = "Name a file in it; for all of them there are `loader list` and loader.discover"
+    cure = whole if kind == "a folder" else None
     return PluginNotFound(f"is {kind}", path=path, expected="a file", found=kind, cure=cure)
 
 
