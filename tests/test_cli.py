@@ -406,6 +406,14 @@ def test_call_refuses_words_that_do_not_fit(command: Command, tool_so: Path, wor
     assert one_line(err).startswith("loader: error: ")
 
 
+def test_call_names_a_misspelt_field(command: Command, tool_so: Path) -> None:
+    """A word that looks like a struct's field, and is none, is not only one word too many."""
+    _, _, err = call(command, tool_so, "describe", "a", "numbr=1", "b")
+    assert "has no field 'numbr'" in one_line(err)
+    _, _, err = call(command, tool_so, "echo", "a", "b=1")
+    assert "field" not in one_line(err)
+
+
 def test_call_takes_options_between_arguments(command: Command, tool_so: Path) -> None:
     """Words and options may stand in any order; what begins with - comes after --."""
     done = command("call", tool_so, "numbers", "--contract", HEADER, "1", "2")

@@ -44,14 +44,24 @@ def arguments_of(function: Function, words: Iterable[str], read_input: Callable[
 class _Reader:
     def __init__(self, function: Function, words: list[str], read_input: Callable[[], bytes]) -> None:
         self._function = function
-        self._words = words
+        self._words, self._given = words, words[:]
         self._read_input: Callable[[], bytes] | None = read_input
 
     def all(self) -> list[Any]:
         values = [self._argument(parameter) for parameter in self._function.parameters]
         if self._words:
-            raise self._wrong(f"too many arguments, from {self._words[0]!r} on")
+            raise self._wrong(f"too many arguments, from {self._words[0]!r} on{self._misspelt()}")
         return values
+
+    def _misspelt(self) -> str:
+        """What to add where a word has no place: the first of all words that may be a field under another name."""
+        structs = [each for each in self._function.parameters if each.struct is not None]
+        fields = {field.name for each in structs if each.struct is not None for field in each.struct.fields}
+        for word in self._given:
+            name, equals, _ = word.partition("=")
+            if structs and equals and name.isidentifier() and name not in fields:
+                return f"; {' or '.join(each.name for each in structs)} has no field {name!r}"
+        return ""
 
     def _wrong(self, what: str) -> UsageError:
         return UsageError(f"{self._function.name}: {what}", expected=usage_of(self._function))
@@ -74,7 +84,7 @@ class _Reader:
                 return float(word)
         except ValueError:
             wanted = "a number" if kind is Kind.DOUBLE else "an integer"
-            raise self._wrong(f"{name} is {wanted}, not {word!r}") from None
+            raise self._wrong(f"{name} is {wanted}, not {word!r}{self._misspelt()}") from None
         data = self._bytes(name, word, literal=kind is Kind.TEXT)
         if kind is Kind.BYTES:
             return data
