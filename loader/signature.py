@@ -82,7 +82,7 @@ class PublicKey:
 
     @property
     def name(self) -> str:
-        """The key's id as minisign shows it: 16 hexadecimal digits."""
+        """The key's id as minisign shows it: up to 16 hexadecimal digits."""
         return key_name(self.id)
 
     def __str__(self) -> str:
@@ -130,8 +130,8 @@ class Signature:
 
 
 def key_name(id: bytes) -> str:
-    """A key id as minisign shows it: the bytes as a little-endian number, hexadecimal."""
-    return id[::-1].hex().upper()
+    """A key id as minisign shows it: the bytes as a little-endian number, hexadecimal, without leading zeros."""
+    return f"{int.from_bytes(id, 'little'):X}"
 
 
 def decode(text: str) -> bytes | None:

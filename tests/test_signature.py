@@ -392,6 +392,13 @@ def test_key_name_is_minisigns(
     assert key.to_file().splitlines()[0].endswith(f" {key.name}")
 
 
+def test_key_name_has_no_leading_zeros(key: SecretKey) -> None:
+    """One key in sixteen has an id that begins with a zero, which minisign does not show (seen with 0.11)."""
+    public = replace(key.public, id=bytes.fromhex("77e9acf556ce6f0f"))
+    assert public.name == "F6FCE56F5ACE977"
+    assert PublicKey.parse(str(public)).name == public.name
+
+
 # ---- Secret keys -------------------------------------------------------------------------------------------
 
 
