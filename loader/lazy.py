@@ -65,8 +65,9 @@ class LazyPlugin(Plugin):
 
     def __getattr__(self, name: str) -> Function:
         """What is not there before the file is open. Python's own questions (``__deepcopy__``) do not open it."""
-        if not self.opened and not (name.startswith("__") and name.endswith("__")):
+        if not (name.startswith("__") and name.endswith("__")):
             self.open()
+            # Looked up once more also where it was open: another thread may have opened it since the first look.
             if name in self.__dict__:
                 return cast("Function", self.__dict__[name])
         return super().__getattr__(name)

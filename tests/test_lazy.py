@@ -219,6 +219,14 @@ def test_many_threads_open_one(remembered: Path) -> None:
     assert set(answers) == {"<p>" + "<tt>x</tt> " * 49 + "<tt>x</tt></p>\n\n"}
 
 
+def test_opened_between_two_looks(remembered: Path) -> None:
+    """Python looks in vain, another thread opens the plugin, and only then Python asks __getattr__: it knows."""
+    plugin = lazy_plugin(Htmlizer([remembered], lazy=True))
+    plugin.open()
+    for name in ("functions", "digest", "version", "owner"):
+        assert LazyPlugin.__getattr__(plugin, name) is getattr(plugin, name)
+
+
 def test_cache_off(tt: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     """NATIVE_PLUGIN_LOADER_CACHE=off: nothing is remembered, and all are asked."""
     monkeypatch.setenv("NATIVE_PLUGIN_LOADER_CACHE", "off")
