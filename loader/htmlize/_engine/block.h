@@ -33,6 +33,8 @@ enum engine_mode {
 #  define HAVE_SSE2 1
 #  include <immintrin.h>
 #  define TARGET_AVX2 __attribute__((target("avx2,bmi,lzcnt")))
+#  define HAVE_AVX512 1
+#  define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,bmi,bmi2,lzcnt")))
 #elif defined(__aarch64__)
 #  define HAVE_NEON 1
 #  include <arm_neon.h>
@@ -175,6 +177,40 @@ TARGET_AVX2 BLOCK_INLINE uint64_t block_avx2(const char *from, char *to, unsigne
     uint64_t low = part_avx2(from, to, mode);
 
     return low | part_avx2(from + 32, to + 32, mode) << 32;
+}
+#endif
+
+#ifdef HAVE_AVX512
+TARGET_AVX512 BLOCK_INLINE uint64_t marks_avx512(__m512i v, unsigned mode)
+{
+    uint64_t found = 0;
+
+    if (mode & ENGINE_LINES)
+        found = _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('\n'));
+    if (mode & ENGINE_ROLES)
+        found |= _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('`'));
+    if (mode & ENGINE_ESCAPE) {
+        found |= _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(1)), _mm512_set1_epi8('\''));
+        found |= _mm512_cmpeq_epi8_mask(_mm512_or_si512(v, _mm512_set1_epi8(2)), _mm512_set1_epi8('>'));
+        found |= _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8('"'));
+    }
+    return found;
+}
+
+TARGET_AVX512 BLOCK_INLINE uint64_t block_avx512(const char *from, char *to, unsigned mode)
+{
+    __m512i v = _mm512_loadu_si512(from);
+    uint64_t found = marks_avx512(v, mode);
+
+    if (mode & ENGINE_WRAP) {
+        const __m512i line = _mm512_set1_epi8('\n');
+        const uint64_t lines = _mm512_cmpeq_epi8_mask(v, line);
+        found |= _mm512_mask_cmpeq_epi8_mask(lines, _mm512_loadu_si512(from + 1), line);
+        v = _mm512_mask_blend_epi8(lines, v, _mm512_set1_epi8(' '));
+    }
+    if (!(mode & ENGINE_LOOK))
+        _mm512_storeu_si512(to, v);
+    return found;
 }
 #endif
 

@@ -62,6 +62,8 @@ const char *pass_trim(engine_source *source, const char *at)
 
 static int pass(engine_run *run, unsigned mode)
 {
+    run->crumb->owner = NULL; /* a crash between two roles would be ours */
+    run->crumb->step = &pass_role_step;
     return run->engine->path->pass[mode](run);
 }
 
@@ -121,7 +123,7 @@ int engine_render(engine_run *run, const loader_text *text)
         run->crumb = &run->no_crumb;
     run->patience = 1;
     run->raw = run->rewritten = false;
-    run->straight = !run->limited && run->watched == NULL;
+    run->straight = !run->limited && run->watched == NULL && !self->limits_output;
     memset(&run->problem, 0, sizeof run->problem);
     memset(&run->scratch, 0, sizeof run->scratch);
     memset(&run->held, 0, sizeof run->held);

@@ -51,7 +51,7 @@ typedef struct engine_slot {
     uint32_t size, number;
 } engine_slot;
 
-struct engine_path; /* one way to scan: portable, sse2, avx2, neon */
+struct engine_path; /* one way to scan: portable, sse2, avx2, avx512, neon */
 
 /* Roles and hooks. Never changes once it is set up, so any number of threads may use it. */
 typedef struct engine {
@@ -62,6 +62,7 @@ typedef struct engine {
     engine_contents *contents;
     size_t contents_count;
     const struct engine_path *path;
+    bool limits_output; /* some role has a max_output */
 } engine;
 
 /* A plugin's function that failed. */
@@ -117,7 +118,7 @@ typedef struct engine_run {
     engine_buffer scratch;     /* a role's text that is not a slice of the source */
     engine_buffer held;        /* what the last contents hook wrote */
     unsigned patience;         /* roles until the next look at the limit */
-    bool straight;             /* roles are just answered: not `raw`, not `limited`, and nobody watches */
+    bool straight;             /* roles are just answered: not `raw`, nothing is limited, and nobody watches */
     bool raw;                  /* matches of handled roles are copied, not answered: before contents hooks */
     bool rewritten;            /* the source is what contents hooks left */
 } engine_run;

@@ -72,13 +72,14 @@ ROLE_INLINE enum pass_verdict pass_role(engine_run *run, const engine_role *role
 {
     const loader_text text = {tick + 1, (size_t)(close - tick - 1)};
     const size_t offset = (size_t)(run->call->next - *run->begin);
+    core_crumb *const crumb = run->crumb;
 
-    if (!LOADER_LIKELY(run->straight && !wrapped && role->max_output == SIZE_MAX))
+    if (!LOADER_LIKELY(run->straight && !wrapped))
         return pass_slowly(run, role, start, tick, close, wrapped, status);
-    run->crumb->offset = (size_t)(start - run->source.begin);
-    pass_enter(run, role->owner, &pass_role_step);
+    crumb->offset = (size_t)(start - run->source.begin);
+    crumb->owner = *run->owner = role->owner; /* the step is set for the whole pass */
     *status = role->process(run->call, &role->name, &text, run->post);
-    run->crumb->owner = NULL;
+    crumb->owner = NULL;
     return pass_good(run, offset, SIZE_MAX, *status) ? PASS_ANSWERED
                                                      : pass_judge(run, role, start, close, offset, status);
 }

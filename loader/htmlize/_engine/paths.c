@@ -9,6 +9,21 @@ static bool works_always(void)
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
+#ifdef HAVE_AVX512
+/* From Ice Lake and Zen 4 on, which VBMI2 stands for: earlier processors slow down when they use such vectors. */
+static bool works_avx512(void)
+{
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+#  define SCAN(name) JOIN(name, avx512)
+#  define SCAN_TARGET TARGET_AVX512
+#  define SCAN_BLOCK block_avx512
+#  define SCAN_PATH_NAME "avx512"
+#  define SCAN_WORKS works_avx512
+#  include "scan.h"
+#endif
+
 #ifdef HAVE_AVX2
 static bool works_avx2(void)
 {
@@ -50,6 +65,9 @@ static bool works_avx2(void)
 const struct engine_path *pass_path(size_t index)
 {
     static const struct engine_path *const paths[] = {
+#ifdef HAVE_AVX512
+        &path_avx512,
+#endif
 #ifdef HAVE_AVX2
         &path_avx2,
 #endif

@@ -62,8 +62,10 @@ int engine_set(engine *self, const engine_role *roles, size_t role_count, const 
     self->slot_mask = slots - 1;
     self->role_count = role_count;
     self->contents_count = contents_count;
-    for (uint32_t number = 1; number <= role_count; number++)
+    for (uint32_t number = 1; number <= role_count; number++) {
         put(self, number);
+        self->limits_output = self->limits_output || roles[number - 1].max_output != SIZE_MAX;
+    }
     return 0;
 }
 
