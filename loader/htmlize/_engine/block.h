@@ -29,11 +29,13 @@ enum engine_mode {
 #define BLOCK_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
-#  define HAVE_AVX2 1
 #  define HAVE_SSE2 1
 #  include <immintrin.h>
+/* GCC for Windows puts longer vectors on a stack that is aligned for these only, and crashes (GCC bug 54412). */
+#  if !defined(_WIN32) || defined(__clang__)
+#    define HAVE_AVX 1
+#  endif
 #  define TARGET_AVX2 __attribute__((target("avx2,bmi,lzcnt")))
-#  define HAVE_AVX512 1
 #  define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,bmi,bmi2,lzcnt")))
 #elif defined(__aarch64__)
 #  define HAVE_NEON 1
@@ -139,7 +141,7 @@ BLOCK_INLINE uint64_t block_sse2(const char *from, char *to, unsigned mode)
 }
 #endif
 
-#ifdef HAVE_AVX2
+#ifdef HAVE_AVX
 TARGET_AVX2 BLOCK_INLINE __m256i marks_avx2(__m256i v, unsigned mode)
 {
     __m256i found = _mm256_setzero_si256();
@@ -178,9 +180,7 @@ TARGET_AVX2 BLOCK_INLINE uint64_t block_avx2(const char *from, char *to, unsigne
 
     return low | part_avx2(from + 32, to + 32, mode) << 32;
 }
-#endif
 
-#ifdef HAVE_AVX512
 TARGET_AVX512 BLOCK_INLINE uint64_t marks_avx512(__m512i v, unsigned mode)
 {
     uint64_t found = 0;

@@ -9,7 +9,7 @@ static bool works_always(void)
 #define JOIN_(a, b) a##_##b
 #define JOIN(a, b) JOIN_(a, b)
 
-#ifdef HAVE_AVX512
+#ifdef HAVE_AVX
 /* From Ice Lake and Zen 4 on, which VBMI2 stands for: earlier processors slow down when they use such vectors. */
 static bool works_avx512(void)
 {
@@ -22,9 +22,7 @@ static bool works_avx512(void)
 #  define SCAN_PATH_NAME "avx512"
 #  define SCAN_WORKS works_avx512
 #  include "scan.h"
-#endif
 
-#ifdef HAVE_AVX2
 static bool works_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi");
@@ -65,10 +63,8 @@ static bool works_avx2(void)
 const struct engine_path *pass_path(size_t index)
 {
     static const struct engine_path *const paths[] = {
-#ifdef HAVE_AVX512
+#ifdef HAVE_AVX
         &path_avx512,
-#endif
-#ifdef HAVE_AVX2
         &path_avx2,
 #endif
 #ifdef HAVE_SSE2
