@@ -14,17 +14,20 @@ int hooks(loader_call *call)
 int process_role(loader_call *call, const loader_text *role, const loader_text *text,
                  const htmlize_post *post)
 {
+    /* Read once: for all the compiler knows, what is written to `room` is `text`. */
+    const char *const data = text->data;
+    const size_t size = text->size;
     /* One reservation for all parts. It cannot overflow: no text in memory is as long as SIZE_MAX / 2. */
-    char *room = loader_reserve(call, BEFORE + text->size + AFTER);
+    char *const room = loader_reserve(call, BEFORE + size + AFTER);
 
     (void)role; /* hooks named one role only */
     (void)post;
     if (room == NULL)
         return LOADER_NO_MEMORY;
     memcpy(room, before, BEFORE);
-    if (text->size != 0) /* data may be NULL then */
-        memcpy(room + BEFORE, text->data, text->size);
-    memcpy(room + BEFORE + text->size, after, AFTER);
-    loader_commit(call, BEFORE + text->size + AFTER);
+    if (size != 0) /* data may be NULL then */
+        memcpy(room + BEFORE, data, size);
+    memcpy(room + BEFORE + size, after, AFTER);
+    loader_commit(call, BEFORE + size + AFTER);
     return LOADER_OK;
 }

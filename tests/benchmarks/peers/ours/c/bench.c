@@ -30,6 +30,8 @@ static int call_back(loader_call *call, const loader_text *text)
 int process_role(loader_call *call, const loader_text *role, const loader_text *text,
                  const htmlize_post *post)
 {
+    const char *const data = text->data;
+    const size_t size = text->size; /* as in tt.c */
     char *room;
 
     if (!LOADER_LIKELY(role->size == 2)) { /* not tt; the load jobs give it other names, and it answers as tt */
@@ -38,13 +40,13 @@ int process_role(loader_call *call, const loader_text *role, const loader_text *
         if (role->size == 8)
             return call_back(call, text);
     }
-    room = loader_reserve(call, 4 + text->size + 5);
+    room = loader_reserve(call, 4 + size + 5);
     if (room == NULL)
         return LOADER_NO_MEMORY;
     memcpy(room, "<tt>", 4);
-    if (text->size != 0)
-        memcpy(room + 4, text->data, text->size);
-    memcpy(room + 4 + text->size, "</tt>", 5);
-    loader_commit(call, 4 + text->size + 5);
+    if (size != 0)
+        memcpy(room + 4, data, size);
+    memcpy(room + 4 + size, "</tt>", 5);
+    loader_commit(call, 4 + size + 5);
     return LOADER_OK;
 }
