@@ -41,18 +41,7 @@ class Symbols(NamedTuple):
 
 def read_symbols(elf: Tables) -> Symbols:
     """Exports and imports. No symbol table or no hash table: none, as for dlsym."""
-    if DT_SYMTAB not in elf.dynamic:
-        return Symbols(frozenset(), frozenset(), frozenset())
-    first, count = _gnu_hash(elf) if DT_GNU_HASH in elf.dynamic else _hash(elf)
-    entry = struct.calcsize(elf.layout.symbol)
-    if elf.dynamic.get(DT_SYMENT, entry) != entry:
-        raise elf.cursor.damaged(
-            "is damaged", expected=f"symbols of {entry} bytes", found=f"{elf.dynamic[DT_SYMENT]} bytes"
-        )
-    table = elf.at(elf.dynamic[DT_SYMTAB], "the symbol table")
-    rows: Iterable[tuple[int, ...]] = table.table(elf.layout.symbol, 0, count, "symbols")
-    if elf.bits == 32:
-        rows = ((name, info, other, section, value) for name, value, info, other, section in rows)
+    first, count, rows = _symbols(elf)
     hidden = _hidden(elf, count)
     exports: list[int] = []
     data_exports: list[int] = []
@@ -74,6 +63,43 @@ def read_symbols(elf: Tables) -> Symbols:
                 data_exports.append(name)
     names = elf.names
     return Symbols(*(frozenset(names.all(offsets)) for offsets in (exports, data_exports, imports)))
+
+
+def read_bindings(elf: Tables) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that references of other files may be bound to, in whatever version; and names that must be bound
+    when the file is loaded: undefined ones that are not weak.
+    """
+    first, _, rows = _symbols(elf)
+    defined: list[int] = []
+    wanted: list[int] = []
+    for index, (name, info, other, section, _) in enumerate(rows):
+        if info not in FINDABLE:
+            continue
+        if section == SHN_UNDEF:
+            if name and info >> 4 != STB_WEAK:
+                wanted.append(name)
+        elif index >= first and other & 3 not in (STV_INTERNAL, STV_HIDDEN):
+            defined.append(name)
+    return frozenset(elf.names.all(defined)), frozenset(elf.names.all(wanted))
+
+
+def _symbols(elf: Tables) -> tuple[int, int, Iterable[tuple[int, ...]]]:
+    """Index of the first symbol that can be found, the number of symbols, and each as (name, info, other,
+    section, value).
+    """
+    if DT_SYMTAB not in elf.dynamic:
+        return 0, 0, ()
+    first, count = _gnu_hash(elf) if DT_GNU_HASH in elf.dynamic else _hash(elf)
+    entry = struct.calcsize(elf.layout.symbol)
+    if elf.dynamic.get(DT_SYMENT, entry) != entry:
+        raise elf.cursor.damaged(
+            "is damaged", expected=f"symbols of {entry} bytes", found=f"{elf.dynamic[DT_SYMENT]} bytes"
+        )
+    table = elf.at(elf.dynamic[DT_SYMTAB], "the symbol table")
+    rows: Iterable[tuple[int, ...]] = table.table(elf.layout.symbol, 0, count, "symbols")
+    if elf.bits == 32:
+        rows = ((name, info, other, section, value) for name, value, info, other, section in rows)
+    return first, count, rows
 
 
 def _gnu_hash(elf: Tables) -> tuple[int, int]:
@@ -119,7 +145,7 @@ def _checked(elf: Tables, count: int) -> int:
 
 def _hidden(elf: Tables, count: int) -> frozenset[int]:
     """Indices of symbols of an old version (name@VERSION, not name@@VERSION), which dlsym passes over."""
-    if DT_VERSYM not in elf.dynamic:
+    if count == 0 or DT_VERSYM not in elf.dynamic:
         return frozenset()
     table = elf.at(elf.dynamic[DT_VERSYM], "versions of symbols")
     rows = table.table(elf.order + "H", 0, count, "versions of symbols")

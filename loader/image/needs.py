@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import LoaderError
+from loader.errors import ImageError, LoaderError
 from loader.image.image import this_machine
 from loader.image.read import read_image
 from loader.image.search import find_library, lies_beside, rpath_of
 from loader.image.static_tls import static_tls_of, static_tls_room
+from loader.image.undefined import undefined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -110,6 +113,7 @@ def _problems(image: Image) -> Iterator[Problem]:
         yield from _c_library(image)
         yield from _missing(image, loaded)
         yield from _versions(image, loaded)
+        yield from _undefined(image, loaded)
         yield from _static_tls(image, loaded)
     yield from _flags(image)
 
@@ -213,6 +217,38 @@ def _key(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", version))
 
 
+def _undefined(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+    """Symbols that nobody defines, of the file and of what lies beside it: other libraries are the system's."""
+    ours = tuple(library.image for library in loaded if library.image is not None)
+    if len(ours) < len(loaded) or _lacks_sanitizer(image):
+        return  # a library that is not found has them, perhaps; a sanitizer's run time is to be preloaded
+    everybody = (*ours, *_program())
+    folder = os.path.dirname(image.path)
+    for each in (image, *(one for one in ours if os.path.dirname(one.path) == folder)):
+        try:
+            missing = undefined(each, (image, *everybody))
+        except ImageError:  # names of symbols that nothing else looks at; what they are cannot be said
+            return
+        if missing:
+            who = "needs" if each is image else f"needs {os.path.basename(each.path)}, which needs"
+            shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+            yield Problem(
+                f"{who} what no library has: {shown}",
+                "each symbol in the file, in a library that it is linked with, or in Python",
+                f"{len(missing)} in none of {len(ours)} libraries",
+                "Link it with the library that defines them; -Wl,--no-undefined tells when building",
+            )
+
+
+@cache
+def _program() -> tuple[Image, ...]:
+    """What this process began with: its definitions come first."""
+    image = _read(os.path.realpath("/proc/self/exe")) or _read(os.path.realpath(sys.executable))
+    if image is None:
+        return ()
+    return (image, *(library.image for library in libraries(image) if library.image is not None))
+
+
 def _static_tls(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
     """See static_tls.py. A small part of the room is not worth a word: every plugin with Go needs 8 bytes."""
     several = (image, *(library.image for library in loaded if library.image is not None))
@@ -236,9 +272,7 @@ def _static_tls(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
 
 def _flags(image: Image) -> Iterator[Problem]:
     """What the file asks for that systems may refuse or that does not go well in a process of Python's."""
-    if image.sanitizer in ("address", "hwaddress", "thread", "memory", "leak") and not _runs_with(
-        image.sanitizer
-    ):
+    if _lacks_sanitizer(image):
         yield Problem(
             "was built with a sanitizer, whose run time must be loaded first or ends the process",
             "no sanitizer, or its run time preloaded",
@@ -263,15 +297,17 @@ def _flags(image: Image) -> Iterator[Problem]:
         )
 
 
-def _runs_with(sanitizer: str) -> bool:
-    """Whether this process has the sanitizer's run time."""
+def _lacks_sanitizer(image: Image) -> bool:
+    """Whether it was built with a sanitizer whose run time must be there first and is not in this process."""
     names = {"address": "asan", "hwaddress": "hwasan", "thread": "tsan", "memory": "msan", "leak": "lsan"}
-    short = names[sanitizer]
+    short = names.get(image.sanitizer or "")
+    if short is None:
+        return False
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-            return any(f"lib{short}." in line or f"rt.{short}" in line for line in file)
+            return not any(f"lib{short}." in line or f"rt.{short}" in line for line in file)
     except OSError:
-        return False
+        return True
 
 
 def glibc() -> tuple[int, ...]:
