@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loader.errors import (
         CallCancelled,
         ContractError,
+        ContractNotFound,
         DeadlineExceeded,
         ForkError,
         HandshakeError,
@@ -52,6 +53,7 @@ _WHERE = {
     "loader.errors": (
         "CallCancelled",
         "ContractError",
+        "ContractNotFound",
         "DeadlineExceeded",
         "ForkError",
         "HandshakeError",
@@ -82,6 +84,7 @@ __all__ = [
     "CancelToken",
     "Contract",
     "ContractError",
+    "ContractNotFound",
     "DeadlineExceeded",
     "ForkError",
     "Found",

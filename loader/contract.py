@@ -127,8 +127,8 @@ class Contract:
                 need none: they are known and not read.
 
         Raises:
-            ContractError: there is no such file, or it says something that is not supported; `found` has the
-                line and the reason, `path` the file.
+            ContractError: it says something that is not supported; `found` has the line and the reason, `path` the
+                file. ContractNotFound: there is no such file.
         """
         from loader.header import cache, files  # noqa: PLC0415 - loader is imported for shipped contracts too
 

@@ -11,6 +11,7 @@ from typing import Any
 __all__ = [
     "CallCancelled",
     "ContractError",
+    "ContractNotFound",
     "DeadlineExceeded",
     "ForkError",
     "HandshakeError",
@@ -96,13 +97,22 @@ class ContractError(LoaderError):
     exit_code = 2
 
 
-class PluginNotFound(LoaderError, FileNotFoundError):
-    """There is no such file, or it is not a file that could be a plugin."""
+class ContractNotFound(ContractError, FileNotFoundError):
+    """There is no such header."""
 
     exit_code = 3
 
     # OSError has a __str__ and a __reduce__ of its own that know nothing of our fields.
     __str__ = LoaderError.__str__
+    __reduce__ = LoaderError.__reduce__
+
+
+class PluginNotFound(LoaderError, FileNotFoundError):
+    """There is no such file, or it is not a file that could be a plugin."""
+
+    exit_code = 3
+
+    __str__ = LoaderError.__str__  # as above
     __reduce__ = LoaderError.__reduce__
 
 

@@ -96,6 +96,13 @@ def test_doctor_of_nothing(command: Command) -> None:
     assert command("doctor", "nowhere.so").code == 3
 
 
+def test_contract_of_nothing(command: Command) -> None:
+    """A header that is not there: exit code 3."""
+    done = command("contract", "nowhere.h")
+    assert done.code == 3
+    assert "this contract header does not exist" in done.err
+
+
 def test_contract_shows_what_was_understood(command: Command) -> None:
     """Functions with their parameters, structs, services."""
     done = command("contract", "htmlize")

@@ -13,6 +13,8 @@ import pytest
 from loader import errors
 from loader.errors import (
     CallCancelled,
+    ContractError,
+    ContractNotFound,
     DeadlineExceeded,
     LoaderError,
     PluginError,
@@ -95,6 +97,8 @@ def test_text_with_few_fields(fields: dict[str, str], text: str) -> None:
 def test_errors_are_what_python_has_too() -> None:
     """Those who know only Python's own exceptions catch the fitting ones."""
     assert issubclass(PluginNotFound, FileNotFoundError)
+    assert issubclass(ContractNotFound, FileNotFoundError)
+    assert issubclass(ContractNotFound, ContractError)
     assert issubclass(TextError, ValueError)
     assert issubclass(DeadlineExceeded, TimeoutError)
     assert issubclass(DeadlineExceeded, PluginError)
@@ -108,6 +112,7 @@ def test_exit_codes() -> None:
     assert codes == {
         "LoaderError": 1,
         "ContractError": 2,
+        "ContractNotFound": 3,
         "ServiceError": 2,
         "TextError": 2,
         "PluginNotFound": 3,

@@ -14,7 +14,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader.errors import ContractError
+from loader.errors import ContractNotFound
 from loader.header.refusal import refusal
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def gather(path: str | os.PathLike[str], include: Sequence[str | os.PathLike[str
 
     Raises:
         ContractError: a file cannot be read, is too large or is not UTF-8, or there are too many.
+        ContractNotFound: the header is not there.
     """
     from hashlib import sha256
 
@@ -128,7 +129,7 @@ def _read(path: str) -> bytes:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         what = "this contract header does not exist"
-        raise ContractError(what, path=path, found="no such file", cure=cure) from error
+        raise ContractNotFound(what, path=path, found="no such file", cure=cure) from error
     except IsADirectoryError as error:
         raise refusal(path, None, "a folder", cure=cure) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
