@@ -44,7 +44,7 @@ typedef struct core_owner {
     PyObject_HEAD
     PyObject *name;      /* str */
     PyObject *path;      /* str: the file, for messages */
-    char *label;         /* name, path and digest as members of a JSON object, for crash.c; malloc */
+    char *label;         /* name, path and digest as members of a JSON object, for crash_line.c; malloc */
     PyObject *watch;     /* callable of loader/process_state.py, or NULL; with it, `talks` is set */
     struct core_services *services; /* what the host lends, or NULL */
     size_t max_output;   /* bytes a call may write; SIZE_MAX: no limit */

@@ -2,7 +2,7 @@
  *
  * A breadcrumb is kept by storing pointers, nothing else, so that it costs next to nothing on a call. It lies in
  * memory of the thread's own and not on the stack, which is the first thing that a plugin that overruns a buffer
- * destroys. crash.c reads it in a signal handler.
+ * destroys. crash_line.c reads it in a signal handler.
  */
 #ifndef LOADER_CRUMB_H
 #define LOADER_CRUMB_H

@@ -21,14 +21,9 @@ enum kind {
 /* ---- call.c ---- */
 extern const loader_host core_host;
 extern unsigned core_generation; /* counts the forks that this process is the child of */
-extern char core_nothing[1];
 int core_begin_slow(core_call *c);
-void core_use_room(core_call *c, char *room, size_t size);
-int core_use_result(core_call *c, size_t size, bool bytes);
 void core_release(core_call *c);
 void core_acquire(core_call *c);
-PyObject *core_text(core_call *c, const char *function, bool ascii);
-PyObject *core_bytes(core_call *c, const char *function);
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
 void core_forget(core_call *c);
 void core_end_slow(core_call *c);
@@ -40,6 +35,14 @@ int core_set_error(core_call *c, const char *text, size_t size);
 PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
 PyObject *core_set_log(PyObject *module, PyObject *log);
 
+/* ---- output.c ---- */
+extern char core_nothing[1];
+void core_use_room(core_call *c, char *room, size_t size);
+int core_use_result(core_call *c, size_t size, bool bytes);
+int core_host_grow(loader_call *call, size_t more);
+PyObject *core_text(core_call *c, const char *function, bool ascii);
+PyObject *core_bytes(core_call *c, const char *function);
+
 /* ---- crash.c ---- */
 #if defined(__GLIBC__)
 #  define CORE_TRAIL_MODEL __attribute__((tls_model("initial-exec"))) /* one instruction, where others call a function */
@@ -49,10 +52,12 @@ PyObject *core_set_log(PyObject *module, PyObject *log);
 extern _Thread_local core_crumb core_trail CORE_TRAIL_MODEL;
 extern unsigned core_alarm; /* 0: crashes are not reported */
 void core_arm_thread(void);
-void core_note_range(const core_owner *owner, const void *address);
 PyObject *core_loading(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *core_crash_enable(PyObject *module, PyObject *number);
 PyObject *core_crash_disable(PyObject *module, PyObject *none);
+
+/* ---- crash_ranges.c ---- */
+void core_note_range(const core_owner *owner, const void *address);
 
 /* ---- watch.c ---- */
 PyObject *core_watch_before(core_call *c, const char *function);
