@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ Die = Callable[..., list[Crash]]
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="crash reports need POSIX signals")
 
+ROOT = Path(__file__).parents[1]
 HEADER = Path(__file__).parent / "plugins" / "fatal.h"
 #: What each death is a signal of.
 DEATHS = {
@@ -433,3 +435,13 @@ def test_descriptor_that_is_closed(run_python: Callable[..., object]) -> None:
         "else:\n"
         "    raise AssertionError\n"
     )
+
+
+def test_breadcrumb_can_still_be_taken_out(tmp_path: Path) -> None:
+    """tests/benchmarks/breadcrumb.py knows each place of the C code where a breadcrumb is kept."""
+    shutil.copytree(ROOT / "loader", tmp_path / "loader", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    program = f"import breadcrumb, pathlib; breadcrumb.change(pathlib.Path({str(tmp_path)!r}), breadcrumb.WITHOUT)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT / "tests/benchmarks", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
