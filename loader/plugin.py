@@ -92,7 +92,7 @@ class Plugin:
         raise AttributeError(message, name=name, obj=self)
 
     def _function(self, name: str) -> Function:
-        """What unpickling a function calls; see _core/function.c."""
+        """What unpickling a function calls; see _core/function_type.c."""
         return self.functions[name]
 
     def __dir__(self) -> list[str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceTable"]
 
-_MOST = 32  # MAX_FUNCTIONS of _core/service.c
+_MOST = 32  # MAX_FUNCTIONS of _core/service.h
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 

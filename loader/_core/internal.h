@@ -72,7 +72,7 @@ int core_limit_check(const core_limit *limit);
 int core_limit_init(PyObject *module);
 int64_t core_now(void); /* nanoseconds of the monotonic clock */
 
-/* ---- service.c ---- */
+/* ---- services.c ---- */
 typedef struct core_services core_services;
 extern PyTypeObject core_services_type;
 const void *core_services_find(const core_services *services, const char *id, size_t size);
@@ -87,13 +87,17 @@ struct field {
 };
 extern PyTypeObject core_layout_type, core_record_type;
 int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
-PyObject *core_text_object(const loader_text *text, enum kind kind);
 PyObject *core_unpack(PyObject *layout, const void *native);
-int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
-PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
-int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
 
-/* ---- owner.c, function.c, utf8.c ---- */
+/* ---- value.c ---- */
+int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
+int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
+int core_store_field(const struct field *field, char *memory, PyObject *value);
+PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
+PyObject *core_text_object(const loader_text *text, enum kind kind);
+PyObject *core_load_field(const struct field *field, const void *native);
+
+/* ---- owner.c, function_type.c, utf8.c ---- */
 extern PyTypeObject core_owner_type, core_function_type;
 size_t core_utf8_valid(const char *data, size_t size);
 
