@@ -45,7 +45,8 @@ PyObject *core_bytes(core_call *c, const char *function);
 
 /* ---- crash.c ---- */
 #if defined(__GLIBC__)
-#  define CORE_TRAIL_MODEL __attribute__((tls_model("initial-exec"))) /* one instruction, where others call a function */
+/* one instruction, where others call a function */
+#  define CORE_TRAIL_MODEL __attribute__((tls_model("initial-exec")))
 #else
 #  define CORE_TRAIL_MODEL
 #endif
@@ -121,7 +122,8 @@ static inline int core_begin(core_call *c, core_owner *owner)
     c->room = CORE_BORROWED;
     c->output_lost = false;
     c->begin = c->call.next = c->call.limit = core_nothing;
-    if (core_limits_active == 0 && c->crumb->armed == core_alarm && (owner->fork_safe || owner->generation == core_generation))
+    if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
+        (owner->fork_safe || owner->generation == core_generation))
         return 0;
     return core_begin_slow(c);
 }

@@ -149,7 +149,8 @@ static PyMemberDef owner_members[] = {
 
 PyTypeObject core_owner_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Owner",
-    .tp_doc = "Owner(name, path, services=None, max_output=None, fork_safe=True, digest=\"\", forked=False): a plugin, for the C side.",
+    .tp_doc = "Owner(name, path, services=None, max_output=None, fork_safe=True, digest=\"\", forked=False): "
+              "a plugin, for the C side.",
     .tp_basicsize = sizeof(core_owner),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_new = owner_new,

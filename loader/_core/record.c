@@ -36,7 +36,8 @@ static int read_field(layout *self, PyObject *item, struct field *field)
 
     if (!PyArg_ParseTuple(item, "UCnnp", &name, &kind, &offset, &size, &is_signed))
         return -1;
-    if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size || self->size - (size_t)offset < (size_t)size ||
+    if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size ||
+        self->size - (size_t)offset < (size_t)size ||
         (kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_INTEGER && kind != KIND_DOUBLE) ||
         ((kind == KIND_TEXT || kind == KIND_BYTES) && size != 16) || (kind == KIND_DOUBLE && size != 8) ||
         (kind == KIND_INTEGER && size != 1 && size != 2 && size != 4 && size != 8)) {
@@ -60,7 +61,8 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     int sized;
     layout *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!:Layout", names, &name, &size, &sized, &PyTuple_Type, &fields))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!:Layout", names, &name, &size, &sized, &PyTuple_Type,
+                                     &fields))
         return NULL;
     if (size < 1 || size > 4096 || (sized && size < 8)) {
         PyErr_SetString(PyExc_ValueError, "a struct has 1 to 4096 bytes");

@@ -85,7 +85,7 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
         status = loader_fail_with(call, LOADER_NO_MEMORY, longer, sizeof longer - 1);
     } else if (status == LOADER_OK && call->error.size != 0 && !run->forget(call)) {
         status = LOADER_NO_MEMORY; /* it did not look at what loader_write returns */
-    } else if (status == LOADER_OK) { /* a failure that it went on after is forgotten: the next is not to get its text */
+    } else if (status == LOADER_OK) { /* a failure that it went on after is forgotten: the next gets no text of it */
         if (ascii_all(begin, size))
             return LOADER_OK;
         good = run->utf8_valid(begin, size);

@@ -74,7 +74,8 @@ static PyObject *problem_tuple(const struct note *note)
         return NULL;
     }
     return Py_BuildValue("ONnNiNO", owner->name, role, (Py_ssize_t)p->offset, PyBool_FromLong(p->rewritten),
-                         p->status == CORE_NOT_CALLED ? LOADER_FAILED : p->status, message, note->cause == NULL ? Py_None : note->cause);
+                         p->status == CORE_NOT_CALLED ? LOADER_FAILED : p->status, message,
+                         note->cause == NULL ? Py_None : note->cause);
 }
 
 /* (html, problems); takes the reference to `html`. */

@@ -19,7 +19,8 @@ static int not_opened(core_call *c)
     return CORE_NOT_CALLED;
 }
 
-/* The plugin's owner and function from what `found`, a tuple (owner, address), says. Returns NULL with an exception. */
+/* The plugin's owner and function from what `found`, a tuple (owner, address), says. Returns NULL with an
+ * exception. */
 static engine_role_function read_found(PyObject *found, core_owner **owner)
 {
     PyObject *who, *number;

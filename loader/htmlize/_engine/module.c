@@ -270,7 +270,8 @@ static PyObject *get_contents(PyObject *self, void *Py_UNUSED(closure))
 }
 
 static PyGetSetDef engine_fields[] = {
-    {"roles", get_roles, NULL, "Tuple of (role, owner, address or callable that opens the plugin and gives (owner, address)), as given.", NULL},
+    {"roles", get_roles, NULL,
+     "Tuple of (role, owner, address or callable that opens the plugin and gives (owner, address)), as given.", NULL},
     {"contents", get_contents, NULL, "Tuple of (owner, address) in the order of the hooks, as given.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -140,8 +140,8 @@ static CORE_NOINLINE PyObject *settle(core_call *c, const engine_role *role, int
 static const core_step role_step = {"process_role", 0};
 
 /* The way of all calls that are not quick, not known to be, or due to be timed. */
-static CORE_NOINLINE int process_slowly(core_call *c, engine_pace *pace, const engine_role *role, const loader_text *text,
-                          const htmlize_post *post)
+static CORE_NOINLINE int process_slowly(core_call *c, engine_pace *pace, const engine_role *role,
+                                        const loader_text *text, const htmlize_post *post)
 {
     const bool away = engine_wants_away(c, pace, text->size) || role->owner->talks;
     /* With `watch`, `talks` is set. It is looked at while the GIL is held: another thread may set it. */
