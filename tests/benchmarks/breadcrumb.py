@@ -38,7 +38,7 @@ WITHOUT = (
     (r"run->crumb->step = &pass_role_step;", "", 1),
     (r"run->crumb = c->crumb;", "", 1),
     (r"= \*c->crumb;", "= {.owner = NULL};", 1),
-    (r"c->crumb->armed == core_alarm && ", "", 1),
+    (r"c->crumb->armed == core_alarm &&\s+", "", 1),
     (r"c->crumb = &core_trail;", "", 1),
     (r"c->crumb->(armed|step)", r"core_trail.\1", 2),
 )
