@@ -89,7 +89,6 @@ def test_version(command: Command) -> None:
         ("call", "a", "b"),
         ("call", "a", "b", "--contract", HEADER, "--deadline", "nan"),
         ("call", "a", "echo", "--contract", "no_such_contract"),
-        ("call", "a", "echo", "--contract", "no/such/header.h"),
     ],
 )
 def test_wrong_usage_is_2_and_one_line(command: Command, arguments: tuple[str, ...]) -> None:

@@ -97,10 +97,11 @@ def test_doctor_of_nothing(command: Command) -> None:
 
 
 def test_contract_of_nothing(command: Command) -> None:
-    """A header that is not there: exit code 3."""
-    done = command("contract", "nowhere.h")
-    assert done.code == 3
-    assert "this contract header does not exist" in done.err
+    """A header that is not there: exit code 3, whichever command wants it."""
+    for words in (("contract", "nowhere.h"), ("call", "a", "echo", "--contract", "no/such/header.h")):
+        done = command(*words)
+        assert done.code == 3
+        assert "this contract header does not exist" in done.err
 
 
 def test_contract_shows_what_was_understood(command: Command) -> None:
