@@ -62,7 +62,7 @@ def test_what_nobody_has_is_named_with_the_cure(link: Callable[..., Path]) -> No
     path = link("plugin.so", calls("nobody_has_this"))
     (problem,) = problems(read_image(path))
     assert problem.fatal
-    assert problem.what == "needs what no library has: nobody_has_this"
+    assert problem.what == "needs a symbol that no library has: nobody_has_this"
     assert "--no-undefined" in problem.cure
     assert "nobody_has_this" in (refused(path) or "")
 
@@ -112,7 +112,7 @@ def test_what_lies_beside_is_looked_at_too(link: Callable[..., Path]) -> None:
     flags = (*ORIGIN, "-Wl,--no-as-needed", "-lbeside", "-Wl,--allow-shlib-undefined")
     path = link("plugin.so", defines("mine"), *flags)
     said = problems(read_image(path))[0].what
-    assert said == "needs libbeside.so, which needs what no library has: nobody_has_this"
+    assert said == "needs libbeside.so, which needs a symbol that no library has: nobody_has_this"
     assert refused(path)
 
 

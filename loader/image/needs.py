@@ -220,9 +220,10 @@ def _key(version: str) -> tuple[int, ...]:
 def _undefined(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
     """Symbols that nobody defines, of the file and of what lies beside it: other libraries are the system's."""
     ours = tuple(library.image for library in loaded if library.image is not None)
-    if len(ours) < len(loaded) or _lacks_sanitizer(image):
-        return  # a library that is not found has them, perhaps; a sanitizer's run time is to be preloaded
-    everybody = (*ours, *_program())
+    program = _program()
+    if len(ours) < len(loaded) or not program or _lacks_sanitizer(image):
+        return  # what cannot be read has them, perhaps; a sanitizer's run time is to be preloaded
+    everybody = (*ours, *program)
     folder = os.path.dirname(image.path)
     for each in (image, *(one for one in ours if os.path.dirname(one.path) == folder)):
         try:
@@ -233,20 +234,21 @@ def _undefined(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
             who = "needs" if each is image else f"needs {os.path.basename(each.path)}, which needs"
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
             yield Problem(
-                f"{who} what no library has: {shown}",
+                f"{who} a symbol that no library has: {shown}",
                 "each symbol in the file, in a library that it is linked with, or in Python",
-                f"{len(missing)} in none of {len(ours)} libraries",
-                "Link it with the library that defines them; -Wl,--no-undefined tells when building",
+                "it in none of them" if len(missing) == 1 else f"{len(missing)} in none of them",
+                "Link it with the library that defines it; -Wl,--no-undefined tells when building",
             )
 
 
 @cache
 def _program() -> tuple[Image, ...]:
-    """What this process began with: its definitions come first."""
-    image = _read(os.path.realpath("/proc/self/exe")) or _read(os.path.realpath(sys.executable))
-    if image is None:
+    """What this process began with, whose definitions come first; empty if a part of it cannot be read."""
+    image = _read(os.path.realpath("/proc/self/exe")) or _read(sys.executable and os.path.realpath(sys.executable))
+    if image is None or image.machine.format != "elf":
         return ()
-    return (image, *(library.image for library in libraries(image) if library.image is not None))
+    images = [image, *(library.image for library in libraries(image))]
+    return tuple(each for each in images if each is not None) if None not in images else ()
 
 
 def _static_tls(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:

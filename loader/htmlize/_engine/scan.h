@@ -8,8 +8,8 @@
  * each byte that matters. What is put in the place of such a byte (the end of a paragraph, an entity, a
  * role's answer) is written over the copy, and the rest of the block is copied once more, behind it. Its marks are
  * known already, and where the next block begins does not depend on them: so the processor looks at blocks ahead
- * while it is busy with this one, which is worth a twelfth of the time. Only what reaches into another block, or what
- * the output has no room for, makes the next block begin elsewhere.
+ * while it is busy with this one, which is worth a twelfth of the time. Only what reaches into another block, or
+ * what the output has no room for, makes the next block begin elsewhere.
  */
 
 /* The marks of a block, which is not copied. */
@@ -72,8 +72,8 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
     loader_call *const call = run->call;
     engine_source *const source = &run->source;
     const char *at = source->begin, *const begin = at, *const end = source->end;
-    const char *const last = end - begin > BLOCK ? end - BLOCK : begin;            /* whole blocks begin before it */
-    const char *const roomy = end - begin > 2 * BLOCK ? end - 2 * BLOCK : begin; /* before it two blocks can be read */
+    const char *const last = end - begin > BLOCK ? end - BLOCK : begin; /* whole blocks begin before it */
+    const char *const roomy = end - begin > 2 * BLOCK ? end - 2 * BLOCK : begin; /* before it two can be read */
     const char *const late = end - begin > ROLE_AHEAD ? begin + ROLE_AHEAD : end; /* see role_opens */
     char *out = call->next, *limit = call->limit;
     unsigned ignored = 0; /* ticks to come that open nothing, since they belong to a match that stays */
