@@ -27,8 +27,8 @@
 #endif
 #include "loader/plugin.h"
 
-#include "ascii.h"
 #include "crumb.h"
+#include "short_text.h"
 
 /* What a call always takes is one function; what it seldom takes stays out of its registers' way. */
 #if defined(__GNUC__)
@@ -144,6 +144,8 @@ typedef struct core_api {
 
     /* Takes the exception that is set away and keeps it as c->cause. GIL held. */
     void (*keep_cause)(core_call *c);
+
+    PyASCIIObject text_model; /* for short_text */
 } core_api;
 
 /* A status that no plugin has: the call never came to it, and `raise` raises c->cause as it is. */
@@ -156,21 +158,6 @@ static inline const void *core_packed(PyObject *value, PyObject *layout, const P
     const core_record *record = (const core_record *)(const void *)value;
 
     return Py_TYPE(value)->tp_base == record_type && record->layout == layout ? record->native : NULL;
-}
-
-/* A short text as a new str, copied while it is looked at. NULL if it is not ASCII; with an exception if there is
- * no memory. */
-static inline PyObject *core_short_text(const char *data, size_t size)
-{
-    PyObject *text;
-
-    if (size == 0)
-        return PyUnicode_New(0, 0); /* the empty str is shared and not to be written to */
-    text = PyUnicode_New((Py_ssize_t)size, 127);
-    if (text == NULL || ascii_copy((char *)((PyASCIIObject *)text + 1), data, size))
-        return text;
-    Py_DECREF(text);
-    return NULL;
 }
 
 /* Around each function of a plugin. What core_enter returns is for core_leave: a plugin may be called in a

@@ -161,7 +161,7 @@ static inline PyObject *finish(const function *f, core_call *c, int status, cons
 
     if (LOADER_LIKELY(status == LOADER_OK && c->begin == room && size <= STACK_ROOM && !f->gives_bytes &&
                       !c->output_lost && c->cause == NULL && c->call.next <= c->call.limit)) {
-        PyObject *text = core_short_text(room, size);
+        PyObject *text = short_text(&core_text_model, room, size);
         if (text != NULL || PyErr_Occurred())
             return text;
     }

@@ -37,6 +37,7 @@ PyObject *core_set_log(PyObject *module, PyObject *log);
 
 /* ---- output.c ---- */
 extern char core_nothing[1];
+extern PyASCIIObject core_text_model; /* for short_text */
 void core_use_room(core_call *c, char *room, size_t size);
 int core_use_result(core_call *c, size_t size, bool bytes);
 int core_host_grow(loader_call *call, size_t more);

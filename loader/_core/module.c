@@ -70,6 +70,9 @@ PyMODINIT_FUNC PyInit__call(void)
 
     if (module == NULL)
         return NULL;
+    if (short_text_model(&core_text_model) < 0)
+        goto failed;
+    api.text_model = core_text_model;
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (PyModule_AddType(module, types[i]) < 0)
             goto failed;

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 char core_nothing[1]; /* room for no output; NULL would make pointer arithmetic undefined */
+PyASCIIObject core_text_model;
 
 /* ---- Room -------------------------------------------------------------------------------------------- */
 
@@ -208,7 +209,7 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     if (spoiled(c, function))
         return NULL;
     if (c->room != CORE_RESULT || c->bytes_result) {
-        text = core_short_text(data, used);
+        text = short_text(&core_text_model, data, used);
         if (text != NULL || PyErr_Occurred())
             return text;
     } else if (ascii || ascii_all(data, used)) {

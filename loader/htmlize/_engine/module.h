@@ -56,9 +56,11 @@ int engine_borrow_other(PyObject *object, const char *what, loader_text *text, b
 static inline int engine_borrow(PyObject *object, const char *what, loader_text *text, bool *ascii,
                                 bool *bytes)
 {
-    if (!PyUnicode_Check(object) || !PyUnicode_IS_COMPACT_ASCII(object))
+    const PyASCIIObject *const known = (const PyASCIIObject *)(const void *)object;
+
+    if (!PyUnicode_Check(object) || !(known->state.compact & known->state.ascii)) /* one look for both */
         return engine_borrow_other(object, what, text, ascii, bytes);
-    text->data = (const char *)PyUnicode_DATA(object);
+    text->data = (const char *)(known + 1);
     text->size = (size_t)PyUnicode_GET_LENGTH(object);
     *ascii = true;
     return 0;

@@ -134,13 +134,30 @@ typedef struct role_met {
 
 enum { ROLE_MET_BITS = 5, ROLE_MET = 1 << ROLE_MET_BITS, ROLE_AHEAD = 16 };
 
-/* role_look, which is asked only for what `met` does not know. `begin`: ROLE_AHEAD bytes before `late`, or the text
+/* Names met before, and before them the one that was met last of those that a plugin answers: many texts use one
+ * role again and again, and to tell that it is the same takes one comparison, a tenth of all for prose. */
+typedef struct role_memory {
+    uint64_t last_mask, last_word; /* of the 8 bytes before a tick: those of the name and its colons */
+    const engine_role *last;
+    size_t last_size;
+    role_met met[ROLE_MET];
+} role_memory;
+
+#define ROLE_MEMORY_EMPTY {.last_word = 1} /* no word equals it under an empty mask */
+
+/* role_look, which is asked only for what `memory` does not know. `begin`: ROLE_AHEAD bytes before `late`, or the text
  * has less. */
-ROLE_INLINE size_t role_opens(const engine *self, role_met *met, const char *begin, const char *late, const char *tick,
-                              const engine_role **role)
+ROLE_INLINE size_t role_opens(const engine *self, role_memory *memory, const char *begin, const char *late,
+                              const char *tick, const engine_role **role)
 {
 #if defined(__SSE2__)
     if (LOADER_LIKELY(tick >= late)) {
+        uint64_t word;
+        memcpy(&word, tick - 8, 8);
+        if (LOADER_LIKELY((word & memory->last_mask) == memory->last_word)) {
+            *role = memory->last;
+            return memory->last_size;
+        }
         const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(tick - 16));
         const unsigned colons = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
         const unsigned first = colons & 0x7FFF; /* the highest bit is the colon before the tick */
@@ -148,13 +165,16 @@ ROLE_INLINE size_t role_opens(const engine *self, role_met *met, const char *beg
             return 0;
         if (LOADER_LIKELY(first >= 1 << 7 && first < 1 << 14)) { /* a name of 1 to 7 bytes, whatever they are */
             size_t size = (size_t)__builtin_clz(first) - 17;
-            role_met *slot;
-            uint64_t key;
-            memcpy(&key, tick - 8, 8);
-            key >>= 56 - 8 * size;
-            slot = &met[(key * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - ROLE_MET_BITS)];
+            const uint64_t key = word >> (56 - 8 * size);
+            role_met *const slot = &memory->met[(key * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - ROLE_MET_BITS)];
             if (LOADER_LIKELY(slot->key == key)) {
                 *role = slot->role;
+                if (slot->role != NULL && size < 7) { /* 7 letters and two colons are 9 bytes */
+                    memory->last_mask = UINT64_MAX << (48 - 8 * size);
+                    memory->last_word = word & memory->last_mask;
+                    memory->last = slot->role;
+                    memory->last_size = size;
+                }
                 return size;
             }
             size = role_look(self, begin, tick, role);
@@ -164,7 +184,7 @@ ROLE_INLINE size_t role_opens(const engine *self, role_met *met, const char *beg
         }
     }
 #else
-    (void)met, (void)late;
+    (void)memory, (void)late;
 #endif
     return role_look(self, begin, tick, role);
 }

@@ -185,10 +185,10 @@ static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role
     size = (size_t)(c.call.next - c.begin);
     if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 && size <= STACK_ROOM &&
                       size <= role->max_output && !c.output_lost && c.cause == NULL))
-        html = core_short_text(room, size);
+        html = short_text(&engine_api->text_model, room, size);
     if (html == NULL && !PyErr_Occurred())
         html = settle(&c, role, status);
-    if (c.room != CORE_BORROWED || c.error != NULL || c.cause != NULL || c.kept != NULL || c.limit != NULL)
+    if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.cause | (uintptr_t)c.kept | (uintptr_t)c.limit) != 0)
         engine_api->end(&c);
     return html;
 }

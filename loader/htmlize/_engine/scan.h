@@ -77,7 +77,7 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
     const char *const late = end - begin > ROLE_AHEAD ? begin + ROLE_AHEAD : end; /* see role_opens */
     char *out = call->next, *limit = call->limit;
     unsigned ignored = 0; /* ticks to come that open nothing, since they belong to a match that stays */
-    role_met met[ROLE_MET] = {{0, NULL}};
+    role_memory memory = ROLE_MEMORY_EMPTY;
 
     if (mode & ENGINE_WRAP) {
         if (loader_reserve(call, PASS_ROOM) == NULL)
@@ -132,7 +132,7 @@ SCAN_TARGET BLOCK_INLINE int SCAN(any)(engine_run *run, const unsigned mode)
                     ignored--;
                     continue;
                 }
-                size = role_opens(self, met, begin, late, mark, &role);
+                size = role_opens(self, &memory, begin, late, mark, &role);
                 if (size == 0)
                     continue;
                 if (role == NULL) {
