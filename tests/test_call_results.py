@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,6 +50,19 @@ def test_results_are_objects_of_their_own(probe: loader.Plugin) -> None:
     assert [probe.pad_bytes("", size, 1) for size in range(2000)] == [b"x" * size for size in range(2000)]
     assert hash(probe.pad("", 3, 1)) == hash("xxx")
     assert {probe.pad("y" * 400, 3, 1): 1}["y" * 400 + "xxx"] == 1
+
+
+def test_results_are_like_any_other_str(probe: loader.Plugin) -> None:
+    """Nothing tells a short answer, which is made in a way of its own, from a str that Python made."""
+    for size in range(700):
+        made, usual = probe.pad("", size, 1 << 40), "x" * size
+        assert type(made) is str
+        assert sys.getsizeof(made) == sys.getsizeof(usual)
+        assert (len(made), made.isascii(), repr(made)) == (size, True, repr(usual))
+        assert {usual: size}[made] == size
+        assert sys.intern(made) == usual
+        assert made + "é" == usual + "é"
+        assert pickle.loads(pickle.dumps(made)) == usual
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, 63, 64, 65, 383, 384, 640, 641, 1000, 5000, 20_000])

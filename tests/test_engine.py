@@ -231,6 +231,29 @@ def test_a_thousand_roles(hooks: Hooks) -> None:
     assert engine.render(":r1000:`x`:r:`x`:R1:`x`") == "<p>:r1000:`x`:r:`x`:R1:`x`</p>\n\n"
 
 
+ALIKE = ["a", "b", "aa", "ab", "ba", "aab", "abba", "babab", "ababab", "bababa", "abababa", "abababab", "babababab"]
+
+
+@ALL_SCANS
+@given(
+    known=st.sets(st.sampled_from(ALIKE), min_size=1),
+    names=st.lists(st.sampled_from(ALIKE), max_size=30),
+    between=st.sampled_from(["", " ", ":", "a", "b:", " " * 9, "\n\n"]),
+)
+@settings(max_examples=200, deadline=None)
+def test_names_alike_are_told_apart(
+    hooks: Hooks, scan: str, known: set[str], names: list[str], between: str
+) -> None:
+    """A role is the one that its whole name says, whichever role came before: names that end or begin like it."""
+    address, owner = hooks.address("role_show"), Owner("many", "/many.so")
+    engine = Engine([(name, owner, address) for name in sorted(known)], [], POST_LAYOUT, scan=scan)
+    text = "words before " + between.join(f":{name}:`x`" for name in names)
+    shown: dict[str, Callable[[str], str]] = {}
+    for name in known:
+        shown[name] = f"[{name}|{{}}|42|Joe|A pie|{len(text)}]".format
+    assert engine.render(text, POST) == reference.htmlize(text, shown).text
+
+
 def test_the_later_of_two_roles_wins(hooks: Hooks) -> None:
     """Two plugins for one role: the one that was given last."""
     owner = Owner("a", "/a.so")
