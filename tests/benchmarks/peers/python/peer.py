@@ -88,8 +88,9 @@ def loop_of(peer: Peer, job: str, texts: dict[str, Any]) -> Loop:
 
 def _calls(function: Callable[..., object], role: str, text: str, post: object) -> Loop:
     def loop(count: int) -> None:
+        called, first, second, third = function, role, text, post  # a closure's variables are no locals
         for _ in repeat(None, count):
-            function(role, text, post)
+            called(first, second, third)
 
     return loop
 
