@@ -5,8 +5,8 @@
  * Nothing here names an application.
  *
  * One call, in order:
- *   1. core_begin      fills a core_call on the C stack; the GIL is held.
- *   2. core_use_room / core_use_result   gives it room for output.
+ *   1. core_begin      fills a core_call on the C stack, with room for output; the GIL is held.
+ *   2. core_use_result gives it more room, where the output may be long.
  *   3. core_release    if the work is long, lets the GIL go.
  *   4. the plugin runs, through function pointers; it may come back through call.host->...
  *   5. core_acquire    takes the GIL again (does nothing if it was kept).
@@ -95,14 +95,12 @@ typedef void (*core_function)(void);
 typedef struct core_api {
     size_t size;
 
-    /* Prepares `c` for a call on this thread. GIL held. Returns 0, or -1 with an exception (a forked child
-     * and a plugin that does not survive that; a cancelled limit is not an error here). */
-    int (*begin)(core_call *c, core_owner *owner);
+    /* Prepares `c` for a call on this thread. Output goes to `size` bytes at `room` (which is not NULL), then, when
+     * that is full, to the heap. GIL held. Returns 0, or -1 with an exception (a forked child and a plugin that does
+     * not survive that; a cancelled limit is not an error here). */
+    int (*begin)(core_call *c, core_owner *owner, char *room, size_t size);
 
-    /* Output goes to `size` bytes at `room`, then, when that is full, to the heap. */
-    void (*use_room)(core_call *c, char *room, size_t size);
-
-    /* Output goes straight into a new str (ASCII) or bytes object with room for `size` bytes, grown in
+    /* Instead, output goes straight into a new str (ASCII) or bytes object with room for `size` bytes, grown in
      * place. Returns 0, or -1 with MemoryError. */
     int (*use_result)(core_call *c, size_t size, bool bytes);
 

@@ -185,19 +185,14 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
             let_go(&a);
             return NULL;
         }
-    if (core_begin(&c, f->owner) < 0) {
+    const size_t most = f->owner->max_output;
+    if (core_begin(&c, f->owner, room, most < sizeof room ? most : sizeof room) < 0) {
         let_go(&a);
         return NULL;
     }
-    if (a.total <= SHORT_INPUT || c.max_output <= sizeof room) {
-        c.begin = c.call.next = room;
-        c.call.limit = room + sizeof room;
-        if (c.max_output < sizeof room)
-            c.call.limit = room + c.max_output;
-    } else if (core_use_result(&c, a.total <= c.max_output - c.max_output / 8 - 64 ? a.total + a.total / 8 + 64 : 0,
-                               f->gives_bytes) < 0) {
+    if (a.total > SHORT_INPUT && most > sizeof room &&
+        core_use_result(&c, a.total <= most - most / 8 - 64 ? a.total + a.total / 8 + 64 : 0, f->gives_bytes) < 0)
         goto done;
-    }
     const bool timed = f->calls++ % TIMED_EVERY == 0;
     const bool away = f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks;
     if (timed || away) {

@@ -36,9 +36,7 @@ PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
 PyObject *core_set_log(PyObject *module, PyObject *log);
 
 /* ---- output.c ---- */
-extern char core_nothing[1];
 extern PyASCIIObject core_text_model; /* for short_text */
-void core_use_room(core_call *c, char *room, size_t size);
 int core_use_result(core_call *c, size_t size, bool bytes);
 int core_host_grow(loader_call *call, size_t more);
 PyObject *core_text(core_call *c, const char *function, bool ascii);
@@ -105,12 +103,13 @@ size_t core_utf8_valid(const char *data, size_t size);
 
 /* ---- The two ends of every call, inline because they are on the hot path ---- */
 
-static inline int core_begin(core_call *c, core_owner *owner)
+static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t size)
 {
     c->call.size = sizeof(loader_call);
     c->call.host = &core_host;
-    c->call.error.data = NULL;
-    c->call.error.size = 0;
+    c->call.error = (loader_text){NULL, 0};
+    c->call.next = c->begin = room;
+    c->call.limit = room + size;
     c->owner = owner;
     c->crumb = &core_trail;
     c->result = NULL;
@@ -122,7 +121,6 @@ static inline int core_begin(core_call *c, core_owner *owner)
     c->max_output = owner->max_output;
     c->room = CORE_BORROWED;
     c->output_lost = false;
-    c->begin = c->call.next = c->call.limit = core_nothing;
     if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
         (owner->fork_safe || owner->generation == core_generation))
         return 0;

@@ -1,9 +1,9 @@
 /* module.c: the module loader._core._call: its types, its few functions, and the capsule for engines. */
 #include "internal.h"
 
-static int api_begin(core_call *c, core_owner *owner)
+static int api_begin(core_call *c, core_owner *owner, char *room, size_t size)
 {
-    return core_begin(c, owner);
+    return core_begin(c, owner, room, size);
 }
 
 static void api_end(core_call *c)
@@ -14,7 +14,6 @@ static void api_end(core_call *c)
 static core_api api = {
     .size = sizeof(core_api),
     .begin = api_begin,
-    .use_room = core_use_room,
     .use_result = core_use_result,
     .release = core_release,
     .acquire = core_acquire,

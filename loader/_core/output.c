@@ -1,7 +1,6 @@
 /* output.c: what a plugin writes in one call: where it goes, how its room grows, the str or bytes made of it. */
 #include "internal.h"
 
-char core_nothing[1]; /* room for no output; NULL would make pointer arithmetic undefined */
 PyASCIIObject core_text_model;
 
 /* ---- Room -------------------------------------------------------------------------------------------- */
@@ -11,12 +10,6 @@ static void set_room(core_call *c, char *begin, size_t used, size_t capacity)
     c->begin = begin;
     c->call.next = begin + used;
     c->call.limit = begin + capacity;
-}
-
-void core_use_room(core_call *c, char *room, size_t size)
-{
-    c->room = CORE_BORROWED;
-    set_room(c, room, 0, size);
 }
 
 static char *result_data(const core_call *c)

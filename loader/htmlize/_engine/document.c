@@ -145,12 +145,14 @@ static int watched(engine_run *run, const engine_role *role, const engine_conten
 
 static int begin(engine_object *self, core_call *c)
 {
+    static char nothing[1]; /* a document has a result from the start */
+
     for (size_t i = 0; self->wary && i < self->owner_count; i++) {
-        if (engine_api->begin(c, self->owners[i]) < 0) /* raises ForkError in a forked child */
+        if (engine_api->begin(c, self->owners[i], nothing, 0) < 0) /* raises ForkError in a forked child */
             return -1;
         engine_api->end(c);
     }
-    return engine_api->begin(c, self->owner);
+    return engine_api->begin(c, self->owner, nothing, 0);
 }
 
 static bool is_watched(const engine_object *self)

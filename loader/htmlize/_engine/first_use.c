@@ -26,6 +26,7 @@ static engine_role_function read_found(PyObject *found, core_owner **owner)
     PyObject *who, *number;
     engine_role_function process = NULL;
     core_call probe;
+    char nothing[1];
     void *address;
 
     if (!PyArg_ParseTuple(found, "O!O", engine_api->owner_type, &who, &number))
@@ -34,7 +35,7 @@ static engine_role_function read_found(PyObject *found, core_owner **owner)
     if (address == NULL)
         return NULL;
     *owner = (core_owner *)who;
-    if (engine_api->begin(&probe, *owner) < 0) /* raises ForkError in a forked child */
+    if (engine_api->begin(&probe, *owner, nothing, 0) < 0) /* raises ForkError in a forked child */
         return NULL;
     engine_api->end(&probe);
     memcpy(&process, &address, sizeof address);

@@ -106,14 +106,9 @@ static PyObject *fail(core_call *c, const engine_role *role, int status)
     return engine_api->raise(c, "process_role", status, where);
 }
 
-/* Where the output goes: short answers onto the stack, long ones into the str itself. */
-static inline int use_room(core_call *c, size_t size, char *room)
+/* The answer to a long text goes into the str itself. */
+static CORE_NOINLINE int use_result(core_call *c, size_t size)
 {
-    if (size <= SHORT_TEXT) { /* c->room is CORE_BORROWED since begin */
-        c->begin = c->call.next = room;
-        c->call.limit = room + STACK_ROOM;
-        return 0;
-    }
     if (size <= (size_t)PY_SSIZE_T_MAX / 2)
         return engine_api->use_result(c, size + size / 8 + 64, false);
     PyErr_NoMemory();
@@ -168,9 +163,9 @@ static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role
     size_t size;
     int status;
 
-    if (engine_api->begin(&c, role->owner) < 0)
+    if (engine_api->begin(&c, role->owner, room, sizeof room) < 0)
         return NULL;
-    if (use_room(&c, text->size, room) < 0) {
+    if (!LOADER_LIKELY(text->size <= SHORT_TEXT) && use_result(&c, text->size) < 0) {
         engine_api->end(&c);
         return NULL;
     }
