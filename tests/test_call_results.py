@@ -35,6 +35,14 @@ def test_output_grows(probe: loader.Plugin, length: int) -> None:
         assert probe.pad_wide(text, size) == text + "\u00e9" * size
 
 
+def test_what_a_plugin_copies_is_whole(probe: loader.Plugin) -> None:
+    """loader_write copies texts of every length: what is short goes in two pieces, which must meet."""
+    letters = "".join(map(chr, range(33, 127))) * 2
+    for size in range(len(letters)):
+        assert probe.echo(letters[:size]) == letters[:size]
+        assert probe.echo_bytes(letters[:size].encode()) == letters[:size].encode()
+
+
 @pytest.mark.usefixtures("gil")
 def test_large_output(probe: loader.Plugin) -> None:
     """Output of some megabytes, in small steps, from short and from long input."""

@@ -208,14 +208,43 @@ static inline void loader_commit(loader_call *call, size_t size)
     call->next += size;
 }
 
+/* memcpy for texts that are mostly short: copies `size` bytes at `data`, which may be NULL if there are none, to `to`,
+ * which they do not overlap. Up to 32 bytes are two pieces that may overlap each other, without the call. */
+static inline void loader_copy(char *to, const void *data, size_t size)
+{
+    const char *const from = (const char *)data;
+
+    if (LOADER_LIKELY(size - 8 <= 24)) { /* 8 to 32: what is less wraps around */
+        uint64_t first[2], last[2];
+        if (size >= 16) {
+            memcpy(first, from, 16);
+            memcpy(last, from + size - 16, 16);
+            memcpy(to, first, 16);
+            memcpy(to + size - 16, last, 16);
+        } else {
+            memcpy(first, from, 8);
+            memcpy(last, from + size - 8, 8);
+            memcpy(to, first, 8);
+            memcpy(to + size - 8, last, 8);
+        }
+    } else if (size - 4 <= 3) { /* 4 to 7 */
+        uint32_t first, last;
+        memcpy(&first, from, 4);
+        memcpy(&last, from + size - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + size - 4, &last, 4);
+    } else if (size != 0) { /* memcpy of nothing from NULL would be undefined */
+        memcpy(to, from, size);
+    }
+}
+
 /* Appends `size` bytes at `data` to the result. Returns LOADER_OK or LOADER_NO_MEMORY. */
 static inline int loader_write(loader_call *call, const void *data, size_t size)
 {
     char *room = loader_reserve(call, size);
     if (!LOADER_LIKELY(room != NULL))
         return LOADER_NO_MEMORY;
-    if (size != 0) /* memcpy of nothing from NULL would be undefined */
-        memcpy(room, data, size);
+    loader_copy(room, data, size);
     loader_commit(call, size);
     return LOADER_OK;
 }

@@ -25,8 +25,7 @@ int process_role(loader_call *call, const loader_text *role, const loader_text *
     if (room == NULL)
         return LOADER_NO_MEMORY;
     memcpy(room, before, BEFORE);
-    if (size != 0) /* data may be NULL then */
-        memcpy(room + BEFORE, data, size);
+    loader_copy(room + BEFORE, data, size);
     memcpy(room + BEFORE + size, after, AFTER);
     loader_commit(call, BEFORE + size + AFTER);
     return LOADER_OK;

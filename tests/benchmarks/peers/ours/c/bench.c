@@ -44,8 +44,7 @@ int process_role(loader_call *call, const loader_text *role, const loader_text *
     if (room == NULL)
         return LOADER_NO_MEMORY;
     memcpy(room, "<tt>", 4);
-    if (size != 0)
-        memcpy(room + 4, data, size);
+    loader_copy(room + 4, data, size);
     memcpy(room + 4 + size, "</tt>", 5);
     loader_commit(call, 4 + size + 5);
     return LOADER_OK;
