@@ -208,8 +208,8 @@ static inline void loader_commit(loader_call *call, size_t size)
     call->next += size;
 }
 
-/* memcpy for texts that are mostly short: copies `size` bytes at `data`, which may be NULL if there are none, to `to`,
- * which they do not overlap. Up to 32 bytes are two pieces that may overlap each other, without the call. */
+/* memcpy for texts that are mostly short: copies `size` bytes at `data` to `to`, which they do not overlap; `data` may
+ * be NULL if there are none. Up to 32 bytes are copied as two pieces that may overlap each other, without a call. */
 static inline void loader_copy(char *to, const void *data, size_t size)
 {
     const char *const from = (const char *)data;

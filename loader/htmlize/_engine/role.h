@@ -102,7 +102,8 @@ ROLE_INLINE uint64_t role_key_before(const char *colon, size_t size)
 /* The size of the name of the role that opens at `tick`, or 0: none does. *role is who answers it, or NULL. Nothing
  * from an earlier match is taken for a name, since that ends with a tick and no name has one. Not inline: it is asked
  * for names that are new only, and would take registers from all others. */
-__attribute__((noinline, unused)) static size_t role_look(const engine *self, const char *begin, const char *tick, const engine_role **role)
+__attribute__((noinline, unused)) static size_t role_look(const engine *self, const char *begin, const char *tick,
+                                                          const engine_role **role)
 {
     const char *const colon = tick - 1;
     size_t size;
