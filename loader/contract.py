@@ -59,6 +59,9 @@ class Struct:
     fields: tuple[Field, ...]
     sized: bool
 
+    def __hash__(self) -> int:  # of all fields it would take longer than what it saves to look one up
+        return hash((self.name, self.size))
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -49,7 +49,8 @@ def find(
             function that returns them, or a package, whose folder is searched.
         environment: variable that holds folders and files separated like PATH; unset is empty.
     """
-    several = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    # Not isinstance of os.PathLike: to ask an abstract class the first time takes as long as to find a file.
+    several: Any = [paths] if isinstance(paths, str) or hasattr(paths, "__fspath__") else paths
     found = [place for path in several for place in _at(os.fspath(path), "")]
     if environment is not None:
         source = f"environment variable {environment}"

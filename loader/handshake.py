@@ -81,7 +81,9 @@ def shake_hands(image: Image, contract: Contract) -> Candidate:
         found = ", ".join(f"loader_abi_{abi}" for abi in abis)
         refuse("speaks another loader ABI", expected=expected, found=found, cure=cure)
 
-    offered = markers(image)
+    # Whoever has the marker of this very version need not be searched for others.
+    same = contract.marker in image.exports
+    offered = {contract.name: [(contract.major, contract.minor)]} if same else markers(image)
     versions = offered.get(contract.name, [])
     accepted = [version for version in versions if version[0] == contract.major and version[1] <= contract.minor]
     if not accepted:

@@ -12,7 +12,7 @@ from loader.identity import plugin_name
 from loader.load import check_kinds, load
 from loader.registry import Registry
 from loader.services import ServiceTable
-from loader.trust import Policy
+from loader.trust import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loader.crash import Quarantine
     from loader.plugin import Plugin
     from loader.process_state import StateWatch
+    from loader.trust import Policy
 
 __all__ = ["Host"]
 
@@ -57,7 +58,7 @@ class Host:
     ) -> None:
         check_kinds(contract, policy)
         self.contract = contract
-        self._policy = policy or Policy()
+        self._policy = policy or DEFAULT
         self.strict = strict
         self.max_output = max_output
         self.quarantine: Quarantine | None = None

@@ -46,6 +46,9 @@ if hasattr(
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 _ERROR_SIZE = 1024
+# cffi reads a type's name, and makes a function of the C side, at first use: now, not on every process's first load.
+_CHARS, _HANDLE, _ADDRESS = map(ffi.typeof, ("char[]", "void *[1]", "uintptr_t"))
+_open_library, _find_symbol = lib.library_open, lib.library_symbol
 _MANY = 1 << 18  # bytes of a file
 
 
@@ -66,8 +69,8 @@ class Library:
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
-        found = lib.library_symbol(self.handle[0], symbol.encode())
-        return int(ffi.cast("uintptr_t", found)) or None
+        found = _find_symbol(self.handle[0], symbol.encode())
+        return int(ffi.cast(_ADDRESS, found)) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,7 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
     copy = copy_of(image)
     try:
         copy.keep()
-        error, handle = ffi.new("char[]", _ERROR_SIZE), ffi.new("void *[1]")
+        error, handle = ffi.new(_CHARS, _ERROR_SIZE), ffi.new(_HANDLE)
         # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a
         # neighbour stay: they may be judged once more, by another plugin's policy.
         facts = image if needed_by or image.size < _MANY else image.without_bytes()
@@ -243,7 +246,7 @@ def _known_as(image: Image) -> str | None:
 def _opening(path: str, image: Image, error: Any) -> Callable[[], Any]:
     """What opens it, with a breadcrumb: constructors may crash as well as functions. Returns the handle or NULL."""
     owner = Owner(plugin_name(image.path), image.path, digest=image.digest)
-    return partial(loading, owner, lib.library_open, os.fsencode(path), error, _ERROR_SIZE)
+    return partial(loading, owner, _open_library, os.fsencode(path), error, _ERROR_SIZE)
 
 
 def _explain(image: Image, text: str) -> LibraryError:

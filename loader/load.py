@@ -11,30 +11,36 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from loader.contract import Contract
 from loader.discover import find
 from loader.errors import LibraryError, LoaderError
 from loader.handshake import Candidate, shake_hands
 from loader.image import Image, read_image
 from loader.library import open_library
 from loader.plugin import Plugin, bind, plugin_name
-from loader.trust import Policy, asks_for_way, trust
+from loader.trust import DEFAULT, Policy, asks_for_way, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loader._core._call import Services
-    from loader.contract import Contract
     from loader.crash import Quarantine
 
 __all__ = ["Found", "check_kinds", "discover", "load", "reopen"]
 
 
 def check_kinds(contract: object, policy: object) -> None:
-    """Raises TypeError where a file's name stands for what is in it: the commands take names, functions do not."""
-    if isinstance(contract, (str, os.PathLike)):
-        raise TypeError(f"contract is a loader.Contract: loader.Contract.from_header({str(contract)!r})")
-    if isinstance(policy, (str, os.PathLike)):
-        raise TypeError(f"policy is a loader.Policy: loader.Policy.from_file({str(policy)!r})")
+    """Raises TypeError for anything else, above all for a file's name: commands take names, functions do not."""
+    if not isinstance(contract, Contract):
+        raise _another_kind("contract", "Contract.from_header", contract)
+    if policy is not None and not isinstance(policy, Policy):
+        raise _another_kind("policy", "Policy.from_file", policy)
+
+
+def _another_kind(argument: str, maker: str, given: object) -> TypeError:
+    named = isinstance(given, (str, os.PathLike))
+    found = f": loader.{maker}({str(given)!r})" if named else f", not {type(given).__name__}"
+    return TypeError(f"{argument} is a loader.{argument.title()}{found}")
 
 
 def load(
@@ -64,7 +70,7 @@ def load(
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
     """
     check_kinds(contract, policy)
-    policy = policy or Policy()
+    policy = policy or DEFAULT
     image = read_image(path, way=asks_for_way(policy))
     candidate = shake_hands(image, contract)
     trusted = trust(candidate, policy)
@@ -76,8 +82,7 @@ def load(
 
 def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     """What unpickling a Plugin calls: the same file again, or LibraryError before another one runs."""
-    policy = Policy()
-    image = read_image(path, way=asks_for_way(policy))
+    image = read_image(path, way=asks_for_way(DEFAULT))
     if image.digest != digest:
         raise LibraryError(
             "is not the file that was pickled",
@@ -88,7 +93,7 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
             cure="Use the same build of the plugin in all processes",
         )
     # Its bytes were trusted where it was pickled; trust.require of this process holds here too.
-    trusted = trust(shake_hands(image, contract), policy)
+    trusted = trust(shake_hands(image, contract), DEFAULT)
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
     return bind(trusted, open_library(trusted, forked=True), name=name)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import TrustError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loader.image import Image
     from loader.signature import PublicKey
 
-__all__ = ["Policy"]
+__all__ = ["DEFAULT", "Policy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,3 +199,7 @@ def _keys(keys: Iterable[str | PublicKey]) -> tuple[PublicKey, ...]:
 
     parsed = (key if isinstance(key, PublicKey) else PublicKey.parse(key) for key in keys)
     return tuple(dict.fromkeys(parsed))
+
+
+#: What holds where nobody asks for more: what the user names may run.
+DEFAULT: Final = Policy()

@@ -58,6 +58,16 @@ def test_names_for_what_is_in_files(hello: Path, greeter: loader.Contract) -> No
             way()
 
 
+def test_what_is_no_contract_and_no_policy(hello: Path, greeter: loader.Contract) -> None:
+    """Anything else in their place is a TypeError that says what it is, before the file is looked at."""
+    wrong: Any = {"name": "greeter"}
+    for path in (hello, Path("nowhere.so")):
+        with pytest.raises(TypeError, match=r"contract is a loader\.Contract, not dict"):
+            loader.load(path, contract=wrong)
+        with pytest.raises(TypeError, match=r"policy is a loader\.Policy, not dict"):
+            loader.load(path, contract=greeter, policy=wrong)
+
+
 def test_relative_path(
     hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ __all__ = ["Htmlizer", "Problem", "shipped_plugins"]
 _logger = logging.getLogger("loader.htmlize")
 _HOOK = re.compile(r"role:([0-9A-Za-z_]{1,100})|contents")
 _NO_POST = Post()
+_POST = layout_of(HTMLIZE.struct("htmlize_post"))
 
 Text = TypeVar("Text", str, bytes)
 
@@ -198,7 +199,7 @@ class Htmlizer:
             contents = [
                 (plugin.owner, plugin.functions["process_contents"].address) for plugin in self.contents_hooks
             ]
-            engine = Engine(roles, contents, layout_of(HTMLIZE.struct("htmlize_post")))
+            engine = Engine(roles, contents, _POST)
             process_role = engine.process_role
             self._detours = 0
             self._render = engine.render

@@ -24,6 +24,9 @@ STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE = 1, 2, 10
 STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC = 0, 1, 2, 5, 6, 10
 STV_INTERNAL, STV_HIDDEN = 1, 2
 
+#: S/390 and Alpha: the two psABIs that made the words of DT_HASH 64 bits wide.
+WIDE_HASH = frozenset({22, 0x9026})
+
 BINDINGS = frozenset({STB_GLOBAL, STB_WEAK, STB_GNU_UNIQUE})
 TYPES = frozenset({STT_NOTYPE, STT_OBJECT, STT_FUNC, STT_COMMON, STT_TLS, STT_GNU_IFUNC})
 DATA_TYPES = frozenset({STT_OBJECT, STT_COMMON, STT_TLS})
@@ -110,7 +113,7 @@ def _gnu_hash(elf: Tables) -> tuple[int, int]:
     table, word = elf.at(elf.dynamic[DT_GNU_HASH], "the hash table"), elf.layout.word
     buckets, first, blooms, _ = table.unpack(elf.order + "IIII", 0, "the hash table")
     offset = 16 + blooms * struct.calcsize(elf.layout.bloom_word)
-    last = max((value for (value,) in table.table(word, offset, buckets, "hash buckets")), default=0)
+    (last,) = max(table.table(word, offset, buckets, "hash buckets"), default=(0,))
     if last < first:  # nothing is exported, and how much is imported is not said
         return first, _imported(elf)
     offset += 4 * buckets + 4 * (_checked(elf, last) - first)
@@ -132,7 +135,8 @@ def _hash(elf: Tables) -> tuple[int, int]:
     """The same from DT_HASH, whose second word is the number of symbols."""
     if DT_HASH not in elf.dynamic:
         return 0, 0
-    table, word = elf.at(elf.dynamic[DT_HASH], "the hash table"), elf.layout.hash_word
+    table = elf.at(elf.dynamic[DT_HASH], "the hash table")
+    word = elf.order + ("Q" if elf.bits == 64 and elf.number in WIDE_HASH else "I")
     _, count = table.unpack(word + word[1], 0, "the hash table")
     return 1, _checked(elf, count)
 
@@ -148,7 +152,9 @@ def _hidden(elf: Tables, count: int) -> frozenset[int]:
     if count == 0 or DT_VERSYM not in elf.dynamic:
         return frozenset()
     table = elf.at(elf.dynamic[DT_VERSYM], "versions of symbols")
-    rows = table.table(elf.order + "H", 0, count, "versions of symbols")
+    rows = list(table.table(elf.order + "H", 0, count, "versions of symbols"))
+    if max(rows) <= (0x8001,):  # as in nearly every file
+        return frozenset()
     return frozenset([index for index, (version,) in enumerate(rows) if version > 0x8001])
 
 

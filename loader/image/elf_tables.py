@@ -8,7 +8,7 @@ Dynamic Linking").
 from __future__ import annotations
 
 import struct
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ImageError
@@ -34,11 +34,10 @@ MACHINES: Final = {
     258: "loongarch64",
     0x9026: "alpha",
 }
-EM_S390, EM_ALPHA = 22, 0x9026
 
 ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
 PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_TLS, PT_GNU_STACK = 1, 2, 4, 7, 0x6474E551
-DT_NEEDED, DT_STRTAB, DT_STRSZ = 1, 5, 10
+DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ = 0, 1, 5, 10
 
 
 class Segment(NamedTuple):
@@ -61,37 +60,47 @@ class Section(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """struct formats of one class (32 or 64 bits) in one byte order, without the members that nobody asks for.
+    """struct formats of one class (32 or 64 `bits`) in one byte `order` ("<" or ">"), without the members that
+    nobody asks for.
 
     segment: the members of Segment; in 32 bits the flags are the last but one.
     section: offset of the name, offset, size. symbol: offset of the name, info, other, section, value; in 32
     bits the value is the second.
     """
 
+    bits: int
+    order: str
     header: str
     segment: str
     section: str
     dynamic: str
     symbol: str
     word: str
-    hash_word: str
     bloom_word: str
 
 
-@cache
-def layout_of(bits: int, order: str, *, wide_hash: bool) -> Layout:
-    """The layout that e_ident and e_machine ask for; `order` is "<" or ">"."""
+def _layout(bits: int, order: str) -> Layout:
     wide = bits == 64
     return Layout(
+        bits=bits,
+        order=order,
         header=order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"),
         segment=order + ("IIQQ8xQQQ" if wide else "III4xIIII"),
         section=order + ("I20xQQ24x" if wide else "I12xII16x"),
         dynamic=order + ("qQ" if wide else "iI"),
         symbol=order + ("IBBHQ8x" if wide else "II4xBBH"),
         word=order + "I",
-        hash_word=order + ("Q" if wide_hash else "I"),
         bloom_word=order + ("Q" if wide else "I"),
     )
+
+
+#: By the bytes EI_CLASS and EI_DATA.
+LAYOUTS: Final = {
+    b"\1\1": _layout(32, "<"),
+    b"\1\2": _layout(32, ">"),
+    b"\2\1": _layout(64, "<"),
+    b"\2\2": _layout(64, ">"),
+}
 
 
 @lru_cache(64)  # what a file may say has no end
@@ -112,21 +121,19 @@ class Tables:
         self.path = file.path
         self.cursor = cursor = Cursor(file.path, file.data)
         self.ident = ident = cursor.take(0, 16, "the ELF identification")
-        if ident[4] not in (1, 2) or ident[5] not in (1, 2):
+        layout = LAYOUTS.get(ident[4:6])
+        if layout is None:
             raise cursor.damaged(
                 "has an ELF header that makes no sense",
                 expected="class 1 or 2 and byte order 1 or 2",
                 found=f"class {ident[4]} and byte order {ident[5]}",
             )
-        self.bits = 64 if ident[4] == 2 else 32
-        self.order = "<" if ident[5] == 1 else ">"
-        (self.number,) = cursor.unpack(self.order + "H", 18, "the ELF header")
-        # The two psABIs that made the words of DT_HASH 64 bits wide.
-        wide_hash = self.bits == 64 and self.number in (EM_S390, EM_ALPHA)
-        self.layout = layout = layout_of(self.bits, self.order, wide_hash=wide_hash)
-        header = cursor.unpack(layout.header, 16, "the ELF header")
-        self.type, phoff, self.shoff = header[0], header[4], header[5]
-        phentsize, phnum, self.shentsize, self.shnum, self.shstrndx = header[8:]
+        self.layout = layout
+        self.bits, self.order = layout.bits, layout.order
+        (
+            self.type, self.number, _, _, phoff, self.shoff, _, _, phentsize, phnum,
+            self.shentsize, self.shnum, self.shstrndx,
+        ) = cursor.unpack(layout.header, 16, "the ELF header")  # fmt: skip
         self._check_type()
         if phnum and phentsize != struct.calcsize(layout.segment):
             raise cursor.damaged(
@@ -178,14 +185,15 @@ class Tables:
             names = self.cursor.take(place, length, "names of sections")
         except (ImageError, IndexError):
             return None
-        if names.find(0, max(row[0] for row in rows)) < 0:  # a name that does not end
+        if names.find(0, max(rows)[0]) < 0:  # a name that does not end
             return None
-        there = tuple(name for name in wanted if name in names)
-        return {
-            decode(names[at : names.index(0, at)]): Section(offset, size)
-            for at, offset, size in rows
-            if there and names.startswith(there, at)
-        }
+        found = {}
+        for name in wanted:
+            if name in names:
+                for at, offset, size in rows:
+                    if names.startswith(name, at):
+                        found[decode(name[:-1])] = Section(offset, size)
+        return found
 
     def _check_type(self) -> None:
         """Refuses ELF files that are never loaded."""
@@ -223,16 +231,14 @@ class Tables:
         segments = [segment for segment in self.segments if segment.kind == PT_DYNAMIC]
         if not segments:  # a static executable
             return {}
-        tags: dict[int, int] = {}
         table = self.at(segments[-1].address, "the dynamic table")
         count = min(table.size, segments[-1].size) // struct.calcsize(self.layout.dynamic)
-        rows = table.table(self.layout.dynamic, 0, min(count, MAX_ENTRIES), "dynamic entries")
-        for tag, value in rows:
-            if tag == 0:
-                return tags
-            tags[tag] = value
+        rows = list(table.table(self.layout.dynamic, 0, min(count, MAX_ENTRIES), "dynamic entries"))
+        for end, (tag, value) in enumerate(rows):
             if tag == DT_NEEDED:
                 self.needed.append(value)
+            elif tag == DT_NULL:
+                return dict(rows[:end])
         found = f"none after {count:,} entries"
         raise self.cursor.damaged("is damaged", expected="an end of the dynamic table", found=found)
 

@@ -18,6 +18,16 @@ __all__ = ["MAX_SIZE", "read_bytes", "read_image"]
 
 #: Bytes of the largest file that is read: memory is taken for all of it.
 MAX_SIZE: Final = 2 << 30
+#: What is no regular file, in words.
+KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+# OpenSSL looks an algorithm up at its first use, which takes longer than a small file's digest: now, and once.
+_SHA256: Final = hashlib.sha256()
 # Opening a fifo must not wait for a writer, nor make a terminal ours; children must not inherit it.
 FLAGS: Final = (
     os.O_RDONLY
@@ -58,7 +68,9 @@ def read_bytes(
     Raises:
         ImageError: see read_image.
     """
-    file = File(path=path, data=data, digest=hashlib.sha256(data).hexdigest(), stat=stat, way=way)
+    digest = _SHA256.copy()
+    digest.update(data)
+    file = File(path=path, data=data, digest=digest.hexdigest(), stat=stat, way=way)
     magic = data[:4]
     if magic == b"\x7fELF":
         return read_elf(file)
@@ -115,15 +127,8 @@ def _read_all(path: str, descriptor: int, size: int) -> bytes:
 
 
 def _check_kind(path: str, status: os.stat_result) -> None:
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFCHR: "a character device",
-        stat.S_IFBLK: "a block device",
-        stat.S_IFIFO: "a pipe",
-        stat.S_IFSOCK: "a socket",
-    }
     if not stat.S_ISREG(status.st_mode):
-        kind = kinds.get(stat.S_IFMT(status.st_mode), "something else")
+        kind = KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise _not_a_file(path, kind)
     if status.st_size > MAX_SIZE:
         found = f"{status.st_size:,} bytes"

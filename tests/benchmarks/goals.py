@@ -107,10 +107,12 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
              note="one post, less its share of all posts as one document")  # fmt: skip
     compare("roles-1000 / 1 role", ("roles-1000", "loader-c"), ("document-dense", "loader-c"), 1.05, most=True)
     peer = ("go-plugin-netrpc", "", "two cores")
-    load, own_next, peer_next = median("load-1", "loader-c"), further("loader-c"), further(*peer)
+    load, application = median("load-1", "loader-c"), median("load-1", "loader-c", "Htmlizer")
+    own_next, peer_next = further("loader-c"), further(*peer)
+    beside = [] if own_next is None else [f"the first of a process; each further one of six: {own_next:.2g} ms"]
+    beside += [] if application is None else [f"an Htmlizer with it: {application / 1e6:.2g} ms"]
     absolute("load-1: C plugin, warm file cache", None if load is None else load / 1e6, 0.5, "ms",
-             note="" if own_next is None else f"the first of a process; each further one of six: {own_next:.2g} ms"
-             )  # fmt: skip
+             note="; ".join(beside))  # fmt: skip
     note = "" if own_next is None or peer_next is None else f"each further one of six: {own_next / peer_next:.2g}"
     compare("load-1: loader-c / go-plugin-netrpc", ("load-1", "loader-c"), ("load-1", *peer), 1 / 20, most=True,
             note=note)  # fmt: skip

@@ -74,6 +74,7 @@ def _ours(language: str, title: str, **more: tuple[str, ...]) -> System:
 _C_VARIANTS: dict[str, tuple[str, ...]] = {
     "bound": CALLS,
     "c-table": ("callback",),
+    "Htmlizer": LOADS,
     "all": ("load-1000",),
     "lazy": ("load-1000",),
 }

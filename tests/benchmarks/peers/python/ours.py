@@ -4,8 +4,9 @@ import ctypes
 import inspect
 
 import documents
+from loader import load
 from loader.errors import PluginError
-from loader.htmlize import Htmlizer, Post
+from loader.htmlize import HTMLIZE, Htmlizer, Post
 
 from peer import Peer
 
@@ -59,9 +60,19 @@ def open_ours(folder, language, variant):
     )
 
 
+def paths(folder, language, count):
+    return [f"{folder}/plugins/{language}/tt{number}.so" for number in range(count)]
+
+
 def load_ours(folder, language, count):
-    files = [folder / "plugins" / language / f"tt{number}.so" for number in range(count)]
-    app = Htmlizer(files)
+    """Loaded and checked for the contract, as a peer's host does; nothing is registered with an application."""
+    files = paths(folder, language, count)
+    return [(load(file, contract=HTMLIZE).process_role, POST) for file in files]
+
+
+def load_for_application(folder, language, count):
+    """The same through Htmlizer, which asks them for their hooks and makes its engine."""
+    app = Htmlizer(paths(folder, language, count))
     if app.failures:
         raise app.failures[0]
     return [(plugin.functions["process_role"], POST) for plugin in app.plugins]
@@ -71,7 +82,6 @@ def load_lazily(folder, language, count):
     """All discovered, one used: plugins are opened at their first use, if the loader can do that."""
     if "lazy" not in inspect.signature(Htmlizer.__init__).parameters:
         raise NotImplementedError("this version of the loader opens plugins when it is told of them")
-    files = [folder / "plugins" / language / f"tt{number}.so" for number in range(count)]
-    app = Htmlizer(files, lazy=True)
+    app = Htmlizer(paths(folder, language, count), lazy=True)
     role = next(iter(app.roles))
     return [(lambda _, text, post: app.process_role(role, text, post), POST)] * len(app.roles)
