@@ -50,11 +50,13 @@ def measure_loads(run: Measurement) -> None:
 
 
 def _load(run: Measurement, row: Row, job: str, count: int) -> None:
-    # Twice, and only the second counts: machines take file caches back within seconds, and to read one small file
-    # from the disk takes a quarter of a millisecond. The lazy variant's first start is the one that it remembers.
-    load_once(run.built, row.system, row.variant, row.placement, count)
-    answer = load_once(run.built, row.system, row.variant, row.placement, count)
-    loaded = answer.get("loaded", count)
+    # Two processes, and the first one's time does not count: machines take file caches back within seconds, and to
+    # read one small file from the disk takes a quarter of a millisecond. It is weighed instead; the lazy variant's is
+    # the start that the second one remembers.
+    asked = run.built, row.system, row.variant, row.placement, count
+    weight = load_once(*asked, weigh=True)
+    answer = load_once(*asked)
+    loaded = answer["loaded"]
     figure = run.figures.setdefault((row.label, job), Figure(row, job))
     figure.rounds.append(float(answer["ns"]))
     if loaded != count:
@@ -63,9 +65,8 @@ def _load(run: Measurement, row: Row, job: str, count: int) -> None:
         name = "memory" if count == 1 else "memory-6"
         if name in run.jobs:
             figure = run.figures.setdefault((row.label, name), Figure(row, name))
-            figure.rounds.append(float(answer["rss_after"] - answer["rss_before"]))
-            private = answer["private_after"] - answer["private_before"]
-            figure.samples.append(float(private))
+            figure.rounds.append(float(weight["rss_after"] - weight["rss_before"]))
+            figure.samples.append(float(weight["private_after"] - weight["private_before"]))
 
 
 def measure_imports(run: Measurement) -> None:

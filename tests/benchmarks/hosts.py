@@ -141,9 +141,11 @@ class Hosts:
         self._running.clear()
 
 
-def load_once(built: Built, system: System, variant: str, placement: str, count: int) -> dict[str, Any]:
-    """A fresh host that loads `count` plugins and calls each once; raises HostError."""
-    command = [*command_of(built, system), "--load", system.name, variant, str(count)]
+def load_once(
+    built: Built, system: System, variant: str, placement: str, count: int, *, weigh: bool = False
+) -> dict[str, Any]:
+    """The time, or the memory, of a fresh host that loads `count` plugins and calls each once; raises HostError."""
+    command = [*command_of(built, system), "--memory" if weigh else "--load", system.name, variant, str(count)]
     with placed(placement):
         done = subprocess.run(
             command, capture_output=True, text=True, env=surroundings(), timeout=PATIENCE, check=False

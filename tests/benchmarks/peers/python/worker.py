@@ -7,7 +7,9 @@
     ->  {"passes": [[alone, both], ...]}: documents a second of two threads, alone one by one and both at once
 
     worker.py --load SYSTEM VARIANT COUNT, in a fresh process: from paths to plugins that answered one call
-    ->  {"ns": ..., "loaded": n, and KiB: "rss_before", "rss_after", "private_before", "private_after"}
+    ->  {"ns": ..., "loaded": n}
+    worker.py --memory SYSTEM VARIANT COUNT, the same: what it takes of memory
+    ->  KiB: {"rss_before": ..., "rss_after": ..., "private_before": ..., "private_after": ...}
 
 A system is the module peer_<name> in this folder, with `open_peer(folder, variant) -> Peer` and `load(folder,
 variant, count)`, which returns a list of (callable(role, text, post) -> str, post). BENCHMARKS is the folder
@@ -152,15 +154,20 @@ def memory() -> dict[str, int]:
     return total
 
 
-def load(system: str, variant: str, count: int) -> dict[str, Any]:
-    """From paths to `count` plugins that answered one call each, in this fresh process."""
+def load(system: str, variant: str, count: int, *, weigh: bool) -> dict[str, Any]:
+    """From paths to `count` plugins that answered one call each, in this fresh process: its time, or its memory.
+
+    Not both in one process: to weigh it empties the processor's caches, and the time would be that of filling them.
+    """
     prepare = module_of(system)
     wanted = "<tt>eighteen bytes txt</tt>"
     lazy = variant == "lazy"
     if hasattr(prepare, "warm"):
         prepare.warm(FOLDER, variant)
-    memory()  # its own imports are not the system's
-    before = memory()
+    before: dict[str, int] = {}
+    if weigh:
+        memory()  # its own imports are not the system's
+        before = memory()
     start = time.perf_counter_ns()
     functions = prepare.load(FOLDER, variant, count)
     for function, post in functions[:1] if lazy else functions:
@@ -168,12 +175,10 @@ def load(system: str, variant: str, count: int) -> dict[str, Any]:
         if answer != wanted:
             raise SystemExit(f"{system} answered {answer!r}")
     elapsed = time.perf_counter_ns() - start
-    after = memory()
-    return {
-        "ns": elapsed,
-        "loaded": len(functions),
-        **{f"{name}_before": value for name, value in before.items()},
-        **{f"{name}_after": value for name, value in after.items()},
+    if not weigh:
+        return {"ns": elapsed, "loaded": len(functions)}
+    return {f"{name}_before": value for name, value in before.items()} | {
+        f"{name}_after": value for name, value in memory().items()
     }
 
 
@@ -181,8 +186,9 @@ def main() -> None:
     """Serves requests until the input ends."""
     out = os.fdopen(os.dup(1), "w", buffering=1)  # what a plugin prints must not mix with answers
     os.dup2(2, 1)
-    if sys.argv[1:2] == ["--load"]:
-        out.write(json.dumps(load(sys.argv[2], sys.argv[3], int(sys.argv[4]))) + "\n")
+    if sys.argv[1:2] in (["--load"], ["--memory"]):
+        answer = load(sys.argv[2], sys.argv[3], int(sys.argv[4]), weigh=sys.argv[1] == "--memory")
+        out.write(json.dumps(answer) + "\n")
         out.flush()
         os._exit(0)  # children of peers are ended by the end of their pipes
     gc.collect()

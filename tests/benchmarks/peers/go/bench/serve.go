@@ -79,9 +79,9 @@ func Serve(systems map[string]System) {
 	}
 	out := os.Stdout
 	os.Stdout = os.Stderr // what a plugin prints must not mix with answers
-	if len(os.Args) == 5 && os.Args[1] == "--load" {
+	if len(os.Args) == 5 && (os.Args[1] == "--load" || os.Args[1] == "--memory") {
 		count, _ := strconv.Atoi(os.Args[4])
-		answer, err := h.load(os.Args[2], os.Args[3], count)
+		answer, err := h.load(os.Args[2], os.Args[3], count, os.Args[1] == "--memory")
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -277,11 +277,15 @@ func (h *host) text(name string) string {
 	return h.texts[name]
 }
 
-// load is from paths to plugins that answered one call each, in this fresh process.
-func (h *host) load(system, variant string, count int) (any, error) {
+// load is from paths to plugins that answered one call each, in this fresh process: its time, or its memory. Not both
+// in one process: to weigh it empties the processor's caches, and the time would be that of filling them.
+func (h *host) load(system, variant string, count int, weigh bool) (any, error) {
 	runtime.GC()
-	memory()
-	rss, private := memory()
+	var rss, private int
+	if weigh {
+		memory()
+		rss, private = memory()
+	}
 	start := time.Now()
 	roles, err := h.systems[system].Load(variant, count)
 	if err != nil {
@@ -297,10 +301,12 @@ func (h *host) load(system, variant string, count int) (any, error) {
 		}
 	}
 	elapsed := time.Since(start)
+	if !weigh {
+		return map[string]any{"ns": elapsed.Nanoseconds(), "loaded": len(roles)}, nil
+	}
 	rssAfter, privateAfter := memory()
 	return map[string]any{
-		"ns": elapsed.Nanoseconds(), "loaded": len(roles), "rss_before": rss, "rss_after": rssAfter,
-		"private_before": private, "private_after": privateAfter,
+		"rss_before": rss, "rss_after": rssAfter, "private_before": private, "private_after": privateAfter,
 	}, nil
 }
 
