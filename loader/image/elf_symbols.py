@@ -152,10 +152,11 @@ def _hidden(elf: Tables, count: int) -> frozenset[int]:
     if count == 0 or DT_VERSYM not in elf.dynamic:
         return frozenset()
     table = elf.at(elf.dynamic[DT_VERSYM], "versions of symbols")
-    rows = list(table.table(elf.order + "H", 0, count, "versions of symbols"))
-    if max(rows) <= (0x8001,):  # as in nearly every file
+    layout, what = elf.order + "H", "versions of symbols"
+    if max(table.table(layout, 0, count, what)) <= (0x8001,):  # as in nearly every file
         return frozenset()
-    return frozenset([index for index, (version,) in enumerate(rows) if version > 0x8001])
+    rows = enumerate(table.table(layout, 0, count, what))
+    return frozenset([index for index, (version,) in rows if version > 0x8001])
 
 
 def read_versions(elf: Tables) -> dict[str, tuple[str, ...]]:
