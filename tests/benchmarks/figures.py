@@ -36,7 +36,7 @@ class Plan:
     slow_rounds: int = 2
     endless: float = 15.0
     quadratic: float = 60.0
-    loads: int = 7
+    loads: int = 15
     joint: int = 5
 
 
