@@ -277,8 +277,8 @@ func (h *host) text(name string) string {
 	return h.texts[name]
 }
 
-// load is from paths to plugins that answered one call each, in this fresh process: its time, or its memory. Not both
-// in one process: to weigh it empties the processor's caches, and the time would be that of filling them.
+// load is from paths to plugins that answered one call each, in this fresh process: its time or, to weigh it, its
+// memory.
 func (h *host) load(system, variant string, count int, weigh bool) (any, error) {
 	runtime.GC()
 	var rss, private int
