@@ -155,8 +155,8 @@ def memory() -> dict[str, int]:
 
 
 def load(system: str, variant: str, count: int, *, weigh: bool) -> dict[str, Any]:
-    """From paths to `count` plugins that answered one call each, in this fresh process: its time or, to `weigh` it, its
-    memory.
+    """From paths to `count` plugins that answered one call each, in this fresh process: its time or, to `weigh` it,
+    its memory.
     """
     prepare = module_of(system)
     wanted = "<tt>eighteen bytes txt</tt>"
