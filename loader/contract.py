@@ -59,7 +59,7 @@ class Struct:
     fields: tuple[Field, ...]
     sized: bool
 
-    def __hash__(self) -> int:  # of all fields it would take longer than what it saves to look one up
+    def __hash__(self) -> int:  # every load looks structs up; equality tells those of one name and size apart
         return hash((self.name, self.size))
 
 

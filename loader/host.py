@@ -12,7 +12,7 @@ from loader.identity import plugin_name
 from loader.load import check_kinds, load
 from loader.registry import Registry
 from loader.services import ServiceTable
-from loader.trust import DEFAULT
+from loader.trust import DEFAULT_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,7 +58,7 @@ class Host:
     ) -> None:
         check_kinds(contract, policy)
         self.contract = contract
-        self._policy = policy or DEFAULT
+        self._policy = policy or DEFAULT_POLICY
         self.strict = strict
         self.max_output = max_output
         self.quarantine: Quarantine | None = None

@@ -48,7 +48,7 @@ if hasattr(
 _ERROR_SIZE = 1024
 # cffi reads a type's name, and makes a function of the C side, at first use: now, not on every process's first load.
 _CHARS, _HANDLE, _ADDRESS = map(ffi.typeof, ("char[]", "void *[1]", "uintptr_t"))
-_open_library, _find_symbol = lib.library_open, lib.library_symbol
+_native_open, _native_symbol = lib.library_open, lib.library_symbol
 _MANY = 1 << 18  # bytes of a file
 
 
@@ -69,7 +69,7 @@ class Library:
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
-        found = _find_symbol(self.handle[0], symbol.encode())
+        found = _native_symbol(self.handle[0], symbol.encode())
         return int(ffi.cast(_ADDRESS, found)) or None
 
 
@@ -246,7 +246,7 @@ def _known_as(image: Image) -> str | None:
 def _opening(path: str, image: Image, error: Any) -> Callable[[], Any]:
     """What opens it, with a breadcrumb: constructors may crash as well as functions. Returns the handle or NULL."""
     owner = Owner(plugin_name(image.path), image.path, digest=image.digest)
-    return partial(loading, owner, _open_library, os.fsencode(path), error, _ERROR_SIZE)
+    return partial(loading, owner, _native_open, os.fsencode(path), error, _ERROR_SIZE)
 
 
 def _explain(image: Image, text: str) -> LibraryError:

@@ -18,7 +18,7 @@ from loader.handshake import Candidate, shake_hands
 from loader.image import Image, read_image
 from loader.library import open_library
 from loader.plugin import Plugin, bind, plugin_name
-from loader.trust import DEFAULT, Policy, asks_for_way, trust
+from loader.trust import DEFAULT_POLICY, Policy, asks_for_way, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def load(
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
     """
     check_kinds(contract, policy)
-    policy = policy or DEFAULT
+    policy = policy or DEFAULT_POLICY
     image = read_image(path, way=asks_for_way(policy))
     candidate = shake_hands(image, contract)
     trusted = trust(candidate, policy)
@@ -82,7 +82,7 @@ def load(
 
 def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     """What unpickling a Plugin calls: the same file again, or LibraryError before another one runs."""
-    image = read_image(path, way=asks_for_way(DEFAULT))
+    image = read_image(path, way=asks_for_way(DEFAULT_POLICY))
     if image.digest != digest:
         raise LibraryError(
             "is not the file that was pickled",
@@ -93,7 +93,7 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
             cure="Use the same build of the plugin in all processes",
         )
     # Its bytes were trusted where it was pickled; trust.require of this process holds here too.
-    trusted = trust(shake_hands(image, contract), DEFAULT)
+    trusted = trust(shake_hands(image, contract), DEFAULT_POLICY)
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
     return bind(trusted, open_library(trusted, forked=True), name=name)

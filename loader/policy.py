@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from loader.image import Image
     from loader.signature import PublicKey
 
-__all__ = ["DEFAULT", "Policy"]
+__all__ = ["DEFAULT_POLICY", "Policy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,4 +202,4 @@ def _keys(keys: Iterable[str | PublicKey]) -> tuple[PublicKey, ...]:
 
 
 #: What holds where nobody asks for more: what the user names may run.
-DEFAULT: Final = Policy()
+DEFAULT_POLICY: Final = Policy()

@@ -15,7 +15,7 @@ from loader.handshake import Candidate, shake_hands
 from loader.image import Image, read_image
 from loader.library import Library, mappings, open_library
 from loader.plugin import Plugin, bind
-from loader.trust import DEFAULT, TrustedImage, trust
+from loader.trust import DEFAULT_POLICY, TrustedImage, trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ def load_report(
     try:
         image = clock.stage("image", lambda: read_image(path), _of_image)
         candidate = clock.stage("handshake", lambda: shake_hands(image, contract), _of_candidate)
-        trusted = clock.stage("trust", lambda: trust(candidate, policy or DEFAULT), _of_trusted)
+        trusted = clock.stage("trust", lambda: trust(candidate, policy or DEFAULT_POLICY), _of_trusted)
         library = clock.stage("library", lambda: open_library(trusted), _of_library)
         plugin = clock.stage("plugin", lambda: bind(trusted, library), _of_plugin)
     except LoaderError:

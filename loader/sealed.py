@@ -24,7 +24,7 @@ __all__ = ["Copy", "copy_of"]
 _numbers: set[int] = set()
 _folder: str | None = None
 _open_for_life: list[int] = []
-_seal = lib.library_seal  # made now; see library.py
+_native_seal = lib.library_seal  # made now; see library.py
 _PREFIX = "native-plugins-"
 _IN_USE = "in-use"
 
@@ -93,7 +93,7 @@ def _sealed(image: Image) -> int:
         written = os.write(descriptor, image.data)
         while written < image.size:  # 2 GiB - 4 KiB at once is the most
             written += os.write(descriptor, memoryview(image.data)[written:])
-        failed = _seal(descriptor)
+        failed = _native_seal(descriptor)
         if failed:
             raise OSError(failed, os.strerror(failed))
         if descriptor in _numbers:

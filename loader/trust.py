@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from loader.errors import TrustError
 from loader.identity import identify
-from loader.policy import DEFAULT, Policy
+from loader.policy import DEFAULT_POLICY, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from loader.signature import PublicKey
 
 __all__ = [
-    "DEFAULT",
+    "DEFAULT_POLICY",
     "NAMED",
     "Policy",
     "TrustedImage",

@@ -187,13 +187,12 @@ class Tables:
             return None
         if names.find(0, max(rows)[0]) < 0:  # a name that does not end
             return None
-        found = {}
-        for name in wanted:
-            if name in names:
-                for at, offset, size in rows:
-                    if names.startswith(name, at):
-                        found[decode(name[:-1])] = Section(offset, size)
-        return found
+        there = tuple(name for name in wanted if name in names)
+        return {
+            decode(names[at : names.index(0, at)]): Section(offset, size)
+            for at, offset, size in rows
+            if there and names.startswith(there, at)
+        }
 
     def _check_type(self) -> None:
         """Refuses ELF files that are never loaded."""
