@@ -1,6 +1,7 @@
-"""Builds what pyproject.toml cannot describe: three C extensions and, through CMake, the two shipped plugins.
+"""Builds what pyproject.toml cannot describe: four C extensions and, through CMake, the two shipped plugins.
 
     loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and library.c)
+    loader._core._elf         reads the ELF files that nearly all plugins are (loader/_core/elf_*.c)
     loader._core._call        the generic C caller (every other loader/_core/*.c)
     loader.htmlize._engine    the application's document engine (loader/htmlize/_engine/*.c)
     loader/htmlize/plugins/   tt and narcissist, by the same CMakeLists.txt that builds alone
@@ -30,6 +31,8 @@ PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.
 #: Folders below include/ that plugin authors do not need: the kits' own tests, and what cargo built.
 NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
 
+#: Of loader._core._elf; the rest of the folder is loader._core._call.
+ELF = ("elf_read.c", "elf_facts.c")
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -46,7 +49,8 @@ def sources(folder: str, *, without: tuple[str, ...] = ()) -> list[str]:
 
 def extensions() -> list[Extension]:
     wanted = {
-        "loader._core._call": sources("loader/_core", without=("library.c", "_ffi.c")),
+        "loader._core._call": sources("loader/_core", without=("library.c", "_ffi.c", *ELF)),
+        "loader._core._elf": [f"loader/_core/{name}" for name in ELF],
         "loader.htmlize._engine": sources("loader/htmlize/_engine"),
     }
     return [Extension(name, files) for name, files in wanted.items() if files]

@@ -105,7 +105,9 @@ class Contract:
     """What plugins of one kind export. Immutable, hashable, and equal if it declares the same.
 
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
-    compared), or None if it was not made of a header.
+    compared), or None if it was not made of a header. marker: the symbol by which a plugin says that it implements
+    this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must have, and of
+    the others.
     """
 
     name: str
@@ -114,6 +116,16 @@ class Contract:
     functions: tuple[Function, ...]
     services: tuple[Service, ...] = ()
     digest: str | None = field(default=None, compare=False)
+    # Every load asks for these.
+    marker: str = field(init=False, repr=False, compare=False)
+    required: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    optional: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        keep = object.__setattr__
+        keep(self, "marker", f"{self.name}_abi_{self.major}_{self.minor}")
+        keep(self, "required", tuple(each.name for each in self.functions if not each.optional))
+        keep(self, "optional", tuple(each.name for each in self.functions if each.optional))
 
     @classmethod
     def from_header(
@@ -156,16 +168,6 @@ class Contract:
     def version(self) -> str:
         """Major and minor: "1.0"."""
         return f"{self.major}.{self.minor}"
-
-    @property
-    def marker(self) -> str:
-        """The symbol by which a plugin says that it implements this contract: "greeter_abi_1_0"."""
-        return f"{self.name}_abi_{self.major}_{self.minor}"
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Names of the functions that every plugin must have."""
-        return tuple(function.name for function in self.functions if not function.optional)
 
     @property
     def structs(self) -> tuple[Struct, ...]:

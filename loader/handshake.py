@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from loader.errors import HandshakeError
 from loader.image import this_machine
@@ -22,6 +22,7 @@ __all__ = ["LOADER_ABI", "Candidate", "markers", "shake_hands"]
 #: The version of include/loader/plugin.h that this host speaks.
 LOADER_ABI = 1
 
+_MARKER = f"loader_abi_{LOADER_ABI}"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")
 
@@ -59,55 +60,85 @@ def markers(image: Image) -> dict[str, list[tuple[int, int]]]:
 
 def shake_hands(image: Image, contract: Contract) -> Candidate:
     """Accepts a plugin of the same major version and a minor that is not newer, else raises HandshakeError."""
-
-    def refuse(what: str, *, expected: str, found: str, cure: str) -> NoReturn:
-        raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=cure)
-
     foreign = image.mismatch()
     if foreign is not None:
-        here = this_machine()
-        cure = f"Build it for {here.machine} {here.system}" if image.machine != here else "Link it with -shared only"
-        refuse("cannot run here", expected=str(here), found=foreign, cure=cure)
-
-    expected = f"loader_abi_{LOADER_ABI}"
-    if expected not in image.exports:
-        abis = sorted(int(match[1]) for match in map(_LOADER_MARKER.match, image.exports) if match)
-        expected = f"an exported symbol {expected}"
-        if not abis:
-            cure = "Include the contract's header, or use its Rust or Go kit, and export the symbols"
-            found = f"none among its {len(image.exports)} exports"
-            refuse("is a shared library but not a plugin", expected=expected, found=found, cure=cure)
-        cure = "Update native-plugin-loader" if abis[0] > LOADER_ABI else "Rebuild it with today's headers"
-        found = ", ".join(f"loader_abi_{abi}" for abi in abis)
-        refuse("speaks another loader ABI", expected=expected, found=found, cure=cure)
-
+        raise _not_for_here(image, foreign)
+    if _MARKER not in image.exports:
+        raise _other_abi(image)
     # Whoever has the marker of this very version need not be searched for others.
     same = contract.marker in image.exports
-    offered = {contract.name: [(contract.major, contract.minor)]} if same else markers(image)
+    version = (contract.major, contract.minor) if same else _version(image, contract)
+    if not image.exports.issuperset(contract.required):
+        raise _incomplete(image, contract)
+    if not (image.data_exports.isdisjoint(contract.required) and image.data_exports.isdisjoint(contract.optional)):
+        raise _not_functions(image, contract)
+    return Candidate(image, contract, version, frozenset(contract.optional) - image.exports)
+
+
+def _version(image: Image, contract: Contract) -> tuple[int, int]:
+    """The newest version of the contract that the file has a marker of and that fits."""
+    offered = markers(image)
     versions = offered.get(contract.name, [])
     accepted = [version for version in versions if version[0] == contract.major and version[1] <= contract.minor]
-    if not accepted:
-        listed = [f"{name} {major}.{minor}" for name in sorted(offered) for major, minor in offered[name]]
-        found = ", ".join(listed) or "no contract's marker"
-        oldest = "" if contract.minor == 0 else f"{contract.major}.0 to "
-        expected = f"{contract.name} {oldest}{contract.version}"
-        if not versions:
-            cure = f"Build it against the header of {contract}"
-            refuse("implements another contract", expected=expected, found=found, cure=cure)
-        if all(major != contract.major for major, _ in versions):
-            cure = "Update the application" if versions[0][0] > contract.major else f"Rebuild it for {contract}"
-            refuse("implements another major version", expected=expected, found=found, cure=cure)
-        cure = f"Update the application, or build the plugin for {contract}"
-        refuse("wants a newer host", expected=expected, found=found, cure=cure)
+    if accepted:
+        return accepted[-1]
+    listed = [f"{name} {major}.{minor}" for name in sorted(offered) for major, minor in offered[name]]
+    oldest = "" if contract.minor == 0 else f"{contract.major}.0 to "
+    if not versions:
+        what, cure = "implements another contract", f"Build it against the header of {contract}"
+    elif any(major == contract.major for major, _ in versions):
+        what, cure = "wants a newer host", f"Update the application, or build the plugin for {contract}"
+    else:
+        what = "implements another major version"
+        cure = "Update the application" if versions[0][0] > contract.major else f"Rebuild it for {contract}"
+    raise HandshakeError(
+        what,
+        path=image.path,
+        expected=f"{contract.name} {oldest}{contract.version}",
+        found=", ".join(listed) or "no contract's marker",
+        cure=cure,
+    )
 
-    absent = [name for name in contract.required if name not in image.exports]
-    if absent:
-        cure = "Define them with C linkage and default visibility"
-        found = "no " + ", ".join(absent)
-        refuse(f"is incomplete for {contract}", expected=", ".join(contract.required), found=found, cure=cure)
+
+# ---- What does not hold ------------------------------------------------------------------------------------
+
+
+def _not_for_here(image: Image, found: str) -> HandshakeError:
+    here = this_machine()
+    cure = f"Build it for {here.machine} {here.system}" if image.machine != here else "Link it with -shared only"
+    return HandshakeError("cannot run here", path=image.path, expected=str(here), found=found, cure=cure)
+
+
+def _other_abi(image: Image) -> HandshakeError:
+    expected = f"an exported symbol {_MARKER}"
+    abis = sorted(int(match[1]) for match in map(_LOADER_MARKER.match, image.exports) if match)
+    if not abis:
+        what = "is a shared library but not a plugin"
+        found = f"none among its {len(image.exports)} exports"
+        cure = "Include the contract's header, or use its Rust or Go kit, and export the symbols"
+    else:
+        what = "speaks another loader ABI"
+        found = ", ".join(f"loader_abi_{abi}" for abi in abis)
+        cure = "Update native-plugin-loader" if abis[0] > LOADER_ABI else "Rebuild it with today's headers"
+    return HandshakeError(what, path=image.path, expected=expected, found=found, cure=cure)
+
+
+def _incomplete(image: Image, contract: Contract) -> HandshakeError:
+    return HandshakeError(
+        f"is incomplete for {contract}",
+        path=image.path,
+        expected=", ".join(contract.required),
+        found="no " + ", ".join(name for name in contract.required if name not in image.exports),
+        cure="Define them with C linkage and default visibility",
+    )
+
+
+def _not_functions(image: Image, contract: Contract) -> HandshakeError:
     data = [function.name for function in contract.functions if function.name in image.data_exports]
-    if data:
-        found = "data named " + ", ".join(data)
-        refuse(f"is not as {contract} has it", expected="functions", found=found, cure="Export functions")
-    optional = {function.name for function in contract.functions if function.optional}
-    return Candidate(image, contract, accepted[-1], frozenset(optional - image.exports))
+    return HandshakeError(
+        f"is not as {contract} has it",
+        path=image.path,
+        expected="functions",
+        found="data named " + ", ".join(data),
+        cure="Export functions",
+    )

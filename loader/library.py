@@ -47,7 +47,7 @@ if hasattr(
 
 _ERROR_SIZE = 1024
 # cffi reads a type's name, and makes a function of the C side, at first use: now, not on every process's first load.
-_CHARS, _HANDLE, _ADDRESS = map(ffi.typeof, ("char[]", "void *[1]", "uintptr_t"))
+_CHARS, _HANDLE = ffi.typeof("char[]"), ffi.typeof("void *[1]")
 _native_open, _native_symbol = lib.library_open, lib.library_symbol
 _MANY = 1 << 18  # bytes of a file
 
@@ -69,8 +69,8 @@ class Library:
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
-        found = _native_symbol(self.handle[0], symbol.encode())
-        return int(ffi.cast(_ADDRESS, found)) or None
+        found: int = _native_symbol(self.handle[0], symbol.encode())
+        return found or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
     if not loaded:
         del _opened[image.digest]
         copy.drop()
-        raise _explain(image, os.fsdecode(ffi.string(error)).replace(copy.path, image.path))
+        raise _explain(image, os.fsdecode(ffi.string(error)).replace(os.fsdecode(copy.path), image.path))
     return library
 
 
@@ -243,10 +243,10 @@ def _known_as(image: Image) -> str | None:
     return os.path.basename(image.path).lower() if image.machine.format == "pe" else image.soname
 
 
-def _opening(path: str, image: Image, error: Any) -> Callable[[], Any]:
+def _opening(path: bytes, image: Image, error: Any) -> Callable[[], Any]:
     """What opens it, with a breadcrumb: constructors may crash as well as functions. Returns the handle or NULL."""
     owner = Owner(plugin_name(image.path), image.path, digest=image.digest)
-    return partial(loading, owner, _native_open, os.fsencode(path), error, _ERROR_SIZE)
+    return partial(loading, owner, _native_open, path, error, _ERROR_SIZE)
 
 
 def _explain(image: Image, text: str) -> LibraryError:

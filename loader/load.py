@@ -18,7 +18,7 @@ from loader.handshake import Candidate, shake_hands
 from loader.image import Image, read_image
 from loader.library import open_library
 from loader.plugin import Plugin, bind, plugin_name
-from loader.trust import DEFAULT_POLICY, Policy, asks_for_way, trust
+from loader.trust import DEFAULT_POLICY, Policy, asks_for_way, asks_nothing, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loader._core._call import Services
     from loader.crash import Quarantine
 
-__all__ = ["Found", "check_kinds", "discover", "load", "reopen"]
+__all__ = ["Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
 
 
 def check_kinds(contract: object, policy: object) -> None:
@@ -71,7 +71,7 @@ def load(
     """
     check_kinds(contract, policy)
     policy = policy or DEFAULT_POLICY
-    image = read_image(path, way=asks_for_way(policy))
+    image = read_plugin(path, policy)
     candidate = shake_hands(image, contract)
     trusted = trust(candidate, policy)
     if quarantine is not None:
@@ -80,9 +80,17 @@ def load(
     return bind(trusted, library, name=name, services=services, max_output=max_output)
 
 
+def read_plugin(path: str | os.PathLike[str], policy: Policy) -> Image:
+    """The first stage: a file that may run because the user names it is read by C, if it is one of those that C
+    reads; one that has to prove something first is not.
+    """
+    named = asks_nothing(policy)
+    return read_image(path, way=not named and asks_for_way(policy), quick=named)
+
+
 def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     """What unpickling a Plugin calls: the same file again, or LibraryError before another one runs."""
-    image = read_image(path, way=asks_for_way(DEFAULT_POLICY))
+    image = read_plugin(path, DEFAULT_POLICY)
     if image.digest != digest:
         raise LibraryError(
             "is not the file that was pickled",

@@ -42,8 +42,10 @@ def neighbours_of(image: Image, *, strict: bool) -> Iterator[Neighbour]:
     """
     # Windows looks beside a DLL first. Mach-O has other words for places, and dyld says what it lacks.
     entries = ("$ORIGIN",) if image.machine.format == "pe" else image.runpath or image.rpath
+    if not entries:
+        return
     folder = os.path.dirname(image.path)  # links not replaced: as the dynamic linker does it
-    for name in image.needed if entries else ():
+    for name in image.needed:
         if "/" in name:
             continue
         for entry in entries:

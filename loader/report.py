@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader.errors import LoaderError
 from loader.handshake import Candidate, shake_hands
-from loader.image import Image, read_image
 from loader.library import Library, mappings, open_library
+from loader.load import read_plugin
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, TrustedImage, trust
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loader.contract import Contract
+    from loader.image import Image
     from loader.trust import Policy
 
 __all__ = ["LoadReport", "Stage", "load_report"]
@@ -90,11 +91,12 @@ def load_report(
 
     A file that is refused is reported, not raised. Loading runs the plugin's constructors.
     """
+    policy = policy or DEFAULT_POLICY
     clock = _Clock()
     try:
-        image = clock.stage("image", lambda: read_image(path), _of_image)
+        image = clock.stage("image", lambda: read_plugin(path, policy), _of_image)
         candidate = clock.stage("handshake", lambda: shake_hands(image, contract), _of_candidate)
-        trusted = clock.stage("trust", lambda: trust(candidate, policy or DEFAULT_POLICY), _of_trusted)
+        trusted = clock.stage("trust", lambda: trust(candidate, policy), _of_trusted)
         library = clock.stage("library", lambda: open_library(trusted), _of_library)
         plugin = clock.stage("plugin", lambda: bind(trusted, library), _of_plugin)
     except LoaderError:

@@ -8,9 +8,9 @@ end; on Windows, which keeps what is mapped, at the start of a later process.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from loader._core._ffi import lib
+from loader._core._ffi import ffi, lib
 from loader.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -24,23 +24,24 @@ __all__ = ["Copy", "copy_of"]
 _numbers: set[int] = set()
 _folder: str | None = None
 _open_for_life: list[int] = []
-_native_seal = lib.library_seal  # made now; see library.py
+_COPY, _native_seal = ffi.typeof("library_copy *"), lib.library_seal  # made now; see library.py
+_COPY_FIELDS = _COPY.item.fields  # the same
+#: By library_copy.step: what is said, and the cure.
+_FAILURES = {
+    1: ("no memory file for its checked copy", "Raise the limits on memory and open files"),
+    2: ("its checked copy could not be sealed", None),
+    3: ("cannot be opened from memory", "Mount /proc"),
+}
 _PREFIX = "native-plugins-"
 _IN_USE = "in-use"
 
-_MFD_EXEC = 0x10  # Linux 6.3: without it, vm.memfd_noexec may make the file one that cannot be mapped to run
 
+class Copy(NamedTuple):
+    """What dlopen is given: a path, the descriptor behind it (or None), and the (device, inode) that it maps."""
 
-class Copy:
-    """What dlopen is given: a path, the descriptor behind it (or None), and the (device, inode) that it
-    maps.
-    """
-
-    def __init__(self, path: str, descriptor: int | None) -> None:
-        self.path = path
-        self.descriptor = descriptor
-        status = os.stat(path) if descriptor is None else os.fstat(descriptor)
-        self.file = status.st_dev, status.st_ino
+    path: bytes
+    descriptor: int | None
+    file: tuple[int, int]
 
     def keep(self) -> None:
         """It is opened next: the descriptor stays open for life, as dlopen also knows a library by device and
@@ -60,60 +61,23 @@ def copy_of(image: Image) -> Copy:
     """A copy of an image's bytes. Raises LibraryError."""
     if not hasattr(os, "memfd_create"):
         return _private(image)
-    descriptor = _sealed(image)
-    # Not /proc/self: a debugger opens the path too, from a process of its own. The link says the process's
-    # number as this /proc counts, which os.getpid does not in a container that sees its host's /proc.
+    name, made = os.fsencode(os.path.basename(image.path)), ffi.new(_COPY)
+    made.descriptor = -1
     try:
-        process = os.readlink("/proc/self")
-        return Copy(f"/proc/{process}/fd/{descriptor}", descriptor)
-    except BaseException as error:
-        os.close(descriptor)
-        if not isinstance(error, OSError):
-            raise
-        found, cure = str(error), "Mount /proc"
-        raise LibraryError("cannot be opened from memory", path=image.path, found=found, cure=cure) from error
-
-
-def _sealed(image: Image) -> int:
-    name = os.fsdecode(os.fsencode(os.path.basename(image.path))[:200])  # the system takes 249 bytes
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        try:
-            descriptor = os.memfd_create(name, flags | _MFD_EXEC)
-        except OSError:  # a kernel before 6.3 does not know the flag
-            descriptor = os.memfd_create(name, flags)
-    except OSError as error:
-        raise LibraryError(
-            "no memory file for its checked copy",
-            path=image.path,
-            found=str(error),
-            cure="Raise the limits on memory and open files",
-        ) from error
-    try:
-        written = os.write(descriptor, image.data)
-        while written < image.size:  # 2 GiB - 4 KiB at once is the most
-            written += os.write(descriptor, memoryview(image.data)[written:])
-        failed = _native_seal(descriptor)
-        if failed:
-            raise OSError(failed, os.strerror(failed))
-        if descriptor in _numbers:
-            used, descriptor = descriptor, _above(descriptor, max(_numbers) + 1)
+        error = _native_seal(name, image.data, image.size, 0, made)
+        if made.descriptor in _numbers:
+            used, least = made.descriptor, max(_numbers) + 1
+            made.descriptor = -1
             os.close(used)
-    except BaseException as error:
-        os.close(descriptor)
-        if not isinstance(error, OSError):
-            raise
-        raise LibraryError(
-            "its checked copy could not be sealed", path=image.path, found=str(error)
-        ) from error
-    return descriptor
-
-
-def _above(descriptor: int, least: int) -> int:
-    """The same memory file under the first free number from `least` on."""
-    import fcntl  # noqa: PLC0415 - slow to import, and seldom wanted here
-
-    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
+            error = _native_seal(name, image.data, image.size, least, made)
+        if error:
+            what, cure = _FAILURES[made.step]
+            raise LibraryError(what, path=image.path, found=os.strerror(error), cure=cure)
+        return Copy(ffi.string(made.path), made.descriptor, (made.device, made.inode))
+    except BaseException:
+        if made.descriptor >= 0:
+            os.close(made.descriptor)
+        raise
 
 
 def _private(image: Image) -> Copy:
@@ -129,7 +93,8 @@ def _private(image: Image) -> Copy:
         path = os.path.join(folder, os.path.basename(image.path))
         with open(os.open(path, flags, 0o700), "wb") as file:
             file.write(image.data)
-        return Copy(path, None)
+        status = os.stat(path)
+        return Copy(os.fsencode(path), None, (status.st_dev, status.st_ino))
     except OSError as error:
         raise LibraryError(
             "its checked copy could not be written", path=image.path, found=str(error)

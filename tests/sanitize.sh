@@ -16,7 +16,8 @@ fi
 tests=(
     tests/test_call_*.py tests/test_plugin.py tests/test_service*.py tests/test_limits.py tests/test_load.py
     tests/test_library.py tests/test_host.py tests/test_pickle.py tests/test_bad_input.py tests/test_import.py
-    tests/test_leaks.py tests/test_engine.py tests/test_out_of_memory.py
+    tests/test_leaks.py tests/test_engine.py tests/test_out_of_memory.py tests/test_image_quick.py
+    tests/test_image_damaged.py
 )
 
 copy=$(mktemp -d)

@@ -33,6 +33,7 @@ from loader.htmlize import Htmlizer, Post
 from loader.htmlize import _engine as engine_module
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
+from loader.image import read_bytes
 from loader.layout import layout_of
 from loader.library import _opened, open_library
 from loader.plugin import bind
@@ -370,7 +371,16 @@ def opened(_: bool) -> None:
     equal(waiting.pop().echo("y"), "y")
 
 
+
+
+def reads(quick: bool) -> None:
+    """A file's facts."""
+    equal(read_bytes(image.data, path=image.path, quick=quick), image)
+
+
 SCENES |= {
+    "a file is read in Python": Scene(lambda: reads(False)),
+    "a file is read by C": Scene(lambda: reads(True)),
     "a role's first use": Scene(lambda: equal(unopened.process_role("fatal", "x", None), "x")),
     "a document's first use": Scene(lambda: equal(unopened.render(TEXT[:40]), app.htmlize(TEXT[:40]))),
     "a plugin's first use": Scene(lambda: equal(waiting[0].echo("x"), "x"), opened, wait),

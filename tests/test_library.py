@@ -151,6 +151,56 @@ def test_refused_library_leaves_no_descriptor(build: Build, greeter: loader.Cont
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+#: What keeps a file from being copied to memory, as Python; what is said of it; the cure.
+OBSTACLES = {
+    "no descriptor": (
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))",
+        "no memory file for its checked copy; found Too many open files. Raise the limits on memory and open files",
+    ),
+    "too large": (
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))",
+        "its checked copy could not be sealed; found File too large",
+    ),
+    "all numbers used before": (
+        "sealed._numbers.update((free, hard))",
+        "its checked copy could not be sealed; found Invalid argument",
+    ),
+    "no /proc": (
+        "os.chroot(folder)",
+        "cannot be opened from memory; found No such file or directory. Mount /proc",
+    ),
+}
+
+
+@linux
+@pytest.mark.parametrize("obstacle", OBSTACLES)
+def test_a_file_that_cannot_be_copied(run_python: Run, hello: Path, tmp_path: Path, obstacle: str) -> None:
+    """The step that failed is named, with what mends it, and no descriptor stays open."""
+    if obstacle == "no /proc" and os.getuid() != 0:
+        pytest.skip("only root can take /proc away from a process")
+    act, said = OBSTACLES[obstacle]
+    done = run_python(
+        f"""
+import os, resource, sys
+from loader import LibraryError, read_image, sealed
+image, folder = read_image(sys.argv[1]), sys.argv[2]
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+free = os.dup(0)
+os.close(free)
+{act}
+try:
+    sealed.copy_of(image)
+except LibraryError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+assert os.dup(0) == free
+""",
+        hello,
+        tmp_path,
+    )
+    assert done.stdout == f"{hello}: {said}\n"
+
+
 @pytest.fixture
 def neighbours(build: Build, tmp_path: Path) -> Path:
     """A folder lib/ with libneighbour.so in it, to be found from its parent by $ORIGIN/lib."""

@@ -13,8 +13,14 @@ ffibuilder.cdef(
     typedef struct { const unsigned char *data; size_t size; } loader_bytes;
 
     void *library_open(const char *path, char *error, size_t size);
-    void *library_symbol(void *handle, const char *name);
-    int library_seal(int descriptor);
+    uintptr_t library_symbol(void *handle, const char *name);
+    typedef struct {
+        int descriptor;
+        char path[64];
+        unsigned long long device, inode;
+        int step;
+    } library_copy;
+    int library_seal(const char *name, const char *data, size_t size, int least, library_copy *copy);
     """
 )
 

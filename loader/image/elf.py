@@ -64,7 +64,7 @@ def read_elf(file: File) -> Image:
         runpath=_folders(elf.text(DT_RUNPATH)),
         versions=read_versions(elf),
         defines=read_definitions(elf),
-        libc=_libc(needed, notes.system),
+        libc=libc_of(needed, notes.system),
         go=notes.go or version is not None or ".gopclntab" in sections or _has_go(symbols.exports, needed),
         go_version=version or None,
         compilers=_compilers(elf, sections),
@@ -88,7 +88,7 @@ def _executable_stack(elf: Tables) -> bool:
     return not stacks or bool(stacks[-1].flags & PF_X)
 
 
-def _libc(needed: tuple[str, ...], system: str) -> str | None:
+def libc_of(needed: tuple[str, ...], system: str) -> str | None:
     """The C library, by the name under which each of them is linked."""
     for name in needed:
         if name.startswith("libc.so.6"):

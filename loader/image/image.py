@@ -152,7 +152,7 @@ class Image:
         Compares format, system, CPU, pointer size, byte order and kind; not what it needs (see needs.py).
         """
         here = this_machine()
-        if self.machine != here:
+        if self.machine is not here and self.machine != here:  # mostly it is the very same
             return str(self.machine)
         if self.kind == "executable":
             return "an executable, not a shared library"

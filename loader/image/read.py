@@ -10,6 +10,7 @@ from typing import Final
 
 from loader.errors import ImageError, PluginNotFound
 from loader.image.elf import read_elf
+from loader.image.elf_quick import read_quickly
 from loader.image.image import File, Image
 from loader.image.sniff import MACHO_MAGICS, is_universal, refusal
 from loader.image.walk import Step, open_file
@@ -39,7 +40,7 @@ FLAGS: Final = (
 )
 
 
-def read_image(path: str | os.PathLike[str], *, way: bool = True) -> Image:
+def read_image(path: str | os.PathLike[str], *, way: bool = True, quick: bool = False) -> Image:
     """Reads a shared library's facts without running any of it.
 
     The file is opened once and read once: the bytes in `Image.data` are those that the facts and the digest
@@ -47,6 +48,8 @@ def read_image(path: str | os.PathLike[str], *, way: bool = True) -> Image:
 
     `way`: note the folders and links passed on the way to it, in `Image.file.way`. It takes as long as the
     rest of a small file's reading; without it, a policy that asks for permissions refuses the file.
+    `quick`: let C read it, if it is one of those that C reads. Meant for files that may run whatever they are; others
+    are read in Python, where a mistake of ours could do no more than raise.
 
     Raises:
         PluginNotFound: there is no such file, or it is a folder, device, pipe or socket.
@@ -55,13 +58,18 @@ def read_image(path: str | os.PathLike[str], *, way: bool = True) -> Image:
     name = os.fspath(path)
     if not isinstance(name, str):
         raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__}; use os.fsdecode")
-    name = os.path.abspath(name)
+    name = _absolute(name)
     data, status, passed = _read(name, way)
-    return read_bytes(data, path=name, stat=status, way=passed)
+    return read_bytes(data, path=name, stat=status, way=passed, quick=quick)
 
 
 def read_bytes(
-    data: bytes, *, path: str, stat: os.stat_result | None = None, way: tuple[Step, ...] = ()
+    data: bytes,
+    *,
+    path: str,
+    stat: os.stat_result | None = None,
+    way: tuple[Step, ...] = (),
+    quick: bool = False,
 ) -> Image:
     """The same from bytes that are in memory already; `path` stands for them in messages.
 
@@ -73,7 +81,7 @@ def read_bytes(
     file = File(path=path, data=data, digest=digest.hexdigest(), stat=stat, way=way)
     magic = data[:4]
     if magic == b"\x7fELF":
-        return read_elf(file)
+        return (read_quickly(file) if quick else None) or read_elf(file)
     # The other readers are imported when their files are met, which is never on most machines.
     if magic in MACHO_MAGICS and (magic[:1] != b"\xca" or is_universal(data)):
         from loader.image.macho import read_macho  # noqa: PLC0415
@@ -86,10 +94,20 @@ def read_bytes(
     raise refusal(path, data)
 
 
+def _absolute(name: str) -> str:
+    """os.path.abspath, which takes longer than to see that there is nothing for it to do."""
+    plain = name.startswith("/") and not ("/." in name or "//" in name or name.endswith("/"))
+    return name if plain and os.name == "posix" else os.path.abspath(name)
+
+
 def _read(path: str, walk: bool) -> tuple[bytes, os.stat_result, tuple[Step, ...]]:
     """All bytes of a regular file, what fstat said about it, and the way to it."""
+    way: tuple[Step, ...] = ()
     try:
-        descriptor, way = open_file(path, FLAGS) if walk else (os.open(path, FLAGS), ())
+        if walk:
+            descriptor, way = open_file(path, FLAGS)
+        else:
+            descriptor = os.open(path, FLAGS)
     except (OSError, ValueError) as error:
         raise _cannot_open(path, error) from error
     try:

@@ -1,4 +1,5 @@
-"""Damaged plugin files against loader.image: each is read, or refused with ImageError, in little time.
+"""Damaged plugin files against loader.image: each is read, or refused with ImageError, in little time. What the
+reader in C reads, the reader in Python reads as the same.
 
     python tests/fuzz/image_fuzz.py --seconds 60               mutates the corpus; needs nothing else
     python tests/fuzz/image_fuzz.py --mutants 1000000          by hand
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 
 if "--guided" in sys.argv:  # what is counted is instrumented as it is imported: the loader, and no more
@@ -35,7 +37,8 @@ import image_mutants
 from image_mutants import KINDS, damage, edit_field  # noqa: F401 - edit_field is tested through here
 
 from loader.errors import ImageError
-from loader.image import Image, read_bytes
+from loader.image import File, Image, read_bytes
+from loader.image.elf_quick import read_quickly
 
 CORPUS = Path(__file__).resolve().parent / "corpus" / "image"
 #: Seconds of work after which a mutant is timed again, and of time after which it hangs.
@@ -51,13 +54,20 @@ def mutants(seed: int, corpus: list[bytes]) -> image_mutants.Callable[[], bytes]
 
 
 def read(data: bytes) -> str:
-    """Reads one mutant and uses what was read; says how it ended. Lets everything but ImageError through."""
+    """Reads one mutant in both ways and uses what was read; says how it ended.
+
+    Lets everything but ImageError through.
+    """
+    quick = read_quickly(File(path="mutant", data=data, digest=sha256(data).hexdigest()))
     try:
         image = read_bytes(data, path="mutant")
     except ImageError as error:
+        if quick is not None:
+            raise AssertionError("read by C, refused by Python") from error
         return f"refused: {error.what}" if str(error) else "refused"
     check(image)
-    return f"read as {image.machine.format}"
+    assert quick in (None, image), quick
+    return f"read as {image.machine.format}" + ("" if quick is None else ", by C")
 
 
 def check(image: Image) -> None:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes the document engine (libFuzzer under ASan and UBSan) and the readers of plugin files (guided by coverage,
-# then at full speed, which begins with what the first way found): a third of SECONDS each.
+# Fuzzes the document engine and the C reader of plugin files (libFuzzer under ASan and UBSan), and all readers of
+# plugin files (guided by coverage, then at full speed, which begins with what the first way found; what C reads must
+# be what Python reads): a quarter of SECONDS each.
 #
 #     bash tests/fuzz/run.sh 180
 #
@@ -11,9 +12,9 @@
 # Needs clang with its fuzzer runtime, and atheris (PyPI) for Python.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-share=$((${1:-180} / 3))
+share=$((${1:-180} / 4))
 python=${PYTHON:-.venv/bin/python}
-mkdir -p build/fuzz/engine build/fuzz/image build/fuzz/findings
+mkdir -p build/fuzz/engine build/fuzz/elf build/fuzz/image build/fuzz/findings
 if ! command -v clang >/dev/null; then
     echo "fuzzing the engine needs clang with its fuzzer runtime" >&2
     exit 3
@@ -22,11 +23,17 @@ if ! "$python" -c 'import atheris' 2>/dev/null; then
     echo "fuzzing the readers by coverage needs atheris: $python -m pip install atheris" >&2
     exit 3
 fi
-clang -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -g -O1 -I include -I loader/htmlize/_engine \
-    tests/fuzz/engine_fuzz.c loader/htmlize/_engine/{answer,engine,paths,table}.c -o build/fuzz/engine_fuzz
-# New inputs go to the first folder; the kept corpus is only read.
-build/fuzz/engine_fuzz -max_total_time="$share" -timeout=10 -print_final_stats=1 \
-    -artifact_prefix=build/fuzz/findings/ build/fuzz/engine tests/fuzz/corpus/engine 2>&1 | tail -n 6
+# c NAME CORPUS SOURCES: new inputs go to the first folder; the kept corpus is only read.
+c() {
+    local name=$1 corpus=$2
+    shift 2
+    clang -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -g -O1 -I include -I loader/_core \
+        -I loader/htmlize/_engine "tests/fuzz/${name}_fuzz.c" "$@" -o "build/fuzz/${name}_fuzz"
+    "build/fuzz/${name}_fuzz" -max_total_time="$share" -timeout=10 -print_final_stats=1 \
+        -artifact_prefix=build/fuzz/findings/ "build/fuzz/$name" "$corpus" 2>&1 | tail -n 6
+}
+c engine tests/fuzz/corpus/engine loader/htmlize/_engine/{answer,engine,paths,table}.c
+c elf tests/fuzz/corpus/image loader/_core/elf_read.c
 image=("$python" tests/fuzz/image_fuzz.py --found build/fuzz/image --keep build/fuzz/findings --seconds "$share")
 "${image[@]}" --guided 2>build/fuzz/guided.log || { tail -n 40 build/fuzz/guided.log && exit 1; }
 "${image[@]}" --seed "$RANDOM"
