@@ -28,6 +28,8 @@ _T = TypeVar("_T")
 class Kind(enum.Enum):
     """What a parameter or a struct's member is."""
 
+    __hash__ = object.__hash__  # Enum's own is Python, and every load looks kinds up
+
     TEXT = "text"  #: loader_text: UTF-8; str in Python
     BYTES = "bytes"  #: loader_bytes; bytes in Python
     STRUCT = "struct"  #: a pointer to a struct; dataclass, mapping or Record in Python

@@ -26,6 +26,7 @@ _folder: str | None = None
 _open_for_life: list[int] = []
 _COPY, _native_seal = ffi.typeof("library_copy *"), lib.library_seal  # made now; see library.py
 _COPY_FIELDS = _COPY.item.fields  # the same
+_NO_DESCRIPTOR = (-1,)  # the first field's value
 #: By library_copy.step: what is said, and the cure.
 _FAILURES = {
     1: ("no memory file for its checked copy", "Raise the limits on memory and open files"),
@@ -61,15 +62,14 @@ def copy_of(image: Image) -> Copy:
     """A copy of an image's bytes. Raises LibraryError."""
     if not hasattr(os, "memfd_create"):
         return _private(image)
-    name, made = os.fsencode(os.path.basename(image.path)), ffi.new(_COPY)
-    made.descriptor = -1
+    path, made = os.fsencode(image.path), ffi.new(_COPY, _NO_DESCRIPTOR)
     try:
-        error = _native_seal(name, image.data, image.size, 0, made)
+        error = _native_seal(path, image.data, image.size, 0, made)
         if made.descriptor in _numbers:
             used, least = made.descriptor, max(_numbers) + 1
             made.descriptor = -1
             os.close(used)
-            error = _native_seal(name, image.data, image.size, least, made)
+            error = _native_seal(path, image.data, image.size, least, made)
         if error:
             what, cure = _FAILURES[made.step]
             raise LibraryError(what, path=image.path, found=os.strerror(error), cure=cure)

@@ -20,7 +20,7 @@ ffibuilder.cdef(
         unsigned long long device, inode;
         int step;
     } library_copy;
-    int library_seal(const char *name, const char *data, size_t size, int least, library_copy *copy);
+    int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy);
     """
 )
 

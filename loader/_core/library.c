@@ -151,9 +151,10 @@ static bool find_path(int descriptor, char *path, size_t room)
     return true;
 }
 
-int library_seal(const char *name, const char *data, size_t size, int least, library_copy *copy)
+int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy)
 {
-    int descriptor = memory_file(name), other, error;
+    const char *slash = strrchr(path, '/');
+    int descriptor = memory_file(slash == NULL ? path : slash + 1), other, error;
     struct stat status;
 
     copy->descriptor = -1;
@@ -179,9 +180,9 @@ failed:
     return error;
 }
 #else
-int library_seal(const char *name, const char *data, size_t size, int least, library_copy *copy)
+int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy)
 {
-    (void)name;
+    (void)path;
     (void)data;
     (void)size;
     (void)least;

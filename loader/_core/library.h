@@ -21,7 +21,8 @@ typedef struct {
 } library_copy;
 
 /* Copies `size` bytes to a new memory file, whose descriptor is not below `least`. Its name, which debuggers and
- * profilers show, is cut to what the system takes. Returns 0, or an errno; nothing is left behind then. */
-int library_seal(const char *name, const char *data, size_t size, int least, library_copy *copy);
+ * profilers show, is the last part of `path`, cut to what the system takes. Returns 0, or an errno; nothing is left
+ * behind then. */
+int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy);
 
 #endif

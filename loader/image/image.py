@@ -53,7 +53,7 @@ class Machine:
         return f"{format_name} for {self.machine} {self.system}, {self.bits}-bit{order}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: see elf_quick.py
 class Image:
     r"""What a shared library or executable is and needs, read from its bytes without running it.
 
