@@ -333,7 +333,7 @@ static bool count_symbols(const struct reader *r, uint64_t *first, uint64_t *cou
         return false;
     *first = u32(head.at + 4);
     blooms = u32(head.at + 8);
-    if (!part(table, 16 + 8 * blooms, 4 * (uint64_t)u32(head.at), &buckets))
+    if (u32(head.at) > MAX_SYMBOLS || !part(table, 16 + 8 * blooms, 4 * (uint64_t)u32(head.at), &buckets))
         return false;
     for (size_t i = 0; i < buckets.size; i += 4)
         if (u32(buckets.at + i) > last)
