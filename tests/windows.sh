@@ -52,8 +52,8 @@ from build_ffi import ffibuilder
 ffibuilder.emit_c_code(sys.argv[1])
 EOF
 shopt -s extglob
-extension loader/_core/_call -- loader/_core/!(library|_ffi|elf_read|elf_facts).c &
-extension loader/_core/_elf -- loader/_core/elf_{read,facts}.c
+extension loader/_core/_call -- loader/_core/!(library|_ffi|elf_*).c &
+extension loader/_core/_elf -- loader/_core/elf_*.c
 extension loader/htmlize/_engine -- loader/htmlize/_engine/*.c
 wait $!
 $cc -std=c11 "${flags[@]}" -Iloader/_core -c loader/_core/library.c -o "$work/library.o"

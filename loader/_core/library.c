@@ -119,6 +119,8 @@ static bool write_all(int descriptor, const char *data, size_t size)
         ssize_t written = write(descriptor, data, size);
         if (written < 0 && errno == EINTR)
             continue;
+        if (written == 0)
+            errno = EIO; /* no reason is given then, and none would look like success */
         if (written <= 0)
             return false;
         data += written;
