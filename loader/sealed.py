@@ -29,7 +29,7 @@ _COPY_FIELDS = _COPY.item.fields  # the same
 _NO_DESCRIPTOR = (-1,)  # the first field's value
 #: By library_copy.step: what is said, and the cure.
 _FAILURES = {
-    1: ("no memory file for its checked copy", "Raise the limits on memory and open files"),
+    1: ("no memory file for its checked copy", "Raise the limits on memory and open files; vm.memfd_noexec must be below 2"),
     2: ("its checked copy could not be sealed", None),
     3: ("cannot be opened from memory", "Mount /proc"),
 }
