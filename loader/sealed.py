@@ -27,9 +27,10 @@ _open_for_life: list[int] = []
 _COPY, _native_seal = ffi.typeof("library_copy *"), lib.library_seal  # made now; see library.py
 _COPY_FIELDS = _COPY.item.fields  # the same
 _NO_DESCRIPTOR = (-1,)  # the first field's value
+_LIMITS = "Raise the limits on memory and open files; vm.memfd_noexec must be below 2"
 #: By library_copy.step: what is said, and the cure.
 _FAILURES = {
-    1: ("no memory file for its checked copy", "Raise the limits on memory and open files; vm.memfd_noexec must be below 2"),
+    1: ("no memory file for its checked copy", _LIMITS),
     2: ("its checked copy could not be sealed", None),
     3: ("cannot be opened from memory", "Mount /proc"),
 }
