@@ -155,8 +155,10 @@ def test_refused_library_leaves_no_descriptor(build: Build, greeter: loader.Cont
 OBSTACLES = {
     "no descriptor": (
         "resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))",
-        "no memory file for its checked copy; found Too many open files. Raise the limits on memory and open files; "
-        + "vm.memfd_noexec must be below 2",
+        (
+            "no memory file for its checked copy; found Too many open files. "
+            "Raise the limits on memory and open files; vm.memfd_noexec must be below 2"
+        ),
     ),
     "too large": (
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))",
