@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader.errors import ContractError
 from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
+from loader.layout import form_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
+
+    from loader.layout import Form
 
 __all__ = ["MAX_PARAMETERS", "Contract", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]
 
@@ -27,8 +30,6 @@ _T = TypeVar("_T")
 
 class Kind(enum.Enum):
     """What a parameter or a struct's member is."""
-
-    __hash__ = object.__hash__  # Enum's own is Python, and every load looks kinds up
 
     TEXT = "text"  #: loader_text: UTF-8; str in Python
     BYTES = "bytes"  #: loader_bytes; bytes in Python
@@ -60,9 +61,6 @@ class Struct:
     size: int
     fields: tuple[Field, ...]
     sized: bool
-
-    def __hash__(self) -> int:  # every load looks structs up; equality tells those of one name and size apart
-        return hash((self.name, self.size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class Contract:
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
     compared), or None if it was not made of a header. marker: the symbol by which a plugin says that it implements
     this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must have, and of
-    the others.
+    the others. forms: its functions as the C side is told of them.
     """
 
     name: str
@@ -122,12 +120,17 @@ class Contract:
     marker: str = field(init=False, repr=False, compare=False)
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
     optional: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    forms: tuple[Form, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
         keep(self, "marker", f"{self.name}_abi_{self.major}_{self.minor}")
         keep(self, "required", tuple(each.name for each in self.functions if not each.optional))
         keep(self, "optional", tuple(each.name for each in self.functions if each.optional))
+        keep(self, "forms", tuple(map(form_of, self.functions)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Contract, (self.name, self.major, self.minor, self.functions, self.services, self.digest)
 
     @classmethod
     def from_header(

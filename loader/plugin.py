@@ -8,23 +8,18 @@ file; status codes become exceptions there and nowhere else.
 from __future__ import annotations
 
 import os
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from loader._core._call import Function, Owner, Services, forked, set_error_factory, set_log
-from loader.contract import Kind
 from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError
 from loader.identity import plugin_name
-from loader.layout import native_parameter
 
 if TYPE_CHECKING:
-    import inspect
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from loader._core._call import Layout
-    from loader.contract import Contract, Parameter
-    from loader.contract import Function as Declared
+    from loader.contract import Contract
+    from loader.layout import Form
     from loader.library import Library
     from loader.trust import TrustedImage
 
@@ -61,7 +56,7 @@ class Plugin:
     def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
         candidate = trusted.candidate
         functions: dict[str, Function] = {}
-        for form in _forms_of(candidate.contract):
+        for form in candidate.contract.forms:
             if form.name not in candidate.missing:
                 functions[form.name] = self._bind(form, library, owner)
         # Functions first: an attribute of ours wins over a function of the same name.
@@ -74,7 +69,7 @@ class Plugin:
         self.functions = MappingProxyType(functions)
         self.owner = owner
 
-    def _bind(self, form: _Form, library: Library, owner: Owner) -> Function:
+    def _bind(self, form: Form, library: Library, owner: Owner) -> Function:
         address = library.address(form.name)
         if address is None:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {form.name} is not found once loaded", path=owner.path)
@@ -116,48 +111,6 @@ def bind(
     forked = image.go and library.process != os.getpid()
     owner = Owner(name, image.path, services, max_output, not image.go, image.digest, forked)
     return Plugin(trusted, library, owner)
-
-
-class _Form(NamedTuple):
-    """A declared function as the C side wants it told."""
-
-    name: str
-    parameters: tuple[tuple[str, str, int, bool, Layout | None], ...]
-    gives_bytes: bool
-    doc: str
-    signature: Callable[[], inspect.Signature]
-
-
-#: The contract that was bound last, and its functions' forms: a thousand plugins share them.
-_last: tuple[Contract | None, tuple[_Form, ...]] = (None, ())
-
-
-def _forms_of(contract: Contract) -> tuple[_Form, ...]:
-    global _last  # noqa: PLW0603 - a cache of one
-    known, forms = _last
-    if known is not contract:
-        forms = tuple(map(_form, contract.functions))
-        _last = contract, forms
-    return forms
-
-
-def _form(declared: Declared) -> _Form:
-    parameters = tuple((each.name, *native_parameter(each)) for each in declared.parameters)
-    gives_bytes = declared.gives is Kind.BYTES
-    return _Form(declared.name, parameters, gives_bytes, declared.doc, partial(_signature, declared))
-
-
-def _signature(declared: Declared) -> inspect.Signature:
-    import inspect  # noqa: PLC0415 - slow to import, and only wanted by people and tools
-
-    kinds: dict[Kind, Any] = {Kind.TEXT: str, Kind.BYTES: bytes, Kind.INTEGER: int, Kind.STRUCT: Any}
-
-    def one(parameter: Parameter) -> inspect.Parameter:
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        return inspect.Parameter(parameter.name, kind, annotation=kinds[parameter.kind])
-
-    gives = bytes if declared.gives is Kind.BYTES else str
-    return inspect.Signature([one(p) for p in declared.parameters], return_annotation=gives)
 
 
 # ---- What comes back from plugins --------------------------------------------------------------------------

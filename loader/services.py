@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Services
 from loader.errors import ServiceError
-from loader.layout import KIND_LETTER, native_parameter
+from loader.layout import letter_of, native_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ class ServiceTable:
                 missing.append(function.name)
             parameters = tuple(native_parameter(parameter) for parameter in function.parameters)
             # 0: no result parameter; what the callable gives is written to the call's output.
-            result = 0 if function.result is None else ord(KIND_LETTER[function.result.kind])
+            result = 0 if function.result is None else ord(letter_of(function.result.kind))
             functions.append((implementation, parameters, result))
         if missing:
             raise ServiceError(
