@@ -63,14 +63,14 @@ def copy_of(image: Image) -> Copy:
     """A copy of an image's bytes. Raises LibraryError."""
     if not hasattr(os, "memfd_create"):
         return _private(image)
-    path, made = os.fsencode(image.path), ffi.new(_COPY, _NO_DESCRIPTOR)
+    path, data, made = os.fsencode(image.path), image.data, ffi.new(_COPY, _NO_DESCRIPTOR)
     try:
-        error = _native_seal(path, image.data, image.size, 0, made)
+        error = _native_seal(path, data, len(data), 0, made)
         if made.descriptor in _numbers:
             used, least = made.descriptor, max(_numbers) + 1
             made.descriptor = -1
             os.close(used)
-            error = _native_seal(path, image.data, image.size, least, made)
+            error = _native_seal(path, data, len(data), least, made)
         if error:
             what, cure = _FAILURES[made.step]
             raise LibraryError(what, path=image.path, found=os.strerror(error), cure=cure)

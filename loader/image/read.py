@@ -27,8 +27,7 @@ KINDS: Final = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
 }
-# OpenSSL looks an algorithm up at its first use, which takes longer than a small file's digest: now, and once.
-_SHA256: Final = hashlib.sha256()
+hashlib.sha256()  # OpenSSL looks an algorithm up at its first use, which takes longer than a small file's digest
 # Opening a fifo must not wait for a writer, nor make a terminal ours; children must not inherit it.
 FLAGS: Final = (
     os.O_RDONLY
@@ -76,9 +75,7 @@ def read_bytes(
     Raises:
         ImageError: see read_image.
     """
-    digest = _SHA256.copy()
-    digest.update(data)
-    file = File(path=path, data=data, digest=digest.hexdigest(), stat=stat, way=way)
+    file = File(path, data, hashlib.sha256(data).hexdigest(), stat, way)
     magic = data[:4]
     if magic == b"\x7fELF":
         return (read_quickly(file) if quick else None) or read_elf(file)
