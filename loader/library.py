@@ -18,20 +18,17 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from loader._core._call import Owner, loading
+from loader._core._call import Owner
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
 from loader.identity import plugin_name
 from loader.neighbours import neighbours_of
-from loader.sealed import copy_of
+from loader.sealed import open_checked
 from loader.trust import NAMED, check_image, check_place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from loader.image import Image
     from loader.neighbours import Neighbour
     from loader.trust import Policy, TrustedImage
@@ -45,10 +42,9 @@ if hasattr(
 ):  # a child must not inherit the lock held by a thread that it does not have
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
-_ERROR_SIZE = 1024
 # cffi reads a type's name, and makes a function of the C side, at first use: now, not on every process's first load.
-_CHARS, _HANDLE = ffi.typeof("char[]"), ffi.typeof("void *[1]")
-_native_open, _native_symbol = lib.library_open, lib.library_symbol
+_OPENED, _native_symbol = ffi.typeof("library_opened *"), lib.library_symbol
+_OPENED_FIELDS = _OPENED.item.fields  # the same
 _MANY = 1 << 18  # bytes of a file
 
 
@@ -56,20 +52,24 @@ _MANY = 1 << 18  # bytes of a file
 class Library:
     """An opened shared library. Valid as long as the process.
 
-    `image` is what was checked, mostly without its bytes; `handle` holds the system's (a cffi ``void *[1]``);
-    `process` is the id of the one that opened it, which may be this one's parent; `file` is (device, inode) of the
-    copy that is mapped; `neighbours` are the libraries from beside it that were opened for it.
+    `image` is what was checked, mostly without its bytes; `opened` is the C side's (a cffi ``library_opened *``);
+    `neighbours` are the libraries from beside it that were opened for it; `process` is the id of the one that opened
+    it, which may be this one's parent.
     """
 
     image: Image
-    handle: Any = field(repr=False, compare=False)
-    process: int = field(default_factory=os.getpid, repr=False, compare=False)
-    file: tuple[int, int] = field(default=(0, 0), repr=False, compare=False)
+    opened: Any = field(repr=False, compare=False)
     neighbours: tuple[Library, ...] = field(default=(), repr=False, compare=False)
+    process: int = field(default_factory=os.getpid, repr=False, compare=False)
+
+    @property
+    def file(self) -> tuple[int, int]:
+        """(device, inode) of the copy that is mapped."""
+        return self.opened.device, self.opened.inode
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
-        found: int = _native_symbol(self.handle[0], symbol.encode())
+        found: int = _native_symbol(self.opened.handle, symbol.encode())
         return found or None
 
 
@@ -179,29 +179,19 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
         elif neighbour.image.digest not in needed_by:  # libraries may need each other
             here = (*needed_by, image.digest)
             neighbours.append(_open_neighbour(image, neighbour, policy, strict=strict, needed_by=here))
-    copy = copy_of(image)
+    owner, opened = Owner(plugin_name(image.path), image.path, digest=image.digest), ffi.new(_OPENED)
+    # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a neighbour
+    # stay: they may be judged once more, by another plugin's policy.
+    facts = image if needed_by or image.size < _MANY else image.without_bytes()
+    library = Library(facts, opened, tuple(neighbours))
+    _opened[image.digest] = library  # now: once it is loaded, memory must not run out before it is known
     try:
-        copy.keep()
-        error, handle = ffi.new(_CHARS, _ERROR_SIZE), ffi.new(_HANDLE)
-        # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a
-        # neighbour stay: they may be judged once more, by another plugin's policy.
-        facts = image if needed_by or image.size < _MANY else image.without_bytes()
-        library = Library(facts, handle, file=copy.file, neighbours=tuple(neighbours))
-        open_ = _opening(copy.path, image, error)
-        _opened[image.digest] = library  # now: once it is loaded, memory must not run out before it is known
-    except BaseException:
-        copy.drop()
-        raise
-    try:
-        loaded = open_()
-        handle[0] = loaded
-    except BaseException:  # there was no memory for the result: it may be loaded, so what it maps stays
-        del _opened[image.digest]
-        raise
-    if not loaded:
-        del _opened[image.digest]
-        copy.drop()
-        raise _explain(image, os.fsdecode(ffi.string(error)).replace(os.fsdecode(copy.path), image.path))
+        refusal = open_checked(image, owner, opened)
+    finally:
+        if not opened.handle:
+            del _opened[image.digest]
+    if refusal is not None:
+        raise _explain(image, refusal)
     return library
 
 
@@ -241,12 +231,6 @@ def _open_neighbour(
 def _known_as(image: Image) -> str | None:
     """The name by which the dynamic linker finds a library among those loaded."""
     return os.path.basename(image.path).lower() if image.machine.format == "pe" else image.soname
-
-
-def _opening(path: bytes, image: Image, error: Any) -> Callable[[], Any]:
-    """What opens it, with a breadcrumb: constructors may crash as well as functions. Returns the handle or NULL."""
-    owner = Owner(plugin_name(image.path), image.path, digest=image.digest)
-    return partial(loading, owner, _native_open, path, error, _ERROR_SIZE)
 
 
 def _explain(image: Image, text: str) -> LibraryError:

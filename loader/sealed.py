@@ -1,34 +1,32 @@
-"""Checked bytes -> a path that the dynamic linker opens and that nobody can change.
+"""Checked bytes -> opened by the dynamic linker, from where nobody can change them.
 
-On Linux a memory file, named after the plugin and sealed: not to be written to, cut off or unsealed, by
-anybody. Elsewhere a copy in a folder that only this user can enter, made for this process and removed at its
-end; on Windows, which keeps what is mapped, at the start of a later process.
+On Linux that is a memory file, named after the plugin and sealed: not to be written to, cut off or unsealed, by
+anybody; _core/library.c makes it and opens it in one step. Elsewhere a copy in a folder that only this user can
+enter, made for this process and removed at its end; on Windows, which keeps what is mapped, at the start of a later
+process.
 """
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from loader._core._call import loading
 from loader._core._ffi import ffi, lib
 from loader.errors import LibraryError
 
 if TYPE_CHECKING:
+    from loader._core._call import Owner
     from loader.image import Image
 
-__all__ = ["Copy", "copy_of"]
+__all__ = ["open_checked"]
 
-#: Descriptors that dlopen was given as /proc/N/fd/N. It knows a library by that path as well: should the
-#: application close them all, as daemons do, a new file under an old number would be taken for the old
-#: library.
-_numbers: set[int] = set()
 _folder: str | None = None
 _open_for_life: list[int] = []
-_COPY, _native_seal = ffi.typeof("library_copy *"), lib.library_seal  # made now; see library.py
-_COPY_FIELDS = _COPY.item.fields  # the same
-_NO_DESCRIPTOR = (-1,)  # the first field's value
+_open, _open_sealed = lib.library_open, lib.library_open_sealed  # made now; see library.py
+_MEMORY = hasattr(os, "memfd_create")
 _LIMITS = "Raise the limits on memory and open files; vm.memfd_noexec must be below 2"
-#: By library_copy.step: what is said, and the cure.
+#: By library_opened.step: what is said, and the cure.
 _FAILURES = {
     1: ("no memory file for its checked copy", _LIMITS),
     2: ("its checked copy could not be sealed", None),
@@ -38,50 +36,29 @@ _PREFIX = "native-plugins-"
 _IN_USE = "in-use"
 
 
-class Copy(NamedTuple):
-    """What dlopen is given: a path, the descriptor behind it (or None), and the (device, inode) that it maps."""
+def open_checked(image: Image, owner: Owner, opened: Any) -> str | None:
+    """Opens a copy of an image's bytes, and fills `opened`, a new cffi ``library_opened *``.
 
-    path: bytes
-    descriptor: int | None
-    file: tuple[int, int]
-
-    def keep(self) -> None:
-        """It is opened next: the descriptor stays open for life, as dlopen also knows a library by device and
-        inode.
-        """
-        if self.descriptor is not None:
-            _numbers.add(self.descriptor)
-
-    def drop(self) -> None:
-        """It was refused."""
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            _numbers.discard(self.descriptor)
-
-
-def copy_of(image: Image) -> Copy:
-    """A copy of an image's bytes. Raises LibraryError."""
-    if not hasattr(os, "memfd_create"):
-        return _private(image)
-    path, data, made = os.fsencode(image.path), image.data, ffi.new(_COPY, _NO_DESCRIPTOR)
-    try:
-        error = _native_seal(path, data, len(data), 0, made)
-        if made.descriptor in _numbers:
-            used, least = made.descriptor, max(_numbers) + 1
-            made.descriptor = -1
-            os.close(used)
-            error = _native_seal(path, data, len(data), least, made)
+    `owner` stands in crash reports: constructors may crash as well as functions. Returns what the dynamic linker said
+    if it refused, with the file's own path in it. Raises LibraryError if there could be no copy.
+    """
+    path = None
+    if _MEMORY:
+        data = image.data
+        error = loading(owner, _open_sealed, os.fsencode(image.path), data, len(data), opened)
         if error:
-            what, cure = _FAILURES[made.step]
+            what, cure = _FAILURES[opened.step]
             raise LibraryError(what, path=image.path, found=os.strerror(error), cure=cure)
-        return Copy(ffi.string(made.path), made.descriptor, (made.device, made.inode))
-    except BaseException:
-        if made.descriptor >= 0:
-            os.close(made.descriptor)
-        raise
+    else:
+        path = _private(image, opened)
+        loading(owner, _open, path, opened)
+    if opened.handle:
+        return None
+    said, path = ffi.string(opened.error), path or ffi.string(opened.path)
+    return os.fsdecode(said.replace(path, os.fsencode(image.path)))
 
 
-def _private(image: Image) -> Copy:
+def _private(image: Image, opened: Any) -> bytes:
     global _folder  # noqa: PLW0603 - one folder a process
     if _folder is None or not os.path.isdir(_folder):
         _folder = _own_folder()
@@ -95,7 +72,8 @@ def _private(image: Image) -> Copy:
         with open(os.open(path, flags, 0o700), "wb") as file:
             file.write(image.data)
         status = os.stat(path)
-        return Copy(os.fsencode(path), None, (status.st_dev, status.st_ino))
+        opened.device, opened.inode = status.st_dev, status.st_ino
+        return os.fsencode(path)
     except OSError as error:
         raise LibraryError(
             "its checked copy could not be written", path=image.path, found=str(error)

@@ -20,6 +20,7 @@ from loader.trust import Policy, trust
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
+HEADER = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's")
 
 
@@ -43,7 +44,6 @@ def test_same_path_new_file(build: Build, greeter: loader.Contract, tmp_path: Pa
 @linux
 def test_file_cut_off_after_loading(run_python: Run, build: Build, tmp_path: Path) -> None:
     """Truncating, overwriting or removing the file of a loaded plugin does it no harm."""
-    header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
     path = tmp_path / "greeter.so"
     shutil.copy(build("hostile.c", "BUILD=3"), path)
     done = run_python(
@@ -61,7 +61,7 @@ os.unlink(path)
 print(plugin.greet("c"))
 """,
         path,
-        header,
+        HEADER,
     )
     assert done.stdout == "Hello, c!\n"
 
@@ -122,7 +122,6 @@ def _target(fd: str) -> str:
 @linux
 def test_descriptors_closed_by_someone_else(run_python: Run, build: Build) -> None:
     """An application that closes all descriptors, as daemons do, still gets the plugin it asks for next."""
-    header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
     paths = [build("hostile.c", "GREET=greets_with_build", f"BUILD={number}") for number in (6, 7, 8)]
     done = run_python(
         """
@@ -134,7 +133,7 @@ for path in sys.argv[2:]:
     os.closerange(3, 1000)
 print([plugin.greet("x") for plugin in plugins])
 """,
-        header,
+        HEADER,
         *paths,
     )
     assert done.stdout == "['6 greets x', '7 greets x', '8 greets x']\n"
@@ -165,7 +164,11 @@ OBSTACLES = {
         "its checked copy could not be sealed; found File too large",
     ),
     "all numbers used before": (
-        "sealed._numbers.update((free, hard))",
+        (
+            "loader.load(sys.argv[3], contract=greeter)\n"
+            "os.close(free)\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, hard))"
+        ),
         "its checked copy could not be sealed; found Invalid argument",
     ),
     "no /proc": (
@@ -177,7 +180,9 @@ OBSTACLES = {
 
 @linux
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_a_file_that_cannot_be_copied(run_python: Run, hello: Path, tmp_path: Path, obstacle: str) -> None:
+def test_a_file_that_cannot_be_copied(
+    run_python: Run, build: Build, hello: Path, tmp_path: Path, obstacle: str
+) -> None:
     """The step that failed is named, with what mends it, and no descriptor stays open."""
     if obstacle == "no /proc" and os.getuid() != 0:
         pytest.skip("only root can take /proc away from a process")
@@ -185,21 +190,27 @@ def test_a_file_that_cannot_be_copied(run_python: Run, hello: Path, tmp_path: Pa
     done = run_python(
         f"""
 import os, resource, sys
-from loader import LibraryError, read_image, sealed
-image, folder = read_image(sys.argv[1]), sys.argv[2]
+import loader
+from loader.handshake import shake_hands
+from loader.library import open_library
+from loader.trust import DEFAULT_POLICY, trust
+folder, greeter = sys.argv[2], loader.Contract.from_header(sys.argv[4])
+trusted = trust(shake_hands(loader.read_image(sys.argv[1]), greeter), DEFAULT_POLICY)
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 free = os.dup(0)
 os.close(free)
 {act}
 try:
-    sealed.copy_of(image)
-except LibraryError as error:
+    open_library(trusted)
+except loader.LibraryError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 assert os.dup(0) == free
 """,
         hello,
         tmp_path,
+        build("hostile.c", "BUILD=30"),
+        HEADER,
     )
     assert done.stdout == f"{hello}: {said}\n"
 
@@ -221,7 +232,6 @@ def test_neighbour_is_found(
     run_python: Run, build: Build, neighbours: Path, tmp_path: Path, origin: str, tags: str
 ) -> None:
     """A library in a folder named relative to the plugin ($ORIGIN) is found, though it runs from memory."""
-    header = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
     flags = [f"-L{neighbours}", "-lneighbour", f"-Wl,{tags},-rpath,{origin}/lib"]
     path = tmp_path / "needy.so"
     shutil.copy(build("hostile.c", "NEEDS=neighbour", "GREET=asks_neighbour", flags=flags), path)
@@ -229,7 +239,7 @@ def test_neighbour_is_found(
         "import sys, loader\n"
         "print(loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2])).greet(''))",
         path,
-        header,
+        HEADER,
     )
     assert done.stdout == "neighbour says 17\n"
 

@@ -12,15 +12,16 @@ ffibuilder.cdef(
     typedef struct { const char *data; size_t size; } loader_text;
     typedef struct { const unsigned char *data; size_t size; } loader_bytes;
 
-    void *library_open(const char *path, char *error, size_t size);
-    uintptr_t library_symbol(void *handle, const char *name);
     typedef struct {
-        int descriptor;
-        char path[64];
+        void *handle;
         unsigned long long device, inode;
         int step;
-    } library_copy;
-    int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy);
+        char path[64];
+        char error[1024];
+    } library_opened;
+    void library_open(const char *path, library_opened *opened);
+    int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
+    uintptr_t library_symbol(void *handle, const char *name);
     """
 )
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined(__linux__)
@@ -39,20 +40,20 @@ static void describe(unsigned long code, char *error, size_t size)
     snprintf(error, size, "Windows error %lu%s%s", code, written > 0 ? ": " : "", text);
 }
 
-void *library_open(const char *path, char *error, size_t size)
+void library_open(const char *path, library_opened *opened)
 {
     wchar_t wide[32768];
     HMODULE module;
 
     if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, 32768) == 0) {
-        snprintf(error, size, "its path is not UTF-8 or too long");
-        return NULL;
+        snprintf(opened->error, sizeof opened->error, "its path is not UTF-8 or too long");
+        return;
     }
     /* Dependencies from the library's own folder and the system's, never from the working directory. */
     module = LoadLibraryExW(wide, NULL, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS);
     if (module == NULL)
-        describe(GetLastError(), error, size);
-    return (void *)module;
+        describe(GetLastError(), opened->error, sizeof opened->error);
+    opened->handle = (void *)module;
 }
 
 uintptr_t library_symbol(void *handle, const char *name)
@@ -63,7 +64,7 @@ uintptr_t library_symbol(void *handle, const char *name)
 #else
 #  include <dlfcn.h>
 
-void *library_open(const char *path, char *error, size_t size)
+void library_open(const char *path, library_opened *opened)
 {
     /* NOW: a missing symbol is found here and not in the middle of a call. LOCAL: a plugin does not see
      * another one's symbols. NODELETE: with a thread still inside at exit, unmapping crashed 6 times of 10. */
@@ -71,13 +72,11 @@ void *library_open(const char *path, char *error, size_t size)
 #  ifdef RTLD_NODELETE
     flags |= RTLD_NODELETE;
 #  endif
-    void *handle = dlopen(path, flags);
-
-    if (handle == NULL) {
+    opened->handle = dlopen(path, flags);
+    if (opened->handle == NULL) {
         const char *text = dlerror();
-        snprintf(error, size, "%s", text == NULL ? "the system gave no reason" : text);
+        snprintf(opened->error, sizeof opened->error, "%s", text == NULL ? "the system gave no reason" : text);
     }
-    return handle;
 }
 
 uintptr_t library_symbol(void *handle, const char *name)
@@ -129,12 +128,45 @@ static bool write_all(int descriptor, const char *data, size_t size)
     return true;
 }
 
-/* Not below `least`: the same file under another number. */
-static int moved(int descriptor, int least)
-{
-    int other = descriptor < least ? fcntl(descriptor, F_DUPFD_CLOEXEC, least) : descriptor;
+/* Numbers that dlopen was given as /proc/N/fd/N, a bit each. It knows a library by that path as well: should the
+ * application close all descriptors, as daemons do, a new file under an old number would be taken for the old library. */
+static struct {
+    unsigned char *bits;
+    int room, highest; /* both in bits; `highest` is the last that is set */
+} used = {NULL, 0, -1};
 
-    if (other != descriptor && other >= 0)
+/* Makes room for the bit of a number. */
+static bool reserve(int number)
+{
+    size_t bytes = (size_t)number / 8 + 1, had = (size_t)used.room / 8;
+    unsigned char *bits = bytes <= had ? used.bits : realloc(used.bits, bytes);
+
+    if (bits == NULL)
+        return false;
+    if (bytes > had) {
+        memset(bits + had, 0, bytes - had);
+        used.bits = bits;
+        used.room = (int)(8 * bytes);
+    }
+    return true;
+}
+
+/* The same file under a number that was never used, with room for its bit. -1: there is none; it is as it was then. */
+static int unused_number(int descriptor)
+{
+    int other = descriptor;
+
+    if (descriptor < used.room && (used.bits[descriptor / 8] >> descriptor % 8 & 1) != 0)
+        other = fcntl(descriptor, F_DUPFD_CLOEXEC, used.highest + 1);
+    if (other < 0)
+        return -1;
+    if (!reserve(other)) {
+        if (other != descriptor)
+            close(other);
+        errno = ENOMEM;
+        return -1;
+    }
+    if (other != descriptor)
         close(descriptor);
     return other;
 }
@@ -153,28 +185,35 @@ static bool find_path(int descriptor, char *path, size_t room)
     return true;
 }
 
-int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy)
+int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened)
 {
     const char *slash = strrchr(path, '/');
     int descriptor = memory_file(slash == NULL ? path : slash + 1), other, error;
     struct stat status;
 
-    copy->descriptor = -1;
-    copy->step = 1;
+    opened->step = LIBRARY_COPY;
     if (descriptor < 0)
         return errno;
-    copy->step = 2;
+    opened->step = LIBRARY_SEAL;
     if (!write_all(descriptor, data, size) ||
         fcntl(descriptor, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
-        fstat(descriptor, &status) != 0 || (other = moved(descriptor, least)) < 0)
+        fstat(descriptor, &status) != 0 || (other = unused_number(descriptor)) < 0)
         goto failed;
     descriptor = other;
-    copy->step = 3;
-    if (!find_path(descriptor, copy->path, sizeof copy->path))
+    opened->step = LIBRARY_PATH;
+    if (!find_path(descriptor, opened->path, sizeof opened->path))
         goto failed;
-    copy->descriptor = descriptor;
-    copy->device = status.st_dev;
-    copy->inode = status.st_ino;
+    opened->step = LIBRARY_LINK;
+    opened->device = status.st_dev;
+    opened->inode = status.st_ino;
+    library_open(opened->path, opened);
+    if (opened->handle == NULL) {
+        close(descriptor);
+        return 0;
+    }
+    /* It stays open for life: dlopen also knows a library by device and inode. */
+    used.bits[descriptor / 8] |= (unsigned char)(1 << descriptor % 8);
+    used.highest = descriptor > used.highest ? descriptor : used.highest;
     return 0;
 failed:
     error = errno;
@@ -182,14 +221,12 @@ failed:
     return error;
 }
 #else
-int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy)
+int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened)
 {
     (void)path;
     (void)data;
     (void)size;
-    (void)least;
-    copy->descriptor = -1;
-    copy->step = 1;
+    opened->step = LIBRARY_COPY;
     return ENOSYS;
 }
 #endif

@@ -5,24 +5,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How far opening one has come. */
+enum {
+    LIBRARY_LINK = 0, /* to the dynamic linker; `error` has its text if there is no handle */
+    LIBRARY_COPY = 1, /* to the memory file */
+    LIBRARY_SEAL = 2, /* to its bytes and seals */
+    LIBRARY_PATH = 3  /* to /proc, for a path to it */
+};
+
+/* A library that is to be opened, filled with 0, or was. */
+typedef struct {
+    void *handle;                     /* the system's; NULL: it is not open */
+    unsigned long long device, inode; /* of what is mapped, as fstat and /proc/PID/maps say them */
+    int step;                         /* where it ended, see above */
+    char path[64];                    /* of the memory file, for every process of the /proc that is mounted */
+    char error[1024];                 /* ended by NUL */
+} library_opened;
+
 /* Opens the library at `path` (UTF-8), all symbols resolved now, none given to other libraries, never to be
- * unmapped. Returns its handle, or NULL with the system's text in `error` (`size` bytes, ended by NUL). */
-void *library_open(const char *path, char *error, size_t size);
+ * unmapped. */
+void library_open(const char *path, library_opened *opened);
+
+/* Copies `size` bytes to a Linux memory file, which nobody can change, cut off, extend or unseal, and opens that.
+ * Its name, which debuggers and profilers show, is the last part of `path`, cut to what the system takes. Returns an
+ * errno if `step` is not LIBRARY_LINK, else 0; nothing is left behind if there is no handle. One thread at a time. */
+int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
 
 /* The address of an exported symbol, or 0. */
 uintptr_t library_symbol(void *handle, const char *name);
-
-/* A Linux memory file whose bytes can be read and mapped, and by nobody changed, cut off, extended or unsealed. */
-typedef struct {
-    int descriptor;                   /* closed by exec; -1: there is none */
-    char path[64];                    /* leads to it, for every process of the /proc that is mounted */
-    unsigned long long device, inode; /* as fstat and /proc/PID/maps say them */
-    int step;                         /* the one that failed: 1 to make it, 2 to write and seal it, 3 to find /proc */
-} library_copy;
-
-/* Copies `size` bytes to a new memory file, whose descriptor is not below `least`. Its name, which debuggers and
- * profilers show, is the last part of `path`, cut to what the system takes. Returns 0, or an errno; nothing is left
- * behind then. */
-int library_seal(const char *path, const char *data, size_t size, int least, library_copy *copy);
 
 #endif
