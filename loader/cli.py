@@ -234,7 +234,7 @@ def _call(options: Namespace) -> int:
     """Loads a plugin and calls one function of it."""
     from loader._cli.supervise import supervise  # noqa: PLC0415
     from loader._cli.values import arguments_of  # noqa: PLC0415
-    from loader.plugin import plugin_name  # noqa: PLC0415
+    from loader.identity import plugin_name  # noqa: PLC0415
 
     contract = _contract(options)
     if contract is None:  # cannot be: argparse asks for it

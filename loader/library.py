@@ -29,11 +29,12 @@ from loader.sealed import open_checked
 from loader.trust import NAMED, check_image, check_place
 
 if TYPE_CHECKING:
+    from loader._core._call import Services
     from loader.image import Image
     from loader.neighbours import Neighbour
     from loader.trust import Policy, TrustedImage
 
-__all__ = ["Library", "Mapping", "go_runtimes", "mappings", "open_library"]
+__all__ = ["Library", "Mapping", "go_runtimes", "mappings", "open_library", "owner_of"]
 
 _lock = threading.Lock()
 _opened: dict[str, Library] = {}
@@ -113,11 +114,25 @@ def go_runtimes() -> list[Library]:
     return [library for library in list(_opened.values()) if library.image.go]
 
 
-def open_library(trusted: TrustedImage, *, one_go: bool = False, forked: bool = False) -> Library:
+def owner_of(
+    image: Image, name: str | None = None, services: Services | None = None, max_output: int | None = None
+) -> Owner:
+    """A file's plugin as the C side knows it, from its constructors on.
+
+    `name`: if not the file's. `services`: what is lent to it. `max_output`: the most bytes that one call may write.
+    """
+    file = image.file
+    return Owner(name or plugin_name(file.path), file.path, services, max_output, not image.go, file.digest)
+
+
+def open_library(
+    trusted: TrustedImage, owner: Owner, *, one_go: bool = False, forked: bool = False
+) -> Library:
     """Maps a trusted file's bytes and runs its constructors.
 
-    `one_go`: refuse a second Go runtime in this process; otherwise a warning is logged. `forked`: return a
-    library with a Go runtime that was started before the fork, which must not be called.
+    `owner`: whose they are, in crash reports; see owner_of. `one_go`: refuse a second Go runtime in this process;
+    otherwise a warning is logged. `forked`: return a library with a Go runtime that was started before the fork,
+    which must not be called.
 
     Raises:
         LibraryError: the system could not load it; the message says what is missing.
@@ -130,7 +145,7 @@ def open_library(trusted: TrustedImage, *, one_go: bool = False, forked: bool = 
         if known is None:
             if image.go:
                 _look_for_go(image, refuse=one_go)
-            known = _open(image, trusted.policy, strict=trusted.held != NAMED, needed_by=())
+            known = _open(image, owner, trusted.policy, strict=trusted.held != NAMED, needed_by=())
         else:
             _check_again(known, trusted.policy)
         if image.go and known.process != os.getpid() and not forked:
@@ -171,7 +186,9 @@ def _check_again(library: Library, policy: Policy) -> None:
         _check_again(neighbour, policy)
 
 
-def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, ...]) -> Library:
+def _open(
+    image: Image, owner: Owner, policy: Policy, *, strict: bool, needed_by: tuple[str, ...]
+) -> Library:
     neighbours = []
     for neighbour in neighbours_of(image, strict=strict):
         if not neighbour.beside:
@@ -179,7 +196,7 @@ def _open(image: Image, policy: Policy, *, strict: bool, needed_by: tuple[str, .
         elif neighbour.image.digest not in needed_by:  # libraries may need each other
             here = (*needed_by, image.digest)
             neighbours.append(_open_neighbour(image, neighbour, policy, strict=strict, needed_by=here))
-    owner, opened = Owner(plugin_name(image.path), image.path, digest=image.digest), ffi.new(_OPENED)
+    opened = ffi.new(_OPENED)
     # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a neighbour
     # stay: they may be judged once more, by another plugin's policy.
     facts = image if needed_by or image.size < _MANY else image.without_bytes()
@@ -225,7 +242,8 @@ def _open_neighbour(
         _check_again(known, policy)
         # The same bytes; but it is the way to this file that policies ask for.
         return replace(known, image=neighbour.image)
-    return _open(neighbour.image, policy, strict=strict, needed_by=needed_by)
+    owner = owner_of(neighbour.image)
+    return _open(neighbour.image, owner, policy, strict=strict, needed_by=needed_by)
 
 
 def _known_as(image: Image) -> str | None:

@@ -15,9 +15,10 @@ from loader.contract import Contract
 from loader.discover import find
 from loader.errors import LibraryError, LoaderError
 from loader.handshake import Candidate, shake_hands
+from loader.identity import plugin_name
 from loader.image import Image, read_image
-from loader.library import open_library
-from loader.plugin import Plugin, bind, plugin_name
+from loader.library import open_library, owner_of
+from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, Policy, asks_for_way, asks_nothing, trust
 
 if TYPE_CHECKING:
@@ -76,8 +77,9 @@ def load(
     trusted = trust(candidate, policy)
     if quarantine is not None:
         quarantine.check(image)
-    library = open_library(trusted, one_go=one_go)
-    return bind(trusted, library, name=name, services=services, max_output=max_output)
+    owner = owner_of(image, name, services, max_output)
+    library = open_library(trusted, owner, one_go=one_go)
+    return bind(trusted, library, owner)
 
 
 def read_plugin(path: str | os.PathLike[str], policy: Policy) -> Image:
@@ -104,7 +106,8 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     trusted = trust(shake_hands(image, contract), DEFAULT_POLICY)
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
-    return bind(trusted, open_library(trusted, forked=True), name=name)
+    owner = owner_of(image, name)
+    return bind(trusted, open_library(trusted, owner, forked=True), owner)
 
 
 # Said here and not by Plugin itself, because unpickling walks the road, which lies above plugin.py.

@@ -11,19 +11,19 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from loader._core._call import Function, Owner, Services, forked, set_error_factory, set_log
+from loader._core._call import Function, forked, set_error_factory, set_log
 from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError
-from loader.identity import plugin_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loader._core._call import Owner
     from loader.contract import Contract
     from loader.layout import Form
     from loader.library import Library
     from loader.trust import TrustedImage
 
-__all__ = ["Plugin", "bind", "plugin_name"]
+__all__ = ["Plugin", "bind"]
 
 class Plugin:
     """A loaded plugin: the contract's functions as attributes, ``plugin.greet("World")``.
@@ -97,19 +97,10 @@ class Plugin:
         return f"<plugin {self.name} ({self.contract.name} {self.version[0]}.{self.version[1]}) from {self.path}>"
 
 
-def bind(
-    trusted: TrustedImage,
-    library: Library,
-    *,
-    name: str | None = None,
-    services: Services | None = None,
-    max_output: int | None = None,
-) -> Plugin:
-    """Makes a Plugin of an opened library. `max_output`: the most bytes that one call may write."""
-    image = trusted.candidate.image
-    name = name or plugin_name(image.path)
-    forked = image.go and library.process != os.getpid()
-    owner = Owner(name, image.path, services, max_output, not image.go, image.digest, forked)
+def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
+    """Makes a Plugin of a library that was opened for `owner`."""
+    if trusted.candidate.image.go and library.process != os.getpid():
+        owner.set_forked()
     return Plugin(trusted, library, owner)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader.errors import LoaderError
 from loader.handshake import Candidate, shake_hands
-from loader.library import Library, mappings, open_library
+from loader.library import Library, mappings, open_library, owner_of
 from loader.load import read_plugin
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, TrustedImage, trust
@@ -97,8 +97,9 @@ def load_report(
         image = clock.stage("image", lambda: read_plugin(path, policy), _of_image)
         candidate = clock.stage("handshake", lambda: shake_hands(image, contract), _of_candidate)
         trusted = clock.stage("trust", lambda: trust(candidate, policy), _of_trusted)
-        library = clock.stage("library", lambda: open_library(trusted), _of_library)
-        plugin = clock.stage("plugin", lambda: bind(trusted, library), _of_plugin)
+        owner = owner_of(image)
+        library = clock.stage("library", lambda: open_library(trusted, owner), _of_library)
+        plugin = clock.stage("plugin", lambda: bind(trusted, library, owner), _of_plugin)
     except LoaderError:
         return LoadReport(os.path.abspath(path), tuple(clock.stages))
     return LoadReport(plugin.path, tuple(clock.stages), plugin)

@@ -35,7 +35,7 @@ from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
 from loader.image import read_bytes
 from loader.layout import layout_of
-from loader.library import _opened, open_library
+from loader.library import _opened, open_library, owner_of
 from loader.plugin import bind
 from loader.registry import Registry
 from loader.trust import Policy, trust
@@ -352,9 +352,15 @@ def in_use(succeeded: bool) -> None:
     equal(second.htmlize(TEXT), HTML)
 
 
+def opens() -> None:
+    """A library, for a plugin of its name."""
+    open_library(trusted, owner_of(trusted.candidate.image))
+
+
 def binds() -> None:
     """The functions of a library."""
-    equal(bind(trusted, open_library(trusted), name="bound").echo("x"), "x")
+    bound = owner_of(trusted.candidate.image, "bound")
+    equal(bind(trusted, open_library(trusted, bound), bound).echo("x"), "x")
 
 
 waiting: list[loader.Plugin] = []
@@ -388,7 +394,7 @@ SCENES |= {
     "a plugin is bound": Scene(binds),
     "a plugin is registered": Scene(lambda: registry.add(lent, ["c", "d"]), added),
     "a plugin is loaded": Scene(loads, loaded),
-    "a library is opened": Scene(lambda: open_library(trusted), before=forget_library, grows=True),
+    "a library is opened": Scene(opens, before=forget_library, grows=True),
     "a plugin is taken into use": Scene(lambda: second.load(WRAPS), in_use),
 }
 

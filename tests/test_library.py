@@ -14,7 +14,7 @@ import pytest
 import loader
 from loader.errors import LibraryError
 from loader.handshake import shake_hands
-from loader.library import open_library
+from loader.library import open_library, owner_of
 from loader.trust import Policy, trust
 
 Build = Callable[..., Path]
@@ -26,7 +26,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Lin
 
 def opened(path: Path, contract: loader.Contract) -> loader.library.Library:
     """The library of a file, by the road."""
-    return open_library(trust(shake_hands(loader.read_image(path), contract), Policy()))
+    image = loader.read_image(path)
+    return open_library(trust(shake_hands(image, contract), Policy()), owner_of(image))
 
 
 def test_same_path_new_file(build: Build, greeter: loader.Contract, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_a_file_that_cannot_be_copied(
 import os, resource, sys
 import loader
 from loader.handshake import shake_hands
-from loader.library import open_library
+from loader.library import open_library, owner_of
 from loader.trust import DEFAULT_POLICY, trust
 folder, greeter = sys.argv[2], loader.Contract.from_header(sys.argv[4])
 trusted = trust(shake_hands(loader.read_image(sys.argv[1]), greeter), DEFAULT_POLICY)
@@ -201,7 +202,7 @@ free = os.dup(0)
 os.close(free)
 {act}
 try:
-    open_library(trusted)
+    open_library(trusted, owner_of(trusted.candidate.image))
 except loader.LibraryError as error:
     print(error)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -50,8 +50,8 @@ class Owner:
         max_output: int | None = None,
         fork_safe: bool = True,
         digest: str = "",
-        forked: bool = False,
     ) -> Owner: ...
+    def set_forked(self) -> None: ...
 
 class Layout:
     def __new__(

@@ -61,15 +61,15 @@ static char *label_of(PyObject *name, PyObject *path, PyObject *digest)
 
 static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "path", "services", "max_output", "fork_safe", "digest", "forked", NULL};
+    static char *names[] = {"name", "path", "services", "max_output", "fork_safe", "digest", NULL};
     PyObject *name, *path, *services = Py_None, *max_output = Py_None, *digest = NULL;
     char *label;
-    int fork_safe = 1, forked = 0;
+    int fork_safe = 1;
     size_t limit = SIZE_MAX;
     core_owner *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU|OOpUp:Owner", names, &name, &path, &services, &max_output,
-                                     &fork_safe, &digest, &forked))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU|OOpU:Owner", names, &name, &path, &services, &max_output,
+                                     &fork_safe, &digest))
         return NULL;
     if (services != Py_None && Py_TYPE(services) != &core_services_type) {
         PyErr_SetString(PyExc_TypeError, "services is a Services or None");
@@ -91,7 +91,7 @@ static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->path = Py_NewRef(path);
     self->services = services == Py_None ? NULL : (core_services *)Py_NewRef(services);
     self->max_output = limit;
-    self->generation = core_generation - (forked ? 1 : 0); /* loaded before a fork */
+    self->generation = core_generation;
     self->fork_safe = fork_safe != 0;
     return (PyObject *)self;
 }
@@ -115,6 +115,12 @@ static int owner_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT((PyObject *)((core_owner *)object)->services);
     Py_VISIT(((core_owner *)object)->watch);
     return 0;
+}
+
+static PyObject *owner_set_forked(PyObject *object, PyObject *Py_UNUSED(none))
+{
+    ((core_owner *)object)->generation = core_generation - 1;
+    Py_RETURN_NONE;
 }
 
 static PyObject *owner_get_watch(PyObject *object, void *Py_UNUSED(closure))
@@ -147,15 +153,21 @@ static PyMemberDef owner_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
+static PyMethodDef owner_methods[] = {
+    {"set_forked", owner_set_forked, METH_NOARGS, "Its library was loaded before this process was forked."},
+    {NULL, NULL, 0, NULL},
+};
+
 PyTypeObject core_owner_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Owner",
-    .tp_doc = "Owner(name, path, services=None, max_output=None, fork_safe=True, digest=\"\", forked=False): "
+    .tp_doc = "Owner(name, path, services=None, max_output=None, fork_safe=True, digest=\"\"): "
               "a plugin, for the C side.",
     .tp_basicsize = sizeof(core_owner),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_new = owner_new,
     .tp_dealloc = owner_dealloc,
     .tp_traverse = owner_traverse,
+    .tp_methods = owner_methods,
     .tp_members = owner_members,
     .tp_getset = owner_getset,
 };
