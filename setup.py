@@ -32,7 +32,7 @@ PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.
 NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
 
 #: Of loader._core._elf; the rest of the folder is loader._core._call.
-ELF = ("elf_read.c", "elf_names.c", "elf_facts.c")
+ELF = ("elf_file.c", "elf_read.c", "elf_names.c", "elf_facts.c")
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()

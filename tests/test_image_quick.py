@@ -1,4 +1,4 @@
-"""elf_quick.py, _core/elf_read.c: the reader in C says what the reader in Python says, or leaves the file to it.
+"""elf_quick.py, _core/elf_*.c: the reader in C says what the reader in Python says, or leaves the file to it.
 
 Both also read every mutant of tests/fuzz/image_fuzz.py and so of test_image_damaged.py.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import loader
-from loader._core._elf import read_facts
+from loader._core._elf import read_facts, read_file
 from loader.image import File, Image, read_bytes, read_image
 from loader.image import read as reading
 from loader.image.elf import read_elf
@@ -122,7 +122,7 @@ def test_the_files_differ_in_what_is_read(compiled: Callable[..., Path]) -> None
 def test_names_of_any_bytes(compiled: Callable[..., Path], name: bytes) -> None:
     """As text they are the same by both."""
     data = compiled().read_bytes().replace(b"greet\0", name + b"\0")
-    file = File(path="odd.so", data=data, digest="")
+    file = File(path="odd.so", data=data, digest="", size=len(data))
     quick, image = read_quickly(file), read_elf(file)
     assert quick == image
     assert name.decode("utf-8", "backslashreplace") in image.exports
@@ -192,7 +192,7 @@ def test_libraries_of_this_machine() -> None:
         data = Path(path).read_bytes() if os.path.getsize(path) < 1 << 20 else b""
         if data[:4] != b"\x7fELF":
             continue
-        file = File(path=path, data=data, digest="")
+        file = File(path=path, data=data, digest="", size=len(data))
         quick = read_quickly(file)
         read += quick is not None
         assert quick in (None, read_elf(file)), path
@@ -255,3 +255,52 @@ def test_read_quickly_by_the_public_function(hello: Path) -> None:
     image = read_image(hello)
     assert read_image(hello, quick=True) == image
     assert read_bytes(image.data, path=image.path, quick=True) == image
+
+
+def test_a_file_in_one_call(tmp_path: Path) -> None:
+    """C gives all bytes of a regular file, of any name, and leaves no descriptor open."""
+    free = os.dup(0)
+    os.close(free)
+    for name, data in (("a", b""), ("\u65e5\udce9", b"\0x" * 300_000)):
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert read_file(str(path)) == data
+    assert read_image("/bin/true", way=False) == read_image("/bin/true")
+    assert os.dup(0) == free
+    os.close(free)
+
+
+def test_what_c_does_not_read(tmp_path: Path) -> None:
+    """What is no regular file, or has not the bytes that it says it has, or is no path, is left to Python."""
+    fifo, link, large = tmp_path / "fifo", tmp_path / "link", tmp_path / "large"
+    os.mkfifo(fifo)
+    link.symlink_to("nowhere")
+    with large.open("wb") as file:
+        file.truncate((1 << 30) + 1)
+    free = os.dup(0)
+    os.close(free)
+    odd = [str(each) for each in (fifo, link, large, tmp_path, tmp_path / "none")]
+    for path in (*odd, "/dev/null", "/dev/tty", "a\0b", "\ud800", ""):
+        assert read_file(path) is None, path
+    with pytest.raises(loader.PluginNotFound, match="is a pipe"):
+        read_image(fifo, way=False)
+    assert os.dup(0) == free
+    os.close(free)
+
+
+def test_a_file_that_is_not_as_long_as_it_says() -> None:
+    """Those of /sys say 4,096 bytes and have a few: C does not take them, and Python says what it sees."""
+    path = next((path for path in glob.iglob("/sys/kernel/*") if short(path)), None)
+    if path is None:
+        pytest.skip("no /sys/kernel here")
+    assert read_file(path) is None
+    with pytest.raises(loader.ImageError, match="changed while it was read"):
+        read_image(path, way=False)
+
+
+def short(path: str) -> bool:
+    """Whether it is a file that can be read, of fewer bytes than it says."""
+    try:
+        return os.path.isfile(path) and 0 < len(Path(path).read_bytes()) < os.stat(path).st_size
+    except OSError:
+        return False

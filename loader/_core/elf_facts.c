@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "elf_file.h"
 #include "elf_read.h"
 
 /* Collected while the file is read; all owned. */
@@ -212,6 +213,7 @@ done:
 }
 
 static PyMethodDef functions[] = {
+    {"read_file", elf_read_file, METH_O, "A file's bytes, or None: Python is to read it, or to say why it cannot."},
     {"read_facts", read_facts, METH_O,
      "Keyword arguments of Image for a file's bytes, or None: the reader in Python is to be asked."},
     {NULL, NULL, 0, NULL},

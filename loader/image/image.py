@@ -26,8 +26,8 @@ class File:
     data: bytes = field(repr=False, compare=False)
     #: SHA-256 of `data`, in hexadecimal.
     digest: str
-    #: fstat of the descriptor that `data` was read from; None for bytes that came from elsewhere.
-    stat: os.stat_result | None = field(default=None, repr=False, compare=False)
+    #: Bytes of the file, even where `data` is gone.
+    size: int
     #: Folders and links passed on the way to that descriptor, and last the file; () where that is not known or
     #: was not asked for.
     way: tuple[Step, ...] = field(default=(), repr=False, compare=False)
@@ -130,7 +130,7 @@ class Image:
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return len(self.data) if self.data or self.file.stat is None else self.file.stat.st_size
+        return self.file.size
 
     def without_bytes(self) -> Image:
         """The same facts, for who keeps them longer than the file's bytes are needed."""

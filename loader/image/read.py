@@ -8,6 +8,7 @@ import os
 import stat
 from typing import Final
 
+from loader._core._elf import read_file
 from loader.errors import ImageError, PluginNotFound
 from loader.image.elf import read_elf
 from loader.image.elf_quick import read_quickly
@@ -58,24 +59,22 @@ def read_image(path: str | os.PathLike[str], *, way: bool = True, quick: bool = 
     if not isinstance(name, str):
         raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__}; use os.fsdecode")
     name = _absolute(name)
-    data, status, passed = _read(name, way)
-    return read_bytes(data, path=name, stat=status, way=passed, quick=quick)
+    passed: tuple[Step, ...] = ()
+    data = None if way else read_file(name)  # C, in one call; None wherever there is something to say
+    if data is None:
+        data, passed = _read(name, way)
+    return read_bytes(data, path=name, way=passed, quick=quick)
 
 
 def read_bytes(
-    data: bytes,
-    *,
-    path: str,
-    stat: os.stat_result | None = None,
-    way: tuple[Step, ...] = (),
-    quick: bool = False,
+    data: bytes, *, path: str, way: tuple[Step, ...] = (), quick: bool = False
 ) -> Image:
     """The same from bytes that are in memory already; `path` stands for them in messages.
 
     Raises:
         ImageError: see read_image.
     """
-    file = File(path, data, hashlib.sha256(data).hexdigest(), stat, way)
+    file = File(path, data, hashlib.sha256(data).hexdigest(), len(data), way)
     magic = data[:4]
     if magic == b"\x7fELF":
         return (read_quickly(file) if quick else None) or read_elf(file)
@@ -97,8 +96,8 @@ def _absolute(name: str) -> str:
     return name if plain and os.name == "posix" else os.path.abspath(name)
 
 
-def _read(path: str, walk: bool) -> tuple[bytes, os.stat_result, tuple[Step, ...]]:
-    """All bytes of a regular file, what fstat said about it, and the way to it."""
+def _read(path: str, walk: bool) -> tuple[bytes, tuple[Step, ...]]:
+    """All bytes of a regular file, and the way to it."""
     way: tuple[Step, ...] = ()
     try:
         if walk:
@@ -123,7 +122,7 @@ def _read(path: str, walk: bool) -> tuple[bytes, os.stat_result, tuple[Step, ...
             found=f"{after.st_size:,} bytes, written to at this moment",
             cure="Wait until the file is complete; install plugins by renaming a finished file into place",
         )
-    return data, status, way
+    return data, way
 
 
 def _read_all(path: str, descriptor: int, size: int) -> bytes:

@@ -58,7 +58,7 @@ def read(data: bytes) -> str:
 
     Lets everything but ImageError through.
     """
-    quick = read_quickly(File(path="mutant", data=data, digest=sha256(data).hexdigest()))
+    quick = read_quickly(File(path="mutant", data=data, digest=sha256(data).hexdigest(), size=len(data)))
     try:
         image = read_bytes(data, path="mutant")
     except ImageError as error:
