@@ -54,14 +54,18 @@ class Library:
     """An opened shared library. Valid as long as the process.
 
     `image` is what was checked, mostly without its bytes; `opened` is the C side's (a cffi ``library_opened *``);
-    `neighbours` are the libraries from beside it that were opened for it; `process` is the id of the one that opened
-    it, which may be this one's parent.
+    `neighbours` are the libraries from beside it that were opened for it.
     """
 
     image: Image
     opened: Any = field(repr=False, compare=False)
     neighbours: tuple[Library, ...] = field(default=(), repr=False, compare=False)
-    process: int = field(default_factory=os.getpid, repr=False, compare=False)
+
+    @property
+    def inherited(self) -> bool:
+        """Opened before this process was forked, by its parent."""
+        process: int = self.opened.process
+        return process != os.getpid()
 
     @property
     def file(self) -> tuple[int, int]:
@@ -148,7 +152,7 @@ def open_library(
             known = _open(image, owner, trusted.policy, strict=trusted.held != NAMED, needed_by=())
         else:
             _check_again(known, trusted.policy)
-        if image.go and known.process != os.getpid() and not forked:
+        if image.go and known.inherited and not forked:
             raise ForkError(
                 "has a runtime of its own, which was started before this process was forked",
                 path=image.path,

@@ -99,7 +99,7 @@ class Plugin:
 
 def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
     """Makes a Plugin of a library that was opened for `owner`."""
-    if trusted.candidate.image.go and library.process != os.getpid():
+    if trusted.candidate.image.go and library.inherited:
         owner.set_forked()
     return Plugin(trusted, library, owner)
 

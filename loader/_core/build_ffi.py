@@ -15,6 +15,7 @@ ffibuilder.cdef(
     typedef struct {
         void *handle;
         unsigned long long device, inode;
+        long process;
         int step;
         char path[64];
         char error[1024];

@@ -19,7 +19,6 @@
 #  include <stdbool.h>
 #  include <sys/stat.h>
 #  include <sys/syscall.h>
-#  include <unistd.h>
 #endif
 
 #if defined(_WIN32)
@@ -54,6 +53,7 @@ void library_open(const char *path, library_opened *opened)
     if (module == NULL)
         describe(GetLastError(), opened->error, sizeof opened->error);
     opened->handle = (void *)module;
+    opened->process = (long)GetCurrentProcessId();
 }
 
 uintptr_t library_symbol(void *handle, const char *name)
@@ -63,6 +63,7 @@ uintptr_t library_symbol(void *handle, const char *name)
 
 #else
 #  include <dlfcn.h>
+#  include <unistd.h>
 
 void library_open(const char *path, library_opened *opened)
 {
@@ -72,6 +73,7 @@ void library_open(const char *path, library_opened *opened)
 #  ifdef RTLD_NODELETE
     flags |= RTLD_NODELETE;
 #  endif
+    opened->process = (long)getpid();
     opened->handle = dlopen(path, flags);
     if (opened->handle == NULL) {
         const char *text = dlerror();

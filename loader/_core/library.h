@@ -17,6 +17,7 @@ enum {
 typedef struct {
     void *handle;                     /* the system's; NULL: it is not open */
     unsigned long long device, inode; /* of what is mapped, as fstat and /proc/PID/maps say them */
+    long process;                     /* the one that opened it */
     int step;                         /* where it ended, see above */
     char path[64];                    /* of the memory file, for every process of the /proc that is mounted */
     char error[1024];                 /* ended by NUL */
