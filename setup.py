@@ -1,6 +1,6 @@
 """Builds what pyproject.toml cannot describe: four C extensions and, through CMake, the two shipped plugins.
 
-    loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and library.c)
+    loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and library*.c)
     loader._core._elf         reads the ELF files that nearly all plugins are (loader/_core/elf_*.c)
     loader._core._call        the generic C caller (every other loader/_core/*.c)
     loader.htmlize._engine    the application's document engine (loader/htmlize/_engine/*.c)
@@ -31,8 +31,9 @@ PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.
 #: Folders below include/ that plugin authors do not need: the kits' own tests, and what cargo built.
 NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
 
-#: Of loader._core._elf; the rest of the folder is loader._core._call.
+#: Of loader._core._elf and loader._core._ffi; the rest of the folder is loader._core._call.
 ELF = ("elf_file.c", "elf_read.c", "elf_names.c", "elf_facts.c")
+FFI = ("library.c", "library_sealed.c", "_ffi.c")  # the last one is generated
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -49,7 +50,7 @@ def sources(folder: str, *, without: tuple[str, ...] = ()) -> list[str]:
 
 def extensions() -> list[Extension]:
     wanted = {
-        "loader._core._call": sources("loader/_core", without=("library.c", "_ffi.c", *ELF)),
+        "loader._core._call": sources("loader/_core", without=(*FFI, *ELF)),
         "loader._core._elf": [f"loader/_core/{name}" for name in ELF],
         "loader.htmlize._engine": sources("loader/htmlize/_engine"),
     }

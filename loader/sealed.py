@@ -1,9 +1,9 @@
 """Checked bytes -> opened by the dynamic linker, from where nobody can change them.
 
 On Linux that is a memory file, named after the plugin and sealed: not to be written to, cut off or unsealed, by
-anybody; _core/library.c makes it and opens it in one step. Elsewhere a copy in a folder that only this user can
-enter, made for this process and removed at its end; on Windows, which keeps what is mapped, at the start of a later
-process.
+anybody; _core/library_sealed.c makes it and opens it in one step. Elsewhere a copy in a folder that only this user
+can enter, made for this process and removed at its end; on Windows, which keeps what is mapped, at the start of a
+later process.
 """
 
 from __future__ import annotations

@@ -52,12 +52,14 @@ from build_ffi import ffibuilder
 ffibuilder.emit_c_code(sys.argv[1])
 EOF
 shopt -s extglob
-extension loader/_core/_call -- loader/_core/!(library|_ffi|elf_*).c &
+extension loader/_core/_call -- loader/_core/!(library*|_ffi|elf_*).c &
 extension loader/_core/_elf -- loader/_core/elf_*.c
 extension loader/htmlize/_engine -- loader/htmlize/_engine/*.c
 wait $!
-$cc -std=c11 "${flags[@]}" -Iloader/_core -c loader/_core/library.c -o "$work/library.o"
-extension loader/_core/_ffi -w -- "$work/_ffi.c" "$work/library.o" # cffi's code is not ours to warn about
+for name in library library_sealed; do
+    $cc -std=c11 "${flags[@]}" -Iloader/_core -c "loader/_core/$name.c" -o "$work/$name.o"
+done
+extension loader/_core/_ffi -w -- "$work/_ffi.c" "$work"/library*.o # cffi's code is not ours to warn about
 
 cmake -S . -B "$work/cmake" -DCMAKE_TOOLCHAIN_FILE="$PWD/tests/windows/mingw.cmake" >/dev/null
 cmake --build "$work/cmake" --parallel 2 >/dev/null

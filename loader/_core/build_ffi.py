@@ -33,7 +33,7 @@ ffibuilder.set_source(
     #include "loader/plugin.h"
     #include "library.h"
     """,
-    sources=["loader/_core/library.c"],
+    sources=["loader/_core/library.c", "loader/_core/library_sealed.c"],
     include_dirs=["include", "loader/_core"],
     libraries=[],
 )
