@@ -67,7 +67,7 @@ class BuildNative(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         unix = self.compiler.compiler_type != "msvc"
-        ext.depends = sorted({*ext.depends, *HEADERS})  # a changed header compiles its users anew
+        ext.depends = sorted({*ext.depends, *HEADERS, "setup.py"})  # changed: all is compiled anew
         ext.include_dirs = [*INCLUDE_DIRS, *ext.include_dirs]
         flags = unix_flags(ext, debug=bool(self.inplace)) if unix else ["/std:c11", "/O2"]
         ext.extra_compile_args = [*(ext.extra_compile_args or []), *flags]

@@ -10,11 +10,11 @@ imported only for a header that was never read before.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader.errors import ContractError
-from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
+from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS, MAX_STRUCT
 from loader.layout import form_of
 
 if TYPE_CHECKING:
@@ -100,8 +100,15 @@ class Service:
     functions: tuple[Function, ...]
 
 
+class _Told:
+    """What a contract carries and does not declare; no field of the dataclass."""
+
+    __slots__ = ("forms",)
+    forms: tuple[Form, ...]
+
+
 @dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(_Told):
     """What plugins of one kind export. Immutable, hashable, and equal if it declares the same.
 
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
@@ -120,7 +127,6 @@ class Contract:
     marker: str = field(init=False, repr=False, compare=False)
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
     optional: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    forms: tuple[Form, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         keep = object.__setattr__
@@ -130,7 +136,7 @@ class Contract:
         keep(self, "forms", tuple(map(form_of, self.functions)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Contract, (self.name, self.major, self.minor, self.functions, self.services, self.digest)
+        return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     @classmethod
     def from_header(
@@ -315,7 +321,7 @@ def _struct(values: dict[str, Any]) -> Struct:
             raise ValueError(f"{name}.{made.name} is {made.size} bytes at offset {made.offset}")
         end = made.offset + made.size
         fields.append(made)
-    if not end or size < end or size > -(-end // 8) * 8:
+    if not end or size < end or size > min(-(-end // 8) * 8, MAX_STRUCT):
         raise ValueError(f"{name} is {size} bytes")
     return Struct(name, size, tuple(fields), sized)
 

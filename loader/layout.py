@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Form", "form_of", "layout_of", "letter_of", "native_parameter"]
 
+_LETTERS = {"text": "t", "bytes": "b", "struct": "s", "integer": "i", "double": "d"}
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
 _layouts: dict[Struct, Layout] = {}
 
@@ -56,9 +57,8 @@ def layout_of(struct: Struct) -> Layout:
 
 
 def letter_of(kind: Kind) -> str:
-    """The first of a kind's name: "t" for text. See enum kind in _core/internal.h."""
-    letter: str = kind.value[0]
-    return letter
+    """See enum kind in _core/internal.h. Raises KeyError for a kind that it does not have."""
+    return _LETTERS[kind.value]
 
 
 def _signature(declared: Function) -> inspect.Signature:

@@ -74,7 +74,7 @@ class Library:
 
     def address(self, symbol: str) -> int | None:
         """Where an exported symbol is, or None."""
-        found: int = _native_symbol(self.opened.handle, symbol.encode())
+        found: int = _native_symbol(self.opened, symbol.encode())
         return found or None
 
 
@@ -98,6 +98,7 @@ def mappings() -> list[Mapping]:
     /proc.
     """
     by_file = {library.file: library for library in list(_opened.values())}
+    by_file.pop((0, 0), None)  # one whose copy is being made: what is mapped of no file has these
     found = []
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
@@ -145,7 +146,7 @@ def open_library(
     """
     image = trusted.candidate.image
     with _lock:  # constructors run inside: two threads must not start the same library twice
-        known = _opened.get(image.digest)
+        known = _known(image.digest)
         if known is None:
             if image.go:
                 _look_for_go(image, refuse=one_go)
@@ -159,6 +160,12 @@ def open_library(
                 cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
             )
         return known
+
+
+def _known(digest: str) -> Library | None:
+    """The library of these bytes, if it is open: one that was refused may still be there after a Ctrl-C."""
+    known = _opened.get(digest)
+    return known if known is not None and known.opened.open else None
 
 
 def _look_for_go(image: Image, *, refuse: bool) -> None:
@@ -204,13 +211,13 @@ def _open(
     # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a neighbour
     # stay: they may be judged once more, by another plugin's policy.
     facts = image if needed_by or image.size < _MANY else image.without_bytes()
-    library = Library(facts, opened, tuple(neighbours))
-    _opened[image.digest] = library  # now: once it is loaded, memory must not run out before it is known
+    library, digest = Library(facts, opened, tuple(neighbours)), image.digest
+    _opened[digest] = library  # now: once it is loaded, memory must not run out before it is known
     try:
         refusal = open_checked(image, owner, opened)
     finally:
-        if not opened.handle:
-            del _opened[image.digest]
+        if not opened.open:
+            del _opened[digest]
     if refusal is not None:
         raise _explain(image, refusal)
     return library
@@ -241,7 +248,7 @@ def _open_neighbour(
                 found=f"{other.image.path}, SHA-256 {other.image.digest}",
                 cure="Give the library a name of its own, or link it into the plugin",
             )
-    known = _opened.get(neighbour.image.digest)
+    known = _known(neighbour.image.digest)
     if known is not None:
         _check_again(known, policy)
         # The same bytes; but it is the way to this file that policies ask for.

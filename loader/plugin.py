@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plugin", "bind"]
 
+
 class Plugin:
     """A loaded plugin: the contract's functions as attributes, ``plugin.greet("World")``.
 
@@ -99,8 +100,8 @@ class Plugin:
 
 def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
     """Makes a Plugin of a library that was opened for `owner`."""
-    if trusted.candidate.image.go and library.inherited:
-        owner.set_forked()
+    if trusted.candidate.image.go:  # the others do not ask
+        owner.set_inherited(library.inherited)
     return Plugin(trusted, library, owner)
 
 

@@ -251,7 +251,7 @@ class StateWatch:
         after = snapshot()
         self._running.remove(call)
         changes = call.before.changes(after)
-        if function == "dlopen":  # the copy that runs stays open on purpose; see library.py
+        if function == "dlopen":  # the copy that runs stays open on purpose; see library_sealed.c
             changes = [c for c in changes if not (c.what == "descriptors" and "memfd:" in (c.after or ""))]
         if not changes:
             return

@@ -32,6 +32,7 @@ _FAILURES = {
     2: ("its checked copy could not be sealed", None),
     3: ("cannot be opened from memory", "Mount /proc"),
 }
+_LONG = (1 << 64) - 1  # numbers of files may be longer, on Windows
 _PREFIX = "native-plugins-"
 _IN_USE = "in-use"
 
@@ -52,7 +53,7 @@ def open_checked(image: Image, owner: Owner, opened: Any) -> str | None:
     else:
         path = _private(image, opened)
         loading(owner, _open, path, opened)
-    if opened.handle:
+    if opened.open:
         return None
     said, path = ffi.string(opened.error), path or ffi.string(opened.path)
     return os.fsdecode(said.replace(path, os.fsencode(image.path)))
@@ -72,7 +73,7 @@ def _private(image: Image, opened: Any) -> bytes:
         with open(os.open(path, flags, 0o700), "wb") as file:
             file.write(image.data)
         status = os.stat(path)
-        opened.device, opened.inode = status.st_dev, status.st_ino
+        opened.device, opened.inode = status.st_dev & _LONG, status.st_ino & _LONG
         return os.fsencode(path)
     except OSError as error:
         raise LibraryError(

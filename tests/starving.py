@@ -352,6 +352,27 @@ def in_use(succeeded: bool) -> None:
     equal(second.htmlize(TEXT), HTML)
 
 
+# The dynamic linker refuses it: it needs a function that no library has.
+needy = read_bytes(image.data.replace(b"\0memcpy\0", b"\0memcpz\0"), path=PROBE)
+orphan = trust(shake_hands(needy, probe.contract), Policy())
+
+
+def refuses() -> None:
+    """What a library needs is not there, and it is not among the opened ones."""
+    try:
+        open_library(orphan, owner_of(needy))
+    except loader.LibraryError as error:
+        if "memcpz" in str(error):
+            return
+        raise
+    raise AssertionError("it was opened")
+
+
+def unknown(_: bool) -> None:
+    """No trace of it stays."""
+    assert needy.digest not in _opened, "a library that is not open is known"
+
+
 def opens() -> None:
     """A library, for a plugin of its name."""
     open_library(trusted, owner_of(trusted.candidate.image))
@@ -394,6 +415,7 @@ SCENES |= {
     "a plugin is bound": Scene(binds),
     "a plugin is registered": Scene(lambda: registry.add(lent, ["c", "d"]), added),
     "a plugin is loaded": Scene(loads, loaded),
+    "a library is refused": Scene(refuses, unknown),
     "a library is opened": Scene(opens, before=forget_library, grows=True),
     "a plugin is taken into use": Scene(lambda: second.load(WRAPS), in_use),
 }
@@ -403,8 +425,13 @@ SCENES |= {
 
 
 def unnamed(error: object) -> bool:
-    """CPython loses what a Python function raised if it has no memory for its frame (take_ownership, 3.11)."""
-    pattern = r"<(function|bound method) .* returned NULL without setting an exception"
+    """CPython loses what a Python function raised if it has no memory for its frame (take_ownership, 3.11).
+
+    It says it in the first way where C called the function, and in the second where Python did.
+    """
+    pattern = (
+        r"<(function|bound method) .* returned NULL without setting an exception|error return without exception set$"
+    )
     return isinstance(error, SystemError) and re.match(pattern, str(error)) is not None
 
 

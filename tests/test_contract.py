@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import pickle
 import sys
 from pathlib import Path
@@ -324,6 +326,20 @@ def test_values() -> None:
     assert Contract.from_json(contract.to_json()).digest == contract.digest
     assert pickle.loads(pickle.dumps(contract)) == contract
     assert len({contract, Contract.from_header(HTMLIZE)}) == 1
+
+
+def test_a_contract_of_ones_own_class() -> None:
+    """Copies and pickles are of the class of the original, and have what a contract carries beside its fields."""
+    contract = Own.from_header(HTMLIZE)
+    for again in (pickle.loads(pickle.dumps(contract)), copy.copy(contract), copy.deepcopy(contract)):
+        assert type(again) is Own
+        assert again == contract
+        assert [form.name for form in again.forms] == [each.name for each in contract.functions]
+    assert dataclasses.asdict(contract).keys() == {each.name for each in dataclasses.fields(contract)}
+
+
+class Own(Contract):
+    """An application's."""
 
 
 def _set(values: object, path: str, value: object) -> None:

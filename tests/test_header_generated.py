@@ -101,7 +101,8 @@ def _parameters(structs: list[Struct], most: int) -> st.SearchStrategy[tuple[Par
         *(st.just(Parameter("", Kind.STRUCT, struct=struct)) for struct in structs),
     ]
     unnamed = st.one_of(kinds)
-    return st.lists(st.tuples(_NAMES, unnamed), max_size=most, unique_by=lambda pair: pair[0]).map(
+    names = _NAMES.map("{}y".format)  # never a struct's: it would hide that from the parameters after it
+    return st.lists(st.tuples(names, unnamed), max_size=most, unique_by=lambda pair: pair[0]).map(
         lambda pairs: tuple(Parameter(name, p.kind, p.size, p.signed, p.struct) for name, p in pairs)
     )
 

@@ -19,6 +19,11 @@ _USE = "int f(loader_call *call, const s *x);"
 _TABLE = 'typedef struct t t; struct t { size_t size; %s };\nLOADER_SERVICE("t/1", t);'
 
 REFUSED = {
+    # structs
+    "typedef struct s {\n" + "".join(f"int64_t a{number};\n" for number in range(513)) + "} s;\n" + _USE: (
+        4 + 513,
+        "'s' is too large",
+    ),
     # parameters
     "int f(loader_call *call, double x);": (4, "parameter 'x' of 'f' is a double by value"),
     "int f(loader_call *call,\n  int a,\n  float x);": (6, "parameter 'x' of 'f' is a float by value"),

@@ -304,3 +304,24 @@ def short(path: str) -> bool:
         return os.path.isfile(path) and 0 < len(Path(path).read_bytes()) < os.stat(path).st_size
     except OSError:
         return False
+
+
+def test_audit_hooks_see_the_file(run_python: Callable[..., subprocess.CompletedProcess[str]], hello: Path) -> None:
+    """One that asks for "open" (PEP 578) is told of the plugin, as by os.open, and may forbid it."""
+    done = run_python(
+        """
+import sys
+from loader.image import read_image
+def hook(event, arguments):
+    if event == "open" and arguments[0] == sys.argv[1]:
+        raise RuntimeError(f"no {arguments[1:]}")
+read_image(sys.argv[1], way=False)
+sys.addaudithook(hook)
+try:
+    read_image(sys.argv[1], way=False)
+except RuntimeError as error:
+    print(error)
+""",
+        hello,
+    )
+    assert done.stdout == f"no (None, {reading.FLAGS})\n"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from loader.contract import Field, Kind, Struct
-from loader.layout import layout_of
+from loader.layout import layout_of, letter_of
 
 POINT = Struct("point", 16, (Field("x", Kind.INTEGER, 0, 8), Field("y", Kind.INTEGER, 8, 8)), sized=False)
 
@@ -22,3 +24,10 @@ def test_structs_of_one_name_and_size_are_told_apart() -> None:
     other = dataclasses.replace(POINT, fields=POINT.fields[:1])
     assert other != POINT
     assert layout_of(other) is not layout_of(POINT)
+
+
+def test_kinds_that_c_knows() -> None:
+    """Each has a letter of its own; a table's pointer to itself is not one that C is told of."""
+    assert "".join(letter_of(kind) for kind in Kind if kind is not Kind.SELF) == "tbsid"
+    with pytest.raises(KeyError):
+        letter_of(Kind.SELF)

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 import loader
+from loader import library
+from loader._core._ffi import ffi
 from loader.errors import LibraryError
 from loader.handshake import shake_hands
-from loader.library import open_library, owner_of
+from loader.image import read_bytes
+from loader.library import Library, open_library, owner_of
 from loader.trust import Policy, trust
 
 Build = Callable[..., Path]
@@ -322,6 +325,18 @@ def test_file_name_that_is_not_utf8(build: Build, greeter: loader.Contract, tmp_
         plugin.greet("x")
     assert caught.value.path == path
     assert "I do not know x" in str(caught.value)
+
+
+def test_a_library_that_is_not_open(hello: Path, greeter: loader.Contract) -> None:
+    """One whose opening was broken off, by Ctrl-C, has no symbols, covers no addresses and is opened anew."""
+    image = read_bytes(hello.read_bytes() + b"broken off", path=str(hello))
+    broken_off = Library(image, ffi.new("library_opened *"))
+    library._opened[image.digest] = broken_off
+    assert broken_off.address("malloc") is None
+    assert broken_off not in [mapping.library for mapping in library.mappings()]
+    again = open_library(trust(shake_hands(image, greeter), Policy()), owner_of(image))
+    assert again is not broken_off
+    assert again.address("greet")
 
 
 def test_address_of_what_is_not_there(hello: Path, greeter: loader.Contract) -> None:

@@ -1,4 +1,4 @@
-"""What a load asks of an ELF file, from C. Private: loader.image reads files."""
+"""What a load asks of a file, from C: its bytes, and ELF's facts. Private: loader.image reads files."""
 
 from typing import Any
 

@@ -14,6 +14,7 @@ ffibuilder.cdef(
 
     typedef struct {
         void *handle;
+        int open;
         unsigned long long device, inode;
         long process;
         int step;
@@ -22,7 +23,7 @@ ffibuilder.cdef(
     } library_opened;
     void library_open(const char *path, library_opened *opened);
     int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
-    uintptr_t library_symbol(void *handle, const char *name);
+    uintptr_t library_symbol(const library_opened *opened, const char *name);
     """
 )
 

@@ -222,7 +222,7 @@ static PyMethodDef functions[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "loader._core._elf",
-    .m_doc = "Reads the ELF files that nearly all plugins are.",
+    .m_doc = "Reads a file, and the ELF files that nearly all plugins are.",
     .m_methods = functions,
 };
 

@@ -11,12 +11,14 @@
 #  include <sys/stat.h>
 #  include <unistd.h>
 
-enum { MOST = 1 << 30 }; /* bytes: less than one call of read gives */
+enum {
+    MOST = 1 << 30, /* bytes: less than one call of read gives */
+    FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY /* as in read.py: not to wait for a fifo's writer, and so on */
+};
 
-/* Opens it as read.py does: not waiting for a fifo's writer, and no terminal becomes ours. */
 static int open_regular(const char *path, struct stat *status)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int descriptor = open(path, FLAGS);
 
     if (descriptor >= 0 && (fstat(descriptor, status) != 0 || !S_ISREG(status->st_mode) || status->st_size > MOST)) {
         close(descriptor);
@@ -43,6 +45,8 @@ PyObject *elf_read_file(PyObject *Py_UNUSED(module), PyObject *path)
     int descriptor;
     bool all = false;
 
+    if (PySys_Audit("open", "OOi", path, Py_None, FLAGS) < 0) /* as os.open does; a hook may veto */
+        return NULL;
     if (!PyUnicode_FSConverter(path, &name)) {
         PyErr_Clear();
         Py_RETURN_NONE;

@@ -44,11 +44,12 @@ void library_open(const char *path, library_opened *opened)
         describe(GetLastError(), opened->error, sizeof opened->error);
     opened->handle = (void *)module;
     opened->process = (long)GetCurrentProcessId();
+    opened->open = module != NULL;
 }
 
-uintptr_t library_symbol(void *handle, const char *name)
+uintptr_t library_symbol(const library_opened *opened, const char *name)
 {
-    return (uintptr_t)GetProcAddress((HMODULE)handle, name);
+    return opened->open ? (uintptr_t)GetProcAddress((HMODULE)opened->handle, name) : 0;
 }
 
 #else
@@ -65,14 +66,15 @@ void library_open(const char *path, library_opened *opened)
 #  endif
     opened->process = (long)getpid();
     opened->handle = dlopen(path, flags);
-    if (opened->handle == NULL) {
+    opened->open = opened->handle != NULL;
+    if (!opened->open) {
         const char *text = dlerror();
         snprintf(opened->error, sizeof opened->error, "%s", text == NULL ? "the system gave no reason" : text);
     }
 }
 
-uintptr_t library_symbol(void *handle, const char *name)
+uintptr_t library_symbol(const library_opened *opened, const char *name)
 {
-    return (uintptr_t)dlsym(handle, name);
+    return opened->open ? (uintptr_t)dlsym(opened->handle, name) : 0; /* without a handle dlsym asks every library */
 }
 #endif

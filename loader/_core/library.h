@@ -7,7 +7,7 @@
 
 /* How far opening one has come. */
 enum {
-    LIBRARY_LINK = 0, /* to the dynamic linker; `error` has its text if there is no handle */
+    LIBRARY_LINK = 0, /* to the dynamic linker; `error` has its text if it is not open */
     LIBRARY_COPY = 1, /* to the memory file */
     LIBRARY_SEAL = 2, /* to its bytes and seals */
     LIBRARY_PATH = 3  /* to /proc, for a path to it */
@@ -15,7 +15,8 @@ enum {
 
 /* A library that is to be opened, filled with 0, or was. */
 typedef struct {
-    void *handle;                     /* the system's; NULL: it is not open */
+    void *handle;                     /* the system's */
+    int open;                         /* 1: it is */
     unsigned long long device, inode; /* of what is mapped, as fstat and /proc/PID/maps say them */
     long process;                     /* the one that opened it */
     int step;                         /* where it ended, see above */
@@ -29,10 +30,10 @@ void library_open(const char *path, library_opened *opened);
 
 /* Copies `size` bytes to a Linux memory file, which nobody can change, cut off, extend or unseal, and opens that.
  * Its name, which debuggers and profilers show, is the last part of `path`, cut to what the system takes. Returns an
- * errno if `step` is not LIBRARY_LINK, else 0; nothing is left behind if there is no handle. One thread at a time. */
+ * errno if `step` is not LIBRARY_LINK, else 0; nothing is left behind if it is not open. One thread at a time. */
 int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
 
 /* The address of an exported symbol, or 0. */
-uintptr_t library_symbol(void *handle, const char *name);
+uintptr_t library_symbol(const library_opened *opened, const char *name);
 
 #endif

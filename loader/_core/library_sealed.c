@@ -140,7 +140,7 @@ int library_open_sealed(const char *path, const char *data, size_t size, library
     opened->device = status.st_dev;
     opened->inode = status.st_ino;
     library_open(opened->path, opened);
-    if (opened->handle == NULL) {
+    if (!opened->open) {
         close(descriptor);
         return 0;
     }

@@ -117,9 +117,9 @@ static int owner_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
-static PyObject *owner_set_forked(PyObject *object, PyObject *Py_UNUSED(none))
+static PyObject *owner_set_inherited(PyObject *object, PyObject *inherited)
 {
-    ((core_owner *)object)->generation = core_generation - 1;
+    ((core_owner *)object)->generation = core_generation - (inherited == Py_True ? 1 : 0);
     Py_RETURN_NONE;
 }
 
@@ -154,7 +154,7 @@ static PyMemberDef owner_members[] = {
 };
 
 static PyMethodDef owner_methods[] = {
-    {"set_forked", owner_set_forked, METH_NOARGS, "Its library was loaded before this process was forked."},
+    {"set_inherited", owner_set_inherited, METH_O, "Whether its library was loaded before this process was forked."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,9 +15,11 @@ complaint, words for what is refused.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PARAMETERS", "MAX_SERVICE_PARAMETERS"]
+__all__ = ["MAX_PARAMETERS", "MAX_SERVICE_PARAMETERS", "MAX_STRUCT"]
 
 #: Parameters that a contract function may have after `call`: as many as loader/_core/function.c can pass.
 MAX_PARAMETERS = 8
 #: The same for a service's function, after `call` and its table, without the result: loader/_core/service.c.
 MAX_SERVICE_PARAMETERS = 7
+#: Bytes of a struct: loader/_core/record.c takes no larger one.
+MAX_STRUCT = 4096

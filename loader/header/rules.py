@@ -9,7 +9,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
+from loader.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS, MAX_STRUCT
 from loader.header.complaint import cure_for, described, why_not
 from loader.header.declarations import Declaration, Service, Unit, split
 from loader.header.preprocess import preprocess
@@ -194,6 +194,9 @@ class _Rules:
             widest = max(widest, alignment)
             field["offset"] = -(-end // alignment) * alignment
             end = field["offset"] + field["size"]
+            if end > MAX_STRUCT:
+                reason, cure = f"{name!r} is too large", "Take long texts as a loader_text, or divide it"
+                raise self._refuse(member.place, reason, expected=f"at most {MAX_STRUCT:,} bytes", cure=cure)
             fields[field["name"]] = field
         size = -(-end // widest) * widest
         self.structs[name] = {"name": name, "size": size, "sized": sized, "fields": list(fields.values())}

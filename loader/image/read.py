@@ -48,8 +48,8 @@ def read_image(path: str | os.PathLike[str], *, way: bool = True, quick: bool = 
 
     `way`: note the folders and links passed on the way to it, in `Image.file.way`. It takes as long as the
     rest of a small file's reading; without it, a policy that asks for permissions refuses the file.
-    `quick`: let C read it, if it is one of those that C reads. Meant for files that may run whatever they are; others
-    are read in Python, where a mistake of ours could do no more than raise.
+    `quick`: let C take the facts, if it is one of the files that C knows. Meant for files that may run whatever they
+    are; the others' facts are taken in Python, where a mistake of ours could do no more than raise.
 
     Raises:
         PluginNotFound: there is no such file, or it is a folder, device, pipe or socket.
