@@ -12,7 +12,7 @@ import pytest
 
 from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
 from loader.errors import ContractError
-from loader.header import target
+from loader.header import MAX_STRUCT, target
 
 # headers.py lies beside this file, which importlib mode does not put on sys.path.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -336,6 +336,13 @@ def test_a_contract_of_ones_own_class() -> None:
         assert again == contract
         assert [form.name for form in again.forms] == [each.name for each in contract.functions]
     assert dataclasses.asdict(contract).keys() == {each.name for each in dataclasses.fields(contract)}
+
+
+def test_the_largest_struct(tmp_path: Path) -> None:
+    """What the header may say, the C side takes."""
+    members = "".join(f"int64_t m{number}; " for number in range(MAX_STRUCT // 8))
+    text = f"typedef struct page {{ {members} }} page;\nint show(loader_call *call, const page *x);"
+    assert read_header(tmp_path, text).struct("page").size == MAX_STRUCT
 
 
 class Own(Contract):

@@ -306,22 +306,31 @@ def short(path: str) -> bool:
         return False
 
 
-def test_audit_hooks_see_the_file(run_python: Callable[..., subprocess.CompletedProcess[str]], hello: Path) -> None:
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        ("RuntimeError", "RuntimeError: no (None, {flags})"),
+        ("PermissionError", "ImageError: {path}: cannot be opened; found no (None, {flags})"),
+    ],
+)
+def test_audit_hooks_see_the_file(
+    run_python: Callable[..., subprocess.CompletedProcess[str]], hello: Path, raised: str, said: str
+) -> None:
     """One that asks for "open" (PEP 578) is told of the plugin, as by os.open, and may forbid it."""
     done = run_python(
-        """
+        f"""
 import sys
 from loader.image import read_image
 def hook(event, arguments):
     if event == "open" and arguments[0] == sys.argv[1]:
-        raise RuntimeError(f"no {arguments[1:]}")
+        raise {raised}(f"no {{arguments[1:]}}")
 read_image(sys.argv[1], way=False)
 sys.addaudithook(hook)
 try:
     read_image(sys.argv[1], way=False)
-except RuntimeError as error:
-    print(error)
+except Exception as error:
+    print(f"{{type(error).__name__}}: {{error}}")
 """,
         hello,
     )
-    assert done.stdout == f"no (None, {reading.FLAGS})\n"
+    assert done.stdout == said.format(flags=reading.FLAGS, path=hello) + "\n"

@@ -45,9 +45,10 @@ PyObject *elf_read_file(PyObject *Py_UNUSED(module), PyObject *path)
     int descriptor;
     bool all = false;
 
-    if (PySys_Audit("open", "OOi", path, Py_None, FLAGS) < 0) /* as os.open does; a hook may veto */
-        return NULL;
-    if (!PyUnicode_FSConverter(path, &name)) {
+    /* As os.open does. What read.py makes a message of, from a hook or for an odd path, it meets again. */
+    if (PySys_Audit("open", "OOi", path, Py_None, FLAGS) < 0 || !PyUnicode_FSConverter(path, &name)) {
+        if (!PyErr_ExceptionMatches(PyExc_OSError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+            return NULL;
         PyErr_Clear();
         Py_RETURN_NONE;
     }
