@@ -1,8 +1,8 @@
 """Builds what pyproject.toml cannot describe: four C extensions and, through CMake, the two shipped plugins.
 
-    loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and library*.c)
-    loader._core._elf         reads the ELF files that nearly all plugins are (loader/_core/elf_*.c)
-    loader._core._call        the generic C caller (every other loader/_core/*.c)
+    loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and loader/_core/library)
+    loader._core._elf         reads the ELF files that nearly all plugins are (loader/_core/elf)
+    loader._core._call        the generic C caller (the other folders of loader/_core)
     loader.htmlize._engine    the application's document engine (loader/htmlize/_engine/*.c)
     loader/htmlize/plugins/   tt and narcissist, by the same CMakeLists.txt that builds alone
 
@@ -31,9 +31,8 @@ PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.
 #: Folders below include/ that plugin authors do not need: the kits' own tests, and what cargo built.
 NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
 
-#: Of loader._core._elf and loader._core._ffi; the rest of the folder is loader._core._call.
-ELF = ("elf_file.c", "elf_read.c", "elf_names.c", "elf_facts.c")
-FFI = ("library.c", "library_sealed.c", "_ffi.c")  # the last one is generated
+#: Folders of loader/_core: a module of Python each has the C files of one or several.
+CALL, ELF = ("call", "crash", "text"), ("elf",)
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -42,16 +41,14 @@ HEADERS = sorted(
 )
 
 
-def sources(folder: str, *, without: tuple[str, ...] = ()) -> list[str]:
-    return sorted(
-        path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob("*.c") if path.name not in without
-    )
+def sources(*folders: str) -> list[str]:
+    return sorted(path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).glob("*.c"))
 
 
 def extensions() -> list[Extension]:
     wanted = {
-        "loader._core._call": sources("loader/_core", without=(*FFI, *ELF)),
-        "loader._core._elf": [f"loader/_core/{name}" for name in ELF],
+        "loader._core._call": sources(*(f"loader/_core/{folder}" for folder in CALL)),
+        "loader._core._elf": sources(*(f"loader/_core/{folder}" for folder in ELF)),
         "loader.htmlize._engine": sources("loader/htmlize/_engine"),
     }
     return [Extension(name, files) for name, files in wanted.items() if files]
@@ -116,7 +113,7 @@ class BuildNative(build_ext):
 class BuildPython(build_py):
     """Also copies include/ (headers, Rust crate, Go module) to loader/include: plugin authors need it.
 
-    An editable install has no copy: loader/sdk.py finds the folder in the tree.
+    An editable install has no copy: loader/author/sdk.py finds the folder in the tree.
     """
 
     def run(self) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loader._core._call import Record
+    from loader.author.sdk import include_dir
     from loader.contract import Contract
     from loader.errors import (
         CallCancelled,
@@ -39,10 +40,9 @@ if TYPE_CHECKING:
     from loader.image import Image, read_image
     from loader.limits import CancelToken, deadline
     from loader.load import Found, discover, load
+    from loader.observe.report import LoadReport, load_report
     from loader.plugin import Plugin
     from loader.registry import Registry
-    from loader.report import LoadReport, load_report
-    from loader.sdk import include_dir
     from loader.trust import Policy
 
 __version__ = "0.1.0"
@@ -73,10 +73,12 @@ _WHERE = {
     "loader.load": ("Found", "discover", "load"),
     "loader.plugin": ("Plugin",),
     "loader.registry": ("Registry",),
-    "loader.report": ("LoadReport", "load_report"),
-    "loader.sdk": ("include_dir",),
+    "loader.observe.report": ("LoadReport", "load_report"),
+    "loader.author.sdk": ("include_dir",),
     "loader.trust": ("Policy",),
 }
+#: Modules whose names are public: ``loader.crash.enable(...)`` after ``import loader``.
+_MODULES = ("crash", "process_state", "trust")
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
@@ -128,6 +130,10 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value = import_module(f"loader.{name}")
+        globals()[name] = value
+        return value
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'loader' has no attribute {name!r}")
@@ -137,4 +143,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
 from loader.errors import LoaderError
-from loader.identity import plugin_name
 from loader.load import check_kinds, load
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import DEFAULT_POLICY
+from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loader.contract import Contract, Service
-    from loader.crash import Quarantine
+    from loader.observe.process_state import StateWatch
     from loader.plugin import Plugin
-    from loader.process_state import StateWatch
     from loader.trust import Policy
+    from loader.trust.quarantine import Quarantine
 
 __all__ = ["Host"]
 
@@ -64,11 +64,11 @@ class Host:
         self.quarantine: Quarantine | None = None
         self.watch: StateWatch | None = None
         if quarantine is not None:
-            from loader.crash import Quarantine  # noqa: PLC0415 - where it is wanted
+            from loader.trust.quarantine import Quarantine  # noqa: PLC0415 - where it is wanted
 
             self.quarantine = Quarantine(quarantine)
         if debug:
-            from loader.process_state import StateWatch  # noqa: PLC0415 - as above
+            from loader.observe.process_state import StateWatch  # noqa: PLC0415 - as above
 
             self.watch = StateWatch(strict=strict)
         self.registry = Registry(strict=strict)

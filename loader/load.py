@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 from loader.contract import Contract
 from loader.discover import find
 from loader.errors import LibraryError, LoaderError
-from loader.handshake import Candidate, shake_hands
-from loader.identity import plugin_name
 from loader.image import Image, read_image
 from loader.library import open_library, owner_of
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, Policy, asks_for_way, asks_nothing, trust
+from loader.trust.handshake import Candidate, shake_hands
+from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loader._core._call import Services
-    from loader.crash import Quarantine
+    from loader.trust.quarantine import Quarantine
 
 __all__ = ["Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
 

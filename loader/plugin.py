@@ -1,6 +1,6 @@
 """Library -> Plugin: the contract's functions at their addresses, as Python callables.
 
-A call goes: attribute look-up -> Function (loader/_core/function.c) -> the plugin. Nothing of the road is on
+A call goes: attribute look-up -> Function (loader/_core/call/function.c) -> the plugin. Nothing of the road is on
 it. What a plugin sends the other way, errors and log lines, arrives in the two functions at the end of this
 file; status codes become exceptions there and nowhere else.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from loader._core._call import Owner
     from loader.contract import Contract
-    from loader.layout import Form
+    from loader.contract.layout import Form
     from loader.library import Library
     from loader.trust import TrustedImage
 
@@ -88,7 +88,7 @@ class Plugin:
         raise AttributeError(message, name=name, obj=self)
 
     def _function(self, name: str) -> Function:
-        """What unpickling a function calls; see _core/function_type.c."""
+        """What unpickling a function calls; see _core/call/function_type.c."""
         return self.functions[name]
 
     def __dir__(self) -> list[str]:
@@ -129,7 +129,7 @@ def _call_failed(
 ) -> BaseException:
     """The exception for a status that is not LOADER_OK, or for a call that a fork forbids (status None).
 
-    Called by loader/_core/call.c.
+    Called by loader/_core/call/call.c.
     """
     if status is None:
         return ForkError(
@@ -153,7 +153,7 @@ def _call_failed(
 
 
 def _log(name: str, level: int, text: str) -> None:
-    """One line of a plugin's log. Called by loader/_core/call.c."""
+    """One line of a plugin's log. Called by loader/_core/call/call.c."""
     import logging  # noqa: PLC0415 - slow to import, and not every plugin logs
 
     logging.getLogger(f"loader.plugin.{name}").log(level, "%s", text)

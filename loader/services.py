@@ -1,7 +1,7 @@
 """What a host lends to its plugins: objects of Python, or tables of C functions, by versioned id.
 
 A service is declared in a C header, by LOADER_SERVICE("app.db/1", app_db) and the struct app_db. For a Python
-object a table of that shape is made, whose functions call the object's; see _core/service.c for the way.
+object a table of that shape is made, whose functions call the object's; see _core/call/service.c for the way.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Services
+from loader.contract.layout import letter_of, native_parameter
 from loader.errors import ServiceError
-from loader.layout import letter_of, native_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceTable"]
 
-_MOST = 32  # MAX_FUNCTIONS of _core/service.h
+_MOST = 32  # MAX_FUNCTIONS of _core/call/service.h
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 import loader
-from loader.sdk import include_dir
+from loader.author.sdk import include_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

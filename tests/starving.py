@@ -28,17 +28,17 @@ from lending import Database
 import loader
 from loader._core import _call
 from loader._core._call import Layout, Limit, Owner, Services
-from loader.handshake import shake_hands
+from loader.contract.layout import layout_of
 from loader.htmlize import Htmlizer, Post
 from loader.htmlize import _engine as engine_module
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
 from loader.image import read_bytes
-from loader.layout import layout_of
 from loader.library import _opened, open_library, owner_of
 from loader.plugin import bind
 from loader.registry import Registry
 from loader.trust import Policy, trust
+from loader.trust.handshake import shake_hands
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from loader import errors
-from loader._cli import streams
-from loader._cli.run import run
-from loader.cli import main
+from loader.cli import main, streams
+from loader.cli.run import run
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from command import Command, terminal  # lies beside this file
@@ -47,7 +46,7 @@ def plugins(build: Callable[..., Path], tool_so: Path, tmp_path_factory: pytest.
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """The command, in an empty folder."""
-    return Command("loader.cli", tmp_path)
+    return Command("loader", tmp_path)
 
 
 def one_line(text: str) -> str:
@@ -600,7 +599,7 @@ def test_printable_escapes_what_is_not_seen() -> None:
 
 def test_errors_of_commands_are_like_all_others() -> None:
     """They pickle and have the fields of LoaderError."""
-    from loader._cli.parser import UsageError
+    from loader.cli.parser import UsageError
 
     error = pickle.loads(pickle.dumps(UsageError("no", cure="yes")))
     assert json.loads(json.dumps(error.to_dict())) == {

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from command import Command
 
+from loader.author.sdk import include_dir
 from loader.htmlize import HTMLIZE
-from loader.sdk import include_dir
 
 GREETER = Path(__file__).resolve().parent.parent / "native_plugins" / "greeter" / "greeter.h"
 
@@ -19,7 +19,7 @@ GREETER = Path(__file__).resolve().parent.parent / "native_plugins" / "greeter" 
 @pytest.fixture
 def command(tmp_path: Path) -> Command:
     """The command `loader`, run in a folder of its own."""
-    return Command("loader.cli", tmp_path)
+    return Command("loader", tmp_path)
 
 
 @pytest.fixture

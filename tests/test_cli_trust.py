@@ -1,4 +1,4 @@
-"""loader/_cli/trust.py: the commands keygen, sign, lock, verify and load-report, as processes."""
+"""loader/cli/trust.py: the commands keygen, sign, lock, verify and load-report, as processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def command(tmp_path: Path, hello: Path) -> Command:
     tmp_path.chmod(0o755)
     shutil.copy(hello, tmp_path / "hello.so")
     (tmp_path / "hello.so").chmod(0o755)
-    return Command("loader.cli", tmp_path)
+    return Command("loader", tmp_path)
 
 
 def test_from_key_to_verified_file(command: Command) -> None:
@@ -108,13 +108,13 @@ def test_nothing_to_check(command: Command) -> None:
 
 def test_policy_file(command: Command) -> None:
     """With --policy, verify checks what the application would; options can only add to it."""
-    (command.folder / "loader.toml").write_text("[policy]\npermissions = true\n[policy.folders.sub]\n")
-    assert command("verify", "hello.so", "--policy", "loader.toml").code == 0
+    (command.folder / "loader.trust.toml").write_text("[policy]\npermissions = true\n[policy.folders.sub]\n")
+    assert command("verify", "hello.so", "--policy", "loader.trust.toml").code == 0
     (command.folder / "hello.so").chmod(0o777)
-    assert command("verify", "hello.so", "--policy", "loader.toml").code == 5
+    assert command("verify", "hello.so", "--policy", "loader.trust.toml").code == 5
     (command.folder / "sub").mkdir()
     shutil.copy(command.folder / "hello.so", command.folder / "sub")
-    uncovered = command("verify", "sub/hello.so", "--policy", "loader.toml")
+    uncovered = command("verify", "sub/hello.so", "--policy", "loader.trust.toml")
     assert uncovered.code == 5
     assert "is not covered by the policy" in uncovered.err
 

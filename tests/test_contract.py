@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
+from loader.contract.header import MAX_STRUCT, target
 from loader.errors import ContractError
-from loader.header import MAX_STRUCT, target
 
 # headers.py lies beside this file, which importlib mode does not put on sys.path.
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 import loader
-from loader.crash import Crash, Quarantine, quarantined, read_report, release
 from loader.errors import LoaderError, TrustError
+from loader.observe.crash import Crash, Quarantine, quarantined, read_report, release
 
 Build = Callable[..., Path]
 Die = Callable[..., list[Crash]]

@@ -1,4 +1,4 @@
-"""loader/handshake.py: attacked one field at a time. No code of a refused file may run."""
+"""loader/trust/handshake.py: attacked one field at a time. No code of a refused file may run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import loader
 from loader.errors import HandshakeError, ImageError, LoaderError
-from loader.handshake import markers, shake_hands
+from loader.trust.handshake import markers, shake_hands
 
 Build = Callable[..., Path]
 MakeContract = Callable[..., loader.Contract]

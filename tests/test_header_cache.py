@@ -19,7 +19,7 @@ _READ = """
 import sys
 import loader.contract
 contract = loader.contract.Contract.from_header(sys.argv[1])
-slow = [name for name in ("pycparser", "cffi.cparser", "loader.header.parse") if name in sys.modules]
+slow = [name for name in ("pycparser", "cffi.cparser", "loader.contract.header.parse") if name in sys.modules]
 print(contract, *slow)
 """
 

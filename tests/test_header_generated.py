@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loader.contract import MAX_PARAMETERS, Contract, Field, Function, Kind, Parameter, Service, Struct
+from loader.contract.header import MAX_SERVICE_PARAMETERS, target
 from loader.errors import ContractError
-from loader.header import MAX_SERVICE_PARAMETERS, target
 
 # headers.py lies beside this file, which importlib mode does not put on sys.path.
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from loader.contract import MAX_PARAMETERS, Contract
+from loader.contract.header import MAX_SERVICE_PARAMETERS
 from loader.errors import ContractError
-from loader.header import MAX_SERVICE_PARAMETERS
 
 # headers.py lies beside this file, which importlib mode does not put on sys.path.
 sys.path.insert(0, str(Path(__file__).resolve().parent))

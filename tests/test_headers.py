@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import loader
+from loader.author.sdk import include_dir
 from loader.contract import Contract
-from loader.sdk import include_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable

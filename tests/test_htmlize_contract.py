@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from loader.author.sdk import include_dir
 from loader.contract import Contract
 from loader.htmlize import HTMLIZE, Post
-from loader.sdk import include_dir
 
 
 def test_contract_that_ships_is_the_headers() -> None:

@@ -1,4 +1,4 @@
-"""elf_quick.py, _core/elf_*.c: the reader in C says what the reader in Python says, or leaves the file to it.
+"""elf_quick.py, _core/elf/: the reader in C says what the reader in Python says, or leaves the file to it.
 
 Both also read every mutant of tests/fuzz/image_fuzz.py and so of test_image_damaged.py.
 """

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from loader.contract import Field, Kind, Struct
-from loader.layout import layout_of, letter_of
+from loader.contract.layout import layout_of, letter_of
 
 POINT = Struct("point", 16, (Field("x", Kind.INTEGER, 0, 8), Field("y", Kind.INTEGER, 8, 8)), sized=False)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from loader.cache import Answers
 from loader.errors import LoaderError, PluginError, RegistryError, TrustError
 from loader.htmlize import Htmlizer, Problem
 from loader.lazy import LazyPlugin
-from loader.remembered import Remembered
 from loader.trust import Policy
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def test_changed_file_is_asked_again(remembered: Path, build: Any) -> None:
 
 def test_false_memory_is_found_out(remembered: Path) -> None:
     """Where the memory is wrong the plugin's own hooks win: the document fails, and the next run is right."""
-    memory = Remembered("htmlize-1-hooks")
+    memory = Answers("htmlize-1-hooks")
     opened = Htmlizer([remembered]).plugins[0]
     memory.keep(str(remembered), opened.digest, "role:wrong\n")
     memory.save()

@@ -15,10 +15,10 @@ import loader
 from loader import library
 from loader._core._ffi import ffi
 from loader.errors import LibraryError
-from loader.handshake import shake_hands
 from loader.image import read_bytes
 from loader.library import Library, open_library, owner_of
 from loader.trust import Policy, trust
+from loader.trust.handshake import shake_hands
 
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -195,7 +195,7 @@ def test_a_file_that_cannot_be_copied(
         f"""
 import os, resource, sys
 import loader
-from loader.handshake import shake_hands
+from loader.trust.handshake import shake_hands
 from loader.library import open_library, owner_of
 from loader.trust import DEFAULT_POLICY, trust
 folder, greeter = sys.argv[2], loader.Contract.from_header(sys.argv[4])

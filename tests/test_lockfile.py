@@ -1,4 +1,4 @@
-"""loader/lockfile.py and identity.py: a file is the one that was agreed on, or it is refused."""
+"""loader/trust/lockfile.py and identity.py: a file is the one that was agreed on, or it is refused."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import loader
 from loader.errors import TrustError
-from loader.handshake import shake_hands
-from loader.identity import Identity, identify, version_key
-from loader.lockfile import LockFile
 from loader.trust import Policy, trust
+from loader.trust.handshake import shake_hands
+from loader.trust.identity import Identity, identify, version_key
+from loader.trust.lockfile import LockFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

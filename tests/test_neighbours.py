@@ -1,4 +1,4 @@
-"""loader/neighbours.py, sealed.py, library.mappings: what a plugin needs from beside it, where code is."""
+"""loader/library/neighbours.py, sealed.py, library.mappings: what a plugin needs from beside it, where code is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 
 import loader
 from loader.errors import LibraryError, TrustError
-from loader.identity import identify
 from loader.library import mappings
-from loader.lockfile import LockFile
 from loader.trust import Policy
+from loader.trust.identity import identify
+from loader.trust.lockfile import LockFile
 
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]

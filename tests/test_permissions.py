@@ -1,4 +1,4 @@
-"""loader/permissions.py and image/walk.py: who could have changed a file, without a second look."""
+"""loader/trust/permissions.py and image/walk.py: who could have changed a file, without a second look."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 import loader
 from loader.errors import TrustError
-from loader.handshake import shake_hands
 from loader.image.read import FLAGS
 from loader.image.walk import open_file
-from loader.permissions import check_permissions
 from loader.trust import Policy, trust
+from loader.trust.handshake import shake_hands
+from loader.trust.permissions import check_permissions
 
 if TYPE_CHECKING:
     import subprocess
@@ -267,8 +267,8 @@ def test_walk_leaves_no_descriptor(place: Path, tmp_path: Path) -> None:
 
 def test_lock_file_is_held_to_the_same(place: Path, greeter: loader.Contract, tmp_path: Path) -> None:
     """With permissions, a lock file that others can write to vouches for nothing."""
-    from loader.identity import identify
-    from loader.lockfile import LockFile
+    from loader.trust.identity import identify
+    from loader.trust.lockfile import LockFile
 
     image = loader.read_image(place)
     lock = tmp_path / "loader.lock"

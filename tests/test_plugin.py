@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import loader
-from loader.identity import plugin_name
+from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

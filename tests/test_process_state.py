@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import loader
-from loader.process_state import Change, StateWatch, snapshot, watch
+from loader.observe.process_state import Change, StateWatch, snapshot, watch
 
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]

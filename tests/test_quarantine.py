@@ -1,4 +1,4 @@
-"""loader/crash_report.py as a policy: who crashed an earlier process is refused, wherever it is loaded."""
+"""loader/trust/quarantine.py as a policy: who crashed an earlier process is refused, wherever it is loaded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import loader
-from loader.crash import Quarantine, release
 from loader.errors import TrustError
 from loader.htmlize import Htmlizer, Post
+from loader.observe.crash import Quarantine, release
 from loader.trust import Policy, check_image
 
 HEADER = Path(__file__).parent / "plugins" / "fatal.h"
@@ -77,13 +77,13 @@ def test_the_next_start_of_an_htmlizer_refuses_the_culprit(role: Path, crashed: 
 
 def test_a_policy_can_ask_for_it(role: Path, crashed: Path, tmp_path: Path) -> None:
     """From Python and from a file, and only for the folders that it names."""
-    (tmp_path / "loader.toml").write_text('[policy]\nquarantine = "app.crashes"\n')
+    (tmp_path / "loader.trust.toml").write_text('[policy]\nquarantine = "app.crashes"\n')
     (tmp_path / "elsewhere").mkdir()
     image = loader.read_image(role)
     for policy in (
         Policy(quarantine=crashed),
         Policy(quarantine=["/nonexistent/report", crashed]),
-        Policy.from_file(tmp_path / "loader.toml"),
+        Policy.from_file(tmp_path / "loader.trust.toml"),
         Policy.for_folders({str(tmp_path): Policy(quarantine=crashed)}),
     ):
         with pytest.raises(TrustError, match="in quarantine"):
@@ -127,6 +127,6 @@ def test_with_permissions_the_report_is_nobody_elses(role: Path, crashed: Path) 
 def test_a_report_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not cut off: what was cut off might speak against a file."""
     (tmp_path / "report").write_text(json.dumps({"signal": "SIGSEGV"}) + "\n")
-    monkeypatch.setattr("loader.crash_report.MAX_REPORT", 10)
+    monkeypatch.setattr("loader.trust.quarantine.MAX_REPORT", 10)
     with pytest.raises(TrustError, match="too large for a crash report"):
         Quarantine(tmp_path / "report", permissions=True)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from loader import sdk
+from loader.author import sdk
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from loader import sdk
 def test_each_word_names_a_folder_that_holds_its_file(word: str, file: str) -> None:
     """The function and the command agree, and what they name is there."""
     folder = getattr(sdk, f"{word}_dir")()
-    command = [sys.executable, "-m", "loader.sdk", word]
+    command = [sys.executable, "-m", "loader.author.sdk", word]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed == f"{folder}\n"
     assert (folder / file).is_file()
@@ -33,7 +33,7 @@ def test_each_word_names_a_folder_that_holds_its_file(word: str, file: str) -> N
 def test_wrong_use_ends_with_two_and_the_words(words: list[str]) -> None:
     """One known word is wanted."""
     done = subprocess.run(
-        [sys.executable, "-m", "loader.sdk", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "loader.author.sdk", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "{include,rust,go,cmake}" in done.stderr

@@ -1,4 +1,4 @@
-"""_core/service.c: from a plugin to Python and back, with values, failures, threads and other plugins."""
+"""_core/call/service.c: from a plugin to Python and back, with values, failures, threads and other plugins."""
 
 from __future__ import annotations
 

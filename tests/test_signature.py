@@ -1,4 +1,4 @@
-"""loader/signature.py and signing.py: Ed25519 in minisign's format, bound to what the file is."""
+"""loader/trust/signature.py and signing.py: Ed25519 in minisign's format, bound to what the file is."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 
 import loader
 from loader.errors import TrustError
-from loader.handshake import Candidate, shake_hands
-from loader.identity import identify
-from loader.signature import PublicKey, check_signature, parse_signature
 from loader.trust import Policy, trust
+from loader.trust.handshake import Candidate, shake_hands
+from loader.trust.identity import identify
+from loader.trust.signature import PublicKey, check_signature, parse_signature
 
 Build = Callable[..., Path]
 GREETER = Path(__file__).parent.parent / "native_plugins" / "greeter" / "greeter.h"
@@ -28,7 +28,7 @@ if os.environ.get("CI"):
 else:
     pytest.importorskip("cryptography", reason="signatures need the extra [sign]")
 
-from loader.signing import SecretKey, comment_for, sign  # noqa: E402 - after the check above
+from loader.trust.signing import SecretKey, comment_for, sign  # noqa: E402 - after the check above
 
 
 @pytest.fixture(scope="module")
@@ -292,14 +292,14 @@ def test_cryptography_is_not_imported_without_keys(
     code = (
         "import sys, loader\n"
         "loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2]))\n"
-        "print('cryptography' in sys.modules, 'loader.signature' in sys.modules)"
+        "print('cryptography' in sys.modules, 'loader.trust.signature' in sys.modules)"
     )
     assert run_python(code, hello, GREETER).stdout == "False False\n"
 
 
 def test_downgrade(signed: Path, key: SecretKey, greeter: loader.Contract, tmp_path: Path) -> None:
     """An older version with a good signature is refused when the lock file says which is the least."""
-    from loader.lockfile import LockFile
+    from loader.trust.lockfile import LockFile
 
     old = candidate(signed, greeter)
     new = tmp_path / "new" / "hello.so"

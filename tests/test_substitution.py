@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import loader
-from loader.identity import identify
-from loader.lockfile import LockFile
+from loader.trust.identity import identify
+from loader.trust.lockfile import LockFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

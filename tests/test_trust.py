@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import loader
-from loader.handshake import shake_hands
 from loader.trust import Policy, TrustedImage, trust
+from loader.trust.handshake import shake_hands
 
 Build = Callable[..., Path]
 

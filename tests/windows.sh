@@ -51,13 +51,12 @@ sys.path.insert(0, "loader/_core")
 from build_ffi import ffibuilder
 ffibuilder.emit_c_code(sys.argv[1])
 EOF
-shopt -s extglob
-extension loader/_core/_call -- loader/_core/!(library*|_ffi|elf_*).c &
-extension loader/_core/_elf -- loader/_core/elf_*.c
+extension loader/_core/_call -- loader/_core/{call,crash,text}/*.c &
+extension loader/_core/_elf -- loader/_core/elf/*.c
 extension loader/htmlize/_engine -- loader/htmlize/_engine/*.c
 wait $!
 for name in library library_sealed; do
-    $cc -std=c11 "${flags[@]}" -Iloader/_core -c "loader/_core/$name.c" -o "$work/$name.o"
+    $cc -std=c11 "${flags[@]}" -Iloader/_core -c "loader/_core/library/$name.c" -o "$work/$name.o"
 done
 extension loader/_core/_ffi -w -- "$work/_ffi.c" "$work"/library*.o # cffi's code is not ours to warn about
 

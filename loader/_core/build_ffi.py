@@ -32,9 +32,9 @@ ffibuilder.set_source(
     """
     #define LOADER_HOST
     #include "loader/plugin.h"
-    #include "library.h"
+    #include "library/library.h"
     """,
-    sources=["loader/_core/library.c", "loader/_core/library_sealed.c"],
+    sources=["loader/_core/library/library.c", "loader/_core/library/library_sealed.c"],
     include_dirs=["include", "loader/_core"],
     libraries=[],
 )

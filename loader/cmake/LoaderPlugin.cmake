@@ -4,7 +4,7 @@
 #
 #     cmake_minimum_required(VERSION 3.20)
 #     project(my_plugins LANGUAGES C CXX)
-#     execute_process(COMMAND python3 -m loader.sdk cmake OUTPUT_VARIABLE loader_DIR
+#     execute_process(COMMAND python3 -m loader.author.sdk cmake OUTPUT_VARIABLE loader_DIR
 #                     OUTPUT_STRIP_TRAILING_WHITESPACE)
 #     find_package(loader CONFIG REQUIRED)
 #     enable_testing()

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from loader._cli import streams
+from loader.cli import streams
 from loader.errors import LoaderError, TextError
 from loader.htmlize.files import DocumentError
 

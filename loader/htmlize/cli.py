@@ -1,7 +1,7 @@
 """The command `htmlize`: documents in, HTML out.
 
 A run: the command line -> documents and where they go (files.plan; nothing is written yet) -> a child
-process, which loads the plugins (loader._cli.supervise) -> documents on several threads, each one call of the
+process, which loads the plugins (loader.cli.supervise) -> documents on several threads, each one call of the
 engine and an output that is whole or not there (batch, files.Writer) -> the report.
 """
 
@@ -13,12 +13,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import loader
-from loader._cli import streams
-from loader._cli.logs import log_to_stderr
-from loader._cli.parser import EXIT_CODES, Parser, number_of, some_path, unicode_text, wants_json
-from loader._cli.policy import add_policy, policy_of, record_crashes
-from loader._cli.run import run
-from loader._cli.supervise import supervise
+from loader.cli import streams
+from loader.cli.logs import log_to_stderr
+from loader.cli.parser import EXIT_CODES, Parser, number_of, some_path, unicode_text, wants_json
+from loader.cli.policy import add_policy, policy_of, record_crashes
+from loader.cli.run import run
+from loader.cli.supervise import supervise
 from loader.errors import LoaderError, PluginNotFound, TrustError
 from loader.htmlize import files
 from loader.htmlize.batch import Batch, Outcome

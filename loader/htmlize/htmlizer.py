@@ -14,15 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
+from loader.cache import Answers
+from loader.contract.layout import layout_of
 from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
 from loader.host import Host
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
 from loader.htmlize.post import Post
 from loader.htmlize.posts import POSTS
-from loader.layout import layout_of
 from loader.lazy import LazyPlugin
-from loader.remembered import Remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -74,7 +74,7 @@ class Htmlizer:
         quarantine: report of :func:`loader.crash.enable`, or several; a file that crashed an earlier process
             is refused.
         lazy: open a plugin when one of its roles is used for the first time. What it answers for is remembered by
-            the file's digest in the user's cache folder (loader/remembered.py), so only files that are new there,
+            the file's digest in the user's cache folder (loader/cache.py), so only files that are new there,
             and plugins that change contents, are opened now. What keeps a plugin from being opened (TrustError,
             LibraryError, ...) is raised by the document that wants it.
         strict: refuse two plugins for one role, and raise the first failure to load instead of noting it.
@@ -106,10 +106,10 @@ class Htmlizer:
         )
         self._changes_contents: WeakSet[Plugin] = WeakSet()  # weak: what is refused is not to stay
         self._confirmed: WeakSet[Plugin] = WeakSet()
-        self._remembered = Remembered(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
+        self._answers = Answers(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
         self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims, lazy=lazy)
-        if self._remembered is not None:
-            self._remembered.save()
+        if self._answers is not None:
+            self._answers.save()
         self._build()
 
     @classmethod
@@ -163,7 +163,7 @@ class Htmlizer:
 
     def _claims(self, plugin: Plugin) -> list[str]:
         """What a plugin takes part in: its ``hooks``, checked."""
-        remembered = None if self._remembered is None else self._remembered.recall(plugin.path)
+        remembered = None if self._answers is None else self._answers.recall(plugin.path)
         if remembered is not None:
             try:
                 roles, contents = _read_hooks(plugin, remembered)
@@ -173,8 +173,8 @@ class Htmlizer:
                 return roles
         hooks = plugin.functions["hooks"]()
         roles, contents = _read_hooks(plugin, hooks)
-        if self._remembered is not None:
-            self._remembered.keep(plugin.path, plugin.digest, hooks)
+        if self._answers is not None:
+            self._answers.keep(plugin.path, plugin.digest, hooks)
         for function, wanted in (("process_role", bool(roles)), ("process_contents", contents)):
             if wanted and function not in plugin.functions:
                 raise HandshakeError(
@@ -229,9 +229,9 @@ class Htmlizer:
         """Opens it, and asks it whether it has the hooks that are remembered of it."""
         hooks = plugin.functions["hooks"]()
         roles, contents = _read_hooks(plugin, hooks)
-        if self._remembered is not None:
-            self._remembered.keep(plugin.path, plugin.digest, hooks)
-            self._remembered.save()
+        if self._answers is not None:
+            self._answers.keep(plugin.path, plugin.digest, hooks)
+            self._answers.save()
         if contents or f"role:{role}" not in roles or "process_role" not in plugin.functions:
             raise RegistryError(
                 "does not have the hooks that are remembered of it",

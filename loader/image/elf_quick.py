@@ -1,4 +1,4 @@
-"""The facts of an ELF file by C, for the files that nearly all plugins are: see loader/_core/elf_read.h."""
+"""The facts of an ELF file by C, for the files that nearly all plugins are: see loader/_core/elf/elf_read.h."""
 
 from __future__ import annotations
 

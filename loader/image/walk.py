@@ -2,7 +2,7 @@
 
 The kernel follows a path and forgets the way. Whoever then asks about the folders asks about other folders,
 if they were renamed or linked elsewhere meanwhile. So each name is looked up here once, in the folder held by
-a descriptor, links are read once, and what fstat said about each is kept: loader/permissions.py decides from
+a descriptor, links are read once, and what fstat said about each is kept: loader/trust/permissions.py decides from
 that and looks nothing up again.
 """
 

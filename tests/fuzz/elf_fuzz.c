@@ -1,4 +1,4 @@
-/* elf_fuzz.c: libFuzzer target of the C reader of plugin files, loader/_core/elf_read.h.
+/* elf_fuzz.c: libFuzzer target of the C reader of plugin files, loader/_core/elf/elf_read.h.
  *
  * What it hands over must lie in the file and hold no NUL. The file has exactly the memory that it is said to have,
  * so that a sanitizer sees any step beyond. That it says what the reader in Python says is for image_fuzz.py.
@@ -7,7 +7,7 @@
  *         tests/fuzz/elf_fuzz.c loader/_core/elf_{read,names}.c -o /tmp/elf_fuzz
  *     /tmp/elf_fuzz tests/fuzz/corpus/image
  */
-#include "elf_read.h"
+#include "elf/elf_read.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -33,7 +33,7 @@ c() {
         -artifact_prefix=build/fuzz/findings/ "build/fuzz/$name" "$corpus" 2>&1 | tail -n 6
 }
 c engine tests/fuzz/corpus/engine loader/htmlize/_engine/{answer,engine,paths,table}.c
-c elf tests/fuzz/corpus/image loader/_core/elf_{read,names}.c
+c elf tests/fuzz/corpus/image loader/_core/elf/elf_{read,names}.c
 image=("$python" tests/fuzz/image_fuzz.py --found build/fuzz/image --keep build/fuzz/findings --seconds "$share")
 "${image[@]}" --guided 2>build/fuzz/guided.log || { tail -n 40 build/fuzz/guided.log && exit 1; }
 "${image[@]}" --seed "$RANDOM"

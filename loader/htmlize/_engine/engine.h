@@ -17,8 +17,8 @@
 #endif
 #include "htmlize/htmlize.h"
 
-#include "../../_core/ascii.h"
-#include "../../_core/crumb.h"
+#include "text/ascii.h"
+#include "crash/crumb.h"
 
 #include <stdbool.h>
 

@@ -2,7 +2,7 @@
 #ifndef HTMLIZE_MODULE_H
 #define HTMLIZE_MODULE_H
 
-#include "core.h"
+#include "call/core.h"
 
 #include "engine.h"
 

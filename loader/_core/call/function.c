@@ -1,0 +1,303 @@
+/* function.c: calls of a Function, a contract function of a plugin as a Python callable. The hot path of the
+ * package, in one file so that the compiler can make one function of its steps. The type itself: function_type.c.
+ *
+ * Python -> function_vectorcall -> (arguments borrowed in place, room for the answer on the C stack or in the
+ * new object itself) -> the plugin's function through its address -> the answer as a new str or bytes.
+ *
+ * The GIL is released around a call whose input is long, that is under a deadline or cancel token, whose
+ * plugin calls into Python, or that was seen to be slow: every 64th call is timed, the first one included.
+ */
+#include "call/function.h"
+
+#define STACK_ROOM 640      /* bytes of output that need no allocation but the answer's own */
+#define SHORT_INPUT 384     /* bytes of input up to which the stack is tried first */
+#define LONG_INPUT 16384    /* bytes of input from which the GIL is released */
+#define SLOW 10000          /* nanoseconds from which the GIL is released; letting it go costs about 50 */
+#define TIMED_EVERY 64      /* calls */
+
+/* ---- Arguments --------------------------------------------------------------------------------------- */
+
+/* What a call holds while it runs. */
+struct arguments {
+    uintptr_t values[MAX_PARAMETERS];
+    loader_text texts[MAX_PARAMETERS];
+    PyObject *kept[MAX_PARAMETERS];
+    Py_buffer buffers[MAX_PARAMETERS];
+    int kept_count, buffer_count;
+    size_t total; /* bytes of text and bytes */
+};
+
+static void wrong_argument(const function *f)
+{
+    PyObject *error = core_raised();
+    PyObject *type = (PyObject *)Py_TYPE(error), *trace = PyException_GetTraceback(error);
+
+    /* Say which function it was: the texts of core_integer and the like begin with the parameter's name. What
+     * code of the argument's own raised (it has a traceback) is not ours to reword. */
+    if (trace == NULL && (type == PyExc_TypeError || type == PyExc_OverflowError)) {
+        PyErr_Format(type, "%U(): %S", f->name, error);
+        Py_DECREF(error);
+    } else {
+        core_raise_again(error);
+    }
+    Py_XDECREF(trace);
+}
+
+static int take_bytes(struct arguments *a, const struct parameter *parameter, PyObject *value, loader_text *out)
+{
+    if (PyBytes_CheckExact(value)) {
+        out->data = PyBytes_AS_STRING(value);
+        out->size = (size_t)PyBytes_GET_SIZE(value);
+        return 0;
+    }
+    Py_buffer *buffer = &a->buffers[a->buffer_count];
+    if (PyObject_GetBuffer(value, buffer, PyBUF_SIMPLE) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", parameter->name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    a->buffer_count++;
+    out->data = (const char *)buffer->buf;
+    out->size = (size_t)buffer->len;
+    return 0;
+}
+
+static inline int take(struct arguments *a, const struct parameter *parameter, PyObject *value, Py_ssize_t i)
+{
+    loader_text *text = &a->texts[i];
+
+    a->values[i] = (uintptr_t)text;
+    switch (parameter->kind) {
+    case KIND_TEXT:
+        if (PyUnicode_Check(value) && PyUnicode_IS_COMPACT_ASCII(value)) {
+            text->data = (const char *)PyUnicode_DATA(value);
+            text->size = (size_t)PyUnicode_GET_LENGTH(value);
+        } else if (core_borrow_text(value, parameter->name, text) < 0) {
+            return -1;
+        }
+        a->total += text->size;
+        return 0;
+    case KIND_STRUCT: {
+        const void *native = core_packed(value, parameter->layout, &core_record_type);
+        PyObject *keep = NULL;
+        if (native == NULL && core_pack(parameter->layout, value, &native, &keep) < 0)
+            return -1;
+        if (keep != NULL)
+            a->kept[a->kept_count++] = keep;
+        a->values[i] = (uintptr_t)native;
+        return 0;
+    }
+    case KIND_BYTES:
+        if (take_bytes(a, parameter, value, text) < 0)
+            return -1;
+        a->total += text->size;
+        return 0;
+    default:
+        return core_integer(value, parameter->size, parameter->is_signed, parameter->name, &a->values[i]);
+    }
+}
+
+static inline void let_go(struct arguments *a)
+{
+    while (a->kept_count > 0)
+        Py_DECREF(a->kept[--a->kept_count]);
+    while (a->buffer_count > 0)
+        PyBuffer_Release(&a->buffers[--a->buffer_count]);
+}
+
+/* ---- The call ---------------------------------------------------------------------------------------- */
+
+static inline int enter(const function *f, loader_call *call, const uintptr_t *v)
+{
+    typedef uintptr_t W;
+    switch (f->count) {
+    case 0: return ((int (*)(loader_call *))f->address)(call);
+    case 1: return ((int (*)(loader_call *, W))f->address)(call, v[0]);
+    case 2: return ((int (*)(loader_call *, W, W))f->address)(call, v[0], v[1]);
+    case 3: return ((int (*)(loader_call *, W, W, W))f->address)(call, v[0], v[1], v[2]);
+    case 4: return ((int (*)(loader_call *, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3]);
+    case 5: return ((int (*)(loader_call *, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4]);
+    case 6:
+        return ((int (*)(loader_call *, W, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4], v[5]);
+    case 7:
+        return ((int (*)(loader_call *, W, W, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4], v[5],
+                                                                         v[6]);
+    default:
+        return ((int (*)(loader_call *, W, W, W, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4], v[5],
+                                                                            v[6], v[7]);
+    }
+}
+
+/* The way of all calls that are not quick, not known to be, or due to be timed. */
+static CORE_NOINLINE int enter_slowly(function *f, core_call *c, const uintptr_t *values, bool away, bool timed)
+{
+    PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
+    int64_t begin;
+    int status;
+
+    if (away)
+        core_release(c);
+    begin = timed ? core_now() : 0;
+    const core_crumb outer = core_enter(c, &f->step);
+    status = enter(f, &c->call, values);
+    core_leave(c, outer);
+    const bool slow = timed && core_now() - begin > SLOW; /* before the GIL is waited for: that is not its time */
+    core_acquire(c);
+    if (timed)
+        f->slow = slow;
+    return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
+}
+
+static CORE_NOINLINE PyObject *finish_slowly(const function *f, core_call *c, int status)
+{
+    if (status == LOADER_OK)
+        return f->gives_bytes ? core_bytes(c, f->step.name) : core_text(c, f->step.name, false);
+    return core_raise(c, f->step.name, status, NULL);
+}
+
+static inline PyObject *finish(const function *f, core_call *c, int status, const char *room)
+{
+    const size_t size = (size_t)(c->call.next - c->begin);
+
+    if (LOADER_LIKELY(status == LOADER_OK && c->begin == room && size <= STACK_ROOM && !f->gives_bytes &&
+                      !c->output_lost && c->cause == NULL && c->call.next <= c->call.limit)) {
+        PyObject *text = short_text(&core_text_model, room, size);
+        if (text != NULL || PyErr_Occurred())
+            return text;
+    }
+    return finish_slowly(f, c, status);
+}
+
+/* `values`: exactly f->count arguments, in order. */
+static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
+{
+    struct arguments a;
+    core_call c;
+    char room[STACK_ROOM];
+    PyObject *result = NULL;
+    int status;
+
+    a.kept_count = a.buffer_count = 0;
+    a.total = 0;
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        if (take(&a, &f->parameters[i], values[i], i) < 0) {
+            wrong_argument(f);
+            let_go(&a);
+            return NULL;
+        }
+    const size_t most = f->owner->max_output;
+    if (core_begin(&c, f->owner, room, most < sizeof room ? most : sizeof room) < 0) {
+        let_go(&a);
+        return NULL;
+    }
+    if (a.total > SHORT_INPUT && most > sizeof room &&
+        core_use_result(&c, a.total <= most - most / 8 - 64 ? a.total + a.total / 8 + 64 : 0, f->gives_bytes) < 0)
+        goto done;
+    const bool timed = f->calls++ % TIMED_EVERY == 0;
+    const bool away = f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks;
+    if (timed || away) {
+        status = enter_slowly(f, &c, a.values, away, timed);
+    } else {
+        const core_crumb outer = core_enter(&c, &f->step);
+        status = enter(f, &c.call, a.values);
+        core_leave(&c, outer);
+    }
+    result = finish(f, &c, status, room);
+done:
+    core_end(&c);
+    let_go(&a);
+    return result;
+}
+
+/* ---- Keyword arguments ------------------------------------------------------------------------------- */
+
+static Py_ssize_t place_of(const function *f, PyObject *name)
+{
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        if (f->parameters[i].name == name || PyUnicode_Compare(f->parameters[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static PyObject *missing(const function *f, PyObject *const *values)
+{
+    PyObject *names = PyList_New(0), *comma = PyUnicode_FromString(", "), *list;
+
+    for (Py_ssize_t i = 0; names != NULL && i < f->count; i++)
+        if (values[i] == NULL && PyList_Append(names, f->parameters[i].name) < 0)
+            Py_CLEAR(names);
+    list = names == NULL || comma == NULL ? NULL : PyUnicode_Join(comma, names);
+    if (list != NULL)
+        PyErr_Format(PyExc_TypeError, "%U() is called without %U", f->name, list);
+    Py_XDECREF(list);
+    Py_XDECREF(comma);
+    Py_XDECREF(names);
+    return NULL;
+}
+
+/* The one struct parameter that is not given, if any: keywords that name no parameter are its fields. */
+static Py_ssize_t open_struct(const function *f, PyObject *const *values)
+{
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        if (values[i] == NULL && f->parameters[i].kind == KIND_STRUCT)
+            return i;
+    return -1;
+}
+
+static CORE_NOINLINE PyObject *call_by_name(function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
+{
+    PyObject *values[MAX_PARAMETERS] = {NULL};
+    PyObject *fields = NULL, *result = NULL;
+    Py_ssize_t count = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+
+    if (given > f->count)
+        return PyErr_Format(PyExc_TypeError, "%U() takes %zd arguments, %zd were given", f->name, f->count, given);
+    for (Py_ssize_t i = 0; i < given; i++)
+        values[i] = args[i];
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        Py_ssize_t place = place_of(f, name);
+        if (place >= 0 && values[place] != NULL) {
+            PyErr_Format(PyExc_TypeError, "%U() got %U twice", f->name, name);
+            goto done;
+        }
+        if (place >= 0) {
+            values[place] = args[given + i];
+            continue;
+        }
+        if (open_struct(f, values) < 0) {
+            PyErr_Format(PyExc_TypeError, "%U() has no parameter %U", f->name, name);
+            goto done;
+        }
+        if ((fields == NULL && (fields = PyDict_New()) == NULL) || PyDict_SetItem(fields, name, args[given + i]) < 0)
+            goto done;
+    }
+    if (fields != NULL && open_struct(f, values) >= 0)
+        values[open_struct(f, values)] = fields;
+    else if (fields != NULL) {
+        PyErr_Format(PyExc_TypeError, "%U() got a struct and fields of it", f->name);
+        goto done;
+    }
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        if (values[i] == NULL) {
+            missing(f, values);
+            goto done;
+        }
+    result = call_in_order(f, values);
+done:
+    Py_XDECREF(fields);
+    return result;
+}
+
+static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    function *f = (function *)self;
+
+    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == f->count)
+        return call_in_order(f, args);
+    return call_by_name(f, args, PyVectorcall_NARGS(nargsf), kwnames);
+}
+
+/* The type knows it by this address only: of a function that is static GCC splits the short way off, so that a
+ * call with keywords does not save registers that it has no use for. */
+const vectorcallfunc core_function_vectorcall = function_vectorcall;

@@ -1,0 +1,34 @@
+/* function.h: what a Function is made of, for its calls (function.c) and for its type (function_type.c). */
+#ifndef LOADER_CORE_FUNCTION_H
+#define LOADER_CORE_FUNCTION_H
+
+#include "call/internal.h"
+
+struct parameter {
+    PyObject *name; /* interned str */
+    enum kind kind;
+    size_t size;
+    bool is_signed;
+    PyObject *layout; /* KIND_STRUCT: a Layout; owned */
+};
+
+typedef struct function {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    core_function address;
+    core_owner *owner;
+    Py_ssize_t count;
+    bool gives_bytes;
+    bool slow;
+    unsigned calls;
+    core_step step; /* for the breadcrumb: borrows the UTF-8 of `name` */
+    PyObject *name;
+    PyObject *doc;
+    PyObject *plugin;    /* the Plugin that it belongs to: for pickling and messages */
+    PyObject *signature; /* inspect.Signature, or a callable that makes it on demand */
+    struct parameter parameters[MAX_PARAMETERS];
+} function;
+
+extern const vectorcallfunc core_function_vectorcall; /* what a Function does when it is called */
+
+#endif /* LOADER_CORE_FUNCTION_H */

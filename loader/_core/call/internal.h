@@ -1,0 +1,136 @@
+/* internal.h: what the files of the module _call share with each other and with nobody else. */
+#ifndef LOADER_CORE_INTERNAL_H
+#define LOADER_CORE_INTERNAL_H
+
+#include "call/core.h"
+
+#include <stdatomic.h>
+
+#define MAX_PARAMETERS 8 /* of a contract function, after the call; loader/contract.py refuses more */
+
+/* What a parameter, field or result is: the values of contract.Kind, by their first letter. */
+enum kind {
+    KIND_NONE = 0,
+    KIND_TEXT = 't',
+    KIND_BYTES = 'b',
+    KIND_STRUCT = 's',
+    KIND_INTEGER = 'i',
+    KIND_DOUBLE = 'd'
+};
+
+/* ---- call.c ---- */
+extern const loader_host core_host;
+extern unsigned core_generation; /* counts the forks that this process is the child of */
+int core_begin_slow(core_call *c);
+void core_release(core_call *c);
+void core_acquire(core_call *c);
+PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
+void core_forget(core_call *c);
+void core_end_slow(core_call *c);
+PyObject *core_raised(void);
+void core_raise_again(PyObject *error);
+void core_keep_cause(core_call *c);
+bool core_on_thread(const core_call *c);
+int core_set_error(core_call *c, const char *text, size_t size);
+PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
+PyObject *core_set_log(PyObject *module, PyObject *log);
+
+/* ---- output.c ---- */
+extern PyASCIIObject core_text_model; /* for short_text */
+int core_use_result(core_call *c, size_t size, bool bytes);
+int core_host_grow(loader_call *call, size_t more);
+PyObject *core_text(core_call *c, const char *function, bool ascii);
+PyObject *core_bytes(core_call *c, const char *function);
+
+/* ---- crash.c ---- */
+#if defined(__GLIBC__)
+/* one instruction, where others call a function */
+#  define CORE_TRAIL_MODEL __attribute__((tls_model("initial-exec")))
+#else
+#  define CORE_TRAIL_MODEL
+#endif
+extern _Thread_local core_crumb core_trail CORE_TRAIL_MODEL;
+extern unsigned core_alarm; /* 0: crashes are not reported */
+void core_arm_thread(void);
+PyObject *core_loading(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *core_crash_enable(PyObject *module, PyObject *number);
+PyObject *core_crash_disable(PyObject *module, PyObject *none);
+
+/* ---- crash_ranges.c ---- */
+void core_note_range(const core_owner *owner, const void *address);
+
+/* ---- watch.c ---- */
+PyObject *core_watch_before(core_call *c, const char *function);
+int core_watch_after(core_call *c, const char *function, PyObject *token, int status);
+extern PyMethodDef core_watch_functions[];
+
+/* ---- limit.c ---- */
+extern PyTypeObject core_limit_type;
+extern Py_ssize_t core_limits_active; /* limits that may be in force, in the whole process; under the GIL */
+core_limit *core_limit_current(void); /* borrowed from the context; NULL: none, or an exception is set */
+int core_limit_check(const core_limit *limit);
+int core_limit_init(PyObject *module);
+int64_t core_now(void); /* nanoseconds of the monotonic clock */
+
+/* ---- services.c ---- */
+typedef struct core_services core_services;
+extern PyTypeObject core_services_type;
+const void *core_services_find(const core_services *services, const char *id, size_t size);
+
+/* ---- record.c ---- */
+struct field {
+    PyObject *name; /* interned str */
+    size_t offset;
+    size_t size;
+    enum kind kind;
+    bool is_signed;
+};
+extern PyTypeObject core_layout_type, core_record_type;
+int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
+PyObject *core_unpack(PyObject *layout, const void *native);
+
+/* ---- value.c ---- */
+int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
+int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
+int core_store_field(const struct field *field, char *memory, PyObject *value);
+PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
+PyObject *core_text_object(const loader_text *text, enum kind kind);
+PyObject *core_load_field(const struct field *field, const void *native);
+
+/* ---- owner.c, function_type.c, utf8.c ---- */
+extern PyTypeObject core_owner_type, core_function_type;
+size_t core_utf8_valid(const char *data, size_t size);
+
+/* ---- The two ends of every call, inline because they are on the hot path ---- */
+
+static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t size)
+{
+    c->call.size = sizeof(loader_call);
+    c->call.host = &core_host;
+    c->call.error = (loader_text){NULL, 0};
+    c->call.next = c->begin = room;
+    c->call.limit = room + size;
+    c->owner = owner;
+    c->crumb = &core_trail;
+    c->result = NULL;
+    c->thread = NULL;
+    c->limit = NULL;
+    c->cause = NULL;
+    c->kept = NULL;
+    c->error = NULL;
+    c->max_output = owner->max_output;
+    c->room = CORE_BORROWED;
+    c->output_lost = false;
+    if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
+        (owner->fork_safe || owner->generation == core_generation))
+        return 0;
+    return core_begin_slow(c);
+}
+
+static inline void core_end(core_call *c)
+{
+    if (c->room != CORE_BORROWED || c->error != NULL || c->cause != NULL || c->kept != NULL || c->limit != NULL)
+        core_end_slow(c);
+}
+
+#endif /* LOADER_CORE_INTERNAL_H */

@@ -1,0 +1,191 @@
+/* limit.c: deadlines and cancel flags, asked for by plugins through loader_cancelled.
+ *
+ * A Limit is put in force for a stretch of Python code by loader/limits.py, through the contextvar
+ * "loader.limit", so that threads and tasks each have their own. While there is no limit that could be in force
+ * anywhere in the process a call pays one comparison for all this.
+ */
+#include "call/internal.h"
+
+#if defined(_WIN32)
+#  include <windows.h>
+#else
+#  include <time.h>
+#endif
+
+struct core_limit {
+    PyObject_HEAD
+    int64_t deadline;      /* nanoseconds of the monotonic clock; INT64_MAX: none */
+    atomic_int cancelled;  /* set once, from any thread */
+    core_limit *parent;    /* the limit in force outside of this one, or NULL */
+    core_limit *token;     /* a flag shared by several scopes, or NULL */
+    bool entered;          /* may be in force: in this context, or in a copy that outlives the scope */
+    bool over;             /* not in force, although a context still holds it: there was no memory to tell it */
+};
+
+Py_ssize_t core_limits_active = 0;
+static PyObject *limit_variable; /* the contextvar */
+
+int64_t core_now(void)
+{
+#if defined(_WIN32)
+    LARGE_INTEGER ticks, second;
+
+    QueryPerformanceFrequency(&second);
+    QueryPerformanceCounter(&ticks);
+    return ticks.QuadPart / second.QuadPart * 1000000000 +
+           ticks.QuadPart % second.QuadPart * 1000000000 / second.QuadPart;
+#else
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+#endif
+}
+
+int core_limit_check(const core_limit *limit)
+{
+    bool late = false;
+
+    /* A cancel anywhere outside counts before a deadline: it is the more deliberate of the two. */
+    for (; limit != NULL; limit = limit->parent) {
+        if (atomic_load_explicit(&limit->cancelled, memory_order_relaxed) ||
+            (limit->token != NULL && atomic_load_explicit(&limit->token->cancelled, memory_order_relaxed)))
+            return LOADER_CANCELLED;
+        late = late || (limit->deadline != INT64_MAX && core_now() >= limit->deadline);
+    }
+    return late ? LOADER_DEADLINE : LOADER_OK;
+}
+
+core_limit *core_limit_current(void)
+{
+    PyObject *value = NULL;
+
+    if (PyContextVar_Get(limit_variable, NULL, &value) < 0 || value == NULL)
+        return NULL;
+    Py_DECREF(value); /* the context holds it */
+    if (Py_TYPE(value) != &core_limit_type)
+        return NULL;
+    core_limit *limit = (core_limit *)value;
+    while (limit != NULL && limit->over)
+        limit = limit->parent;
+    return limit;
+}
+
+static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"seconds", "parent", "token", NULL};
+    PyObject *seconds = Py_None, *parent = Py_None, *token = Py_None;
+    int64_t deadline = INT64_MAX;
+    core_limit *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:Limit", names, &seconds, &parent, &token))
+        return NULL;
+    if ((parent != Py_None && Py_TYPE(parent) != &core_limit_type) ||
+        (token != Py_None && Py_TYPE(token) != &core_limit_type)) {
+        PyErr_SetString(PyExc_TypeError, "parent and token are a Limit or None");
+        return NULL;
+    }
+    if (seconds != Py_None) {
+        double value = PyFloat_AsDouble(seconds);
+        if (value == -1.0 && PyErr_Occurred())
+            return NULL;
+        if (value != value) { /* MinGW's isnan warns of its own narrowing */
+            PyErr_SetString(PyExc_ValueError, "a deadline is a number of seconds, not NaN");
+            return NULL;
+        }
+        if (value < 0)
+            value = 0;
+        if (value < 9e9) /* about 285 years: beyond that it is no deadline, and would overflow */
+            deadline = core_now() + (int64_t)(value * 1e9);
+    }
+    self = (core_limit *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->deadline = deadline;
+    atomic_init(&self->cancelled, 0);
+    self->parent = parent == Py_None ? NULL : (core_limit *)Py_NewRef(parent);
+    self->token = token == Py_None ? NULL : (core_limit *)Py_NewRef(token);
+    return (PyObject *)self;
+}
+
+static void limit_dealloc(PyObject *object)
+{
+    core_limit *self = (core_limit *)object;
+
+    if (self->entered)
+        core_limits_active--;
+    Py_XDECREF(self->parent);
+    Py_XDECREF(self->token);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyObject *limit_cancel(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    atomic_store_explicit(&((core_limit *)self)->cancelled, 1, memory_order_relaxed);
+    Py_RETURN_NONE;
+}
+
+static PyObject *limit_status(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    return PyLong_FromLong(core_limit_check((core_limit *)self));
+}
+
+static PyObject *limit_enter(PyObject *object, PyObject *Py_UNUSED(none))
+{
+    core_limit *self = (core_limit *)object;
+
+    if (!self->entered) {
+        self->entered = true;
+        core_limits_active++;
+    }
+    PyObject *token = PyContextVar_Set(limit_variable, object);
+    self->over = token == NULL; /* it may be set all the same, without a token to take it back */
+    return token;
+}
+
+static PyObject *limit_leave(PyObject *object, PyObject *token)
+{
+    if (PyContextVar_Reset(limit_variable, token) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_MemoryError))
+            return NULL;
+        PyErr_Clear();
+        ((core_limit *)object)->over = true; /* a scope that cannot be left must not stay in force */
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *limit_current(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(none))
+{
+    PyObject *current = (PyObject *)core_limit_current();
+
+    if (current == NULL && PyErr_Occurred())
+        return NULL;
+    return Py_NewRef(current == NULL ? Py_None : current);
+}
+
+static PyMethodDef limit_methods[] = {
+    {"cancel", limit_cancel, METH_NOARGS, "Asks every call under this limit to stop. From any thread."},
+    {"status", limit_status, METH_NOARGS, "0, or the status that loader_cancelled gives now."},
+    {"enter", limit_enter, METH_NOARGS, "Puts this limit in force in the current context; returns a token."},
+    {"leave", limit_leave, METH_O, "Ends what enter began; takes its token."},
+    {"current", limit_current, METH_NOARGS | METH_CLASS, "The limit in force, or None."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject core_limit_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Limit",
+    .tp_doc = "Limit(seconds=None, parent=None, token=None): a deadline and a cancel flag.",
+    .tp_basicsize = sizeof(core_limit),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = limit_new,
+    .tp_dealloc = limit_dealloc,
+    .tp_methods = limit_methods,
+};
+
+int core_limit_init(PyObject *module)
+{
+    limit_variable = PyContextVar_New("loader.limit", NULL);
+    if (limit_variable == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "limit_variable", limit_variable);
+}

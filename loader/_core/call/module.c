@@ -1,0 +1,92 @@
+/* module.c: the module loader._core._call: its types, its few functions, and the capsule for engines. */
+#include "call/internal.h"
+
+static int api_begin(core_call *c, core_owner *owner, char *room, size_t size)
+{
+    return core_begin(c, owner, room, size);
+}
+
+static void api_end(core_call *c)
+{
+    core_end(c);
+}
+
+static core_api api = {
+    .size = sizeof(core_api),
+    .begin = api_begin,
+    .use_result = core_use_result,
+    .release = core_release,
+    .acquire = core_acquire,
+    .text = core_text,
+    .bytes = core_bytes,
+    .raise = core_raise,
+    .forget = core_forget,
+    .end = api_end,
+    .pack = core_pack,
+    .utf8_valid = core_utf8_valid,
+    .watch_before = core_watch_before,
+    .watch_after = core_watch_after,
+    .owner_type = &core_owner_type,
+    .now = core_now,
+    .keep_cause = core_keep_cause,
+    .record_type = &core_record_type,
+};
+
+static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
+{
+    core_generation++;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"set_error_factory", core_set_error_factory, METH_O,
+     "The callable that makes an exception of (name, path, function, status, message, where, cause)."},
+    {"set_log", core_set_log, METH_O, "The callable that takes (plugin name, level, text)."},
+    {"forked", forked, METH_NOARGS, "Says that this process is a forked child."},
+    {"loading", (PyCFunction)(void (*)(void))core_loading, METH_FASTCALL,
+     "loading(owner, function, *args): function(*args), which loads the owner's plugin."},
+    {"crash_enable", core_crash_enable, METH_O,
+     "Reports crashes to this descriptor from now on, which must stay open. For this thread at once, for others "
+     "at their first call of a plugin."},
+    {"crash_disable", core_crash_disable, METH_NOARGS, "Reports no more crashes."},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "loader._core._call",
+    .m_doc = "The C caller: contract functions through their addresses.",
+    .m_size = -1,
+    .m_methods = functions,
+};
+
+PyMODINIT_FUNC PyInit__call(void)
+{
+    PyTypeObject *const types[] = {&core_function_type, &core_layout_type,   &core_limit_type,
+                                   &core_owner_type,    &core_record_type, &core_services_type};
+    PyObject *module = PyModule_Create(&definition);
+    PyObject *capsule;
+
+    if (module == NULL)
+        return NULL;
+    if (short_text_model(&core_text_model) < 0)
+        goto failed;
+    api.text_model = core_text_model;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (PyModule_AddType(module, types[i]) < 0)
+            goto failed;
+    capsule = PyCapsule_New(&api, CORE_API_NAME, NULL);
+    if (capsule == NULL)
+        goto failed;
+    if (PyModule_AddFunctions(module, core_watch_functions) < 0 ||
+        PyModule_AddObjectRef(module, "api", capsule) < 0 || core_limit_init(module) < 0 ||
+        PyModule_AddIntConstant(module, "MAX_PARAMETERS", MAX_PARAMETERS) < 0) {
+        Py_DECREF(capsule);
+        goto failed;
+    }
+    Py_DECREF(capsule);
+    return module;
+failed:
+    Py_DECREF(module);
+    return NULL;
+}

@@ -1,0 +1,173 @@
+/* owner.c: Owner, the plugin as the C side knows it: whose call this is. */
+#include "call/internal.h"
+
+#include <structmember.h>
+
+/* ---- What crash reports say of it -------------------------------------------------------------------- */
+
+/* Appends `"key":"text"` with a comma before all but the first; returns behind it. Room for six bytes a byte. */
+static char *member(char *out, const char *key, const char *text, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    out += sprintf(out, "\"%s\":\"", key);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        if (byte < ' ' || byte == 127) {
+            memcpy(out, "\\u00", 4);
+            out[4] = digits[byte >> 4];
+            out[5] = digits[byte & 15];
+            out += 6;
+        } else {
+            if (byte == '"' || byte == '\\')
+                *out++ = '\\';
+            *out++ = (char)byte;
+        }
+    }
+    *out++ = '"';
+    return out;
+}
+
+/* Put together now, since a signal handler can do nothing but write it. NULL with an exception. */
+static char *label_of(PyObject *name, PyObject *path, PyObject *digest)
+{
+    PyObject *const texts[3] = {name, path, digest};
+    static const char *const keys[3] = {"plugin", "path", "digest"};
+    PyObject *bytes[3] = {NULL, NULL, NULL}; /* names of files may hold bytes that are no UTF-8: lone surrogates */
+    const int count = digest == NULL ? 2 : 3;
+    size_t size = 64;
+    char *label = NULL, *out;
+    int made = 0;
+
+    while (made < count && (bytes[made] = PyUnicode_AsEncodedString(texts[made], "utf-8", "surrogatepass")) != NULL)
+        size += 6 * (size_t)PyBytes_GET_SIZE(bytes[made++]);
+    if (made == count && (label = malloc(size)) == NULL)
+        PyErr_NoMemory();
+    if (label != NULL) {
+        out = label;
+        for (int i = 0; i < count; i++) {
+            if (i > 0)
+                *out++ = ',';
+            out = member(out, keys[i], PyBytes_AS_STRING(bytes[i]), (size_t)PyBytes_GET_SIZE(bytes[i]));
+        }
+        *out = '\0';
+    }
+    while (made > 0)
+        Py_DECREF(bytes[--made]);
+    return label;
+}
+
+/* ---- The type ---------------------------------------------------------------------------------------- */
+
+static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"name", "path", "services", "max_output", "fork_safe", "digest", NULL};
+    PyObject *name, *path, *services = Py_None, *max_output = Py_None, *digest = NULL;
+    char *label;
+    int fork_safe = 1;
+    size_t limit = SIZE_MAX;
+    core_owner *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UU|OOpU:Owner", names, &name, &path, &services, &max_output,
+                                     &fork_safe, &digest))
+        return NULL;
+    if (services != Py_None && Py_TYPE(services) != &core_services_type) {
+        PyErr_SetString(PyExc_TypeError, "services is a Services or None");
+        return NULL;
+    }
+    if (max_output != Py_None) {
+        limit = PyLong_AsSize_t(max_output);
+        if (limit == (size_t)-1 && PyErr_Occurred())
+            return NULL;
+    }
+    label = label_of(name, path, digest);
+    self = label == NULL ? NULL : (core_owner *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        free(label);
+        return NULL;
+    }
+    self->label = label;
+    self->name = Py_NewRef(name);
+    self->path = Py_NewRef(path);
+    self->services = services == Py_None ? NULL : (core_services *)Py_NewRef(services);
+    self->max_output = limit;
+    self->generation = core_generation;
+    self->fork_safe = fork_safe != 0;
+    return (PyObject *)self;
+}
+
+static void owner_dealloc(PyObject *object)
+{
+    core_owner *self = (core_owner *)object;
+
+    PyObject_GC_UnTrack(object);
+    Py_XDECREF(self->name);
+    Py_XDECREF(self->path);
+    Py_XDECREF((PyObject *)self->services);
+    Py_XDECREF(self->watch);
+    free(self->label);
+    Py_TYPE(object)->tp_free(object);
+}
+
+/* No tp_clear, as for Services: a cycle through a host's services is broken at the Plugin. */
+static int owner_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT((PyObject *)((core_owner *)object)->services);
+    Py_VISIT(((core_owner *)object)->watch);
+    return 0;
+}
+
+static PyObject *owner_set_inherited(PyObject *object, PyObject *inherited)
+{
+    ((core_owner *)object)->generation = core_generation - (inherited == Py_True ? 1 : 0);
+    Py_RETURN_NONE;
+}
+
+static PyObject *owner_get_watch(PyObject *object, void *Py_UNUSED(closure))
+{
+    PyObject *watch = ((core_owner *)object)->watch;
+    return Py_NewRef(watch == NULL ? Py_None : watch);
+}
+
+static int owner_set_watch(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    core_owner *self = (core_owner *)object;
+
+    if (value != NULL && value != Py_None)
+        self->talks = true; /* the path of calls that looks at `watch`; see function.c */
+    Py_XSETREF(self->watch, value == NULL || value == Py_None ? NULL : Py_NewRef(value));
+    return 0;
+}
+
+static PyGetSetDef owner_getset[] = {
+    {"watch", owner_get_watch, owner_set_watch, "Called before and after each call; see loader/process_state.py.",
+     NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMemberDef owner_members[] = {
+    {"name", T_OBJECT, offsetof(core_owner, name), READONLY, "The plugin's name."},
+    {"path", T_OBJECT, offsetof(core_owner, path), READONLY, "The plugin's file."},
+    {"fork_safe", T_BOOL, offsetof(core_owner, fork_safe), READONLY, "False: refused in forked children."},
+    {"talks", T_BOOL, offsetof(core_owner, talks), READONLY, "It has called into Python."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyMethodDef owner_methods[] = {
+    {"set_inherited", owner_set_inherited, METH_O, "Whether its library was loaded before this process was forked."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject core_owner_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Owner",
+    .tp_doc = "Owner(name, path, services=None, max_output=None, fork_safe=True, digest=\"\"): "
+              "a plugin, for the C side.",
+    .tp_basicsize = sizeof(core_owner),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_new = owner_new,
+    .tp_dealloc = owner_dealloc,
+    .tp_traverse = owner_traverse,
+    .tp_methods = owner_methods,
+    .tp_members = owner_members,
+    .tp_getset = owner_getset,
+};

@@ -1,0 +1,290 @@
+/* record.c: struct arguments. A Layout says how a C struct lies in memory; a Record is a Python object that
+ * keeps its native form, so that passing it again costs nothing.
+ */
+#include "call/internal.h"
+
+typedef struct layout {
+    PyObject_HEAD
+    PyObject *name;
+    size_t size;   /* bytes of the struct */
+    bool sized;    /* it begins with `size_t size` */
+    Py_ssize_t count;
+    struct field *fields;
+} layout;
+
+/* Base of frozen dataclasses: `native` is made at the first call that wants it. */
+typedef core_record record;
+
+/* ---- Layout ------------------------------------------------------------------------------------------ */
+
+static void layout_dealloc(PyObject *object)
+{
+    layout *self = (layout *)object;
+
+    for (Py_ssize_t i = 0; i < self->count; i++)
+        Py_XDECREF(self->fields[i].name);
+    PyMem_Free(self->fields);
+    Py_XDECREF(self->name);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static int read_field(layout *self, PyObject *item, struct field *field)
+{
+    PyObject *name;
+    int kind, is_signed;
+    Py_ssize_t offset, size;
+
+    if (!PyArg_ParseTuple(item, "UCnnp", &name, &kind, &offset, &size, &is_signed))
+        return -1;
+    if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size ||
+        self->size - (size_t)offset < (size_t)size ||
+        (kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_INTEGER && kind != KIND_DOUBLE) ||
+        ((kind == KIND_TEXT || kind == KIND_BYTES) && size != 16) || (kind == KIND_DOUBLE && size != 8) ||
+        (kind == KIND_INTEGER && size != 1 && size != 2 && size != 4 && size != 8)) {
+        PyErr_Format(PyExc_ValueError, "field %U does not fit its struct", name);
+        return -1;
+    }
+    field->name = Py_NewRef(name);
+    PyUnicode_InternInPlace(&field->name);
+    field->offset = (size_t)offset;
+    field->size = (size_t)size;
+    field->kind = (enum kind)kind;
+    field->is_signed = is_signed != 0;
+    return 0;
+}
+
+static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"name", "size", "sized", "fields", NULL};
+    PyObject *name, *fields;
+    Py_ssize_t size;
+    int sized;
+    layout *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!:Layout", names, &name, &size, &sized, &PyTuple_Type,
+                                     &fields))
+        return NULL;
+    if (size < 1 || size > 4096 || (sized && size < 8)) {
+        PyErr_SetString(PyExc_ValueError, "a struct has 1 to 4096 bytes");
+        return NULL;
+    }
+    self = (layout *)type->tp_alloc(type, 0);
+    if (self == NULL)
+        return NULL;
+    self->name = Py_NewRef(name);
+    self->size = (size_t)size;
+    self->sized = sized != 0;
+    self->fields = PyMem_Calloc((size_t)PyTuple_GET_SIZE(fields) + 1, sizeof *self->fields);
+    if (self->fields == NULL) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(fields); i++, self->count++)
+        if (read_field(self, PyTuple_GET_ITEM(fields, i), &self->fields[i]) < 0) {
+            Py_DECREF(self);
+            return NULL;
+        }
+    return (PyObject *)self;
+}
+
+PyTypeObject core_layout_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Layout",
+    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed).",
+    .tp_basicsize = sizeof(layout),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = layout_new,
+    .tp_dealloc = layout_dealloc,
+};
+
+/* ---- Packing ----------------------------------------------------------------------------------------- */
+
+/* A new reference to the field's value; NULL without an exception if a mapping does not have it. */
+static PyObject *field_value(PyObject *value, bool mapping, PyObject *name)
+{
+    if (!mapping)
+        return PyObject_GetAttr(value, name);
+    if (PyDict_CheckExact(value))
+        return Py_XNewRef(PyDict_GetItemWithError(value, name));
+    PyObject *item = PyObject_GetItem(value, name);
+    if (item == NULL && PyErr_ExceptionMatches(PyExc_KeyError))
+        PyErr_Clear();
+    return item;
+}
+
+static int refuse_unknown(const layout *self, PyObject *mapping)
+{
+    PyObject *keys = PyMapping_Keys(mapping);
+
+    if (keys == NULL)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys); i++) {
+        PyObject *key = PyList_GET_ITEM(keys, i);
+        bool known = false;
+        for (Py_ssize_t j = 0; j < self->count && !known; j++)
+            known = PyUnicode_Check(key) && PyUnicode_Compare(key, self->fields[j].name) == 0;
+        if (!known) {
+            PyErr_Format(PyExc_TypeError, "struct %U has no field %R", self->name, key);
+            Py_DECREF(keys);
+            return -1;
+        }
+    }
+    Py_DECREF(keys);
+    return 0;
+}
+
+/* 1: fields are items of the value, 0: its attributes, -1: an exception. A class written in Python that has
+ * __getitem__ is a mapping and a sequence to C: keys() tells them apart. */
+static int is_mapping(PyObject *value)
+{
+    PyObject *keys;
+
+    if (PyDict_Check(value))
+        return 1;
+    if (!PyMapping_Check(value))
+        return 0;
+    keys = PyObject_GetAttrString(value, "keys"); /* PyObject_HasAttrString says no where there is no memory */
+    if (keys == NULL && !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return -1;
+    PyErr_Clear();
+    Py_XDECREF(keys);
+    return keys != NULL;
+}
+
+/* A tuple: the packed bytes, then every value that they point into. */
+static PyObject *pack(const layout *self, PyObject *value, const void **native)
+{
+    const int mapping = is_mapping(value);
+    PyObject *kept = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
+    PyObject *memory = kept == NULL ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
+
+    if (memory == NULL || (mapping && refuse_unknown(self, value) < 0)) {
+        Py_XDECREF(kept);
+        Py_XDECREF(memory);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(kept, 0, memory);
+    memset(PyBytes_AS_STRING(memory), 0, self->size);
+    if (self->sized)
+        memcpy(PyBytes_AS_STRING(memory), &self->size, sizeof self->size);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        PyObject *item = field_value(value, mapping, self->fields[i].name);
+        if (item == NULL && !PyErr_Occurred())
+            continue; /* a mapping may leave fields out: they are 0 or empty */
+        if (item != NULL)
+            PyTuple_SET_ITEM(kept, i + 1, item);
+        if (item == NULL || core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), item) < 0) {
+            if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
+                PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
+                             self->fields[i].name, Py_TYPE(value)->tp_name);
+            Py_DECREF(kept);
+            return NULL;
+        }
+    }
+    *native = PyBytes_AS_STRING(memory);
+    return kept;
+}
+
+int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyObject **keep)
+{
+    layout *self = (layout *)layout_object;
+    record *cache;
+
+    *keep = NULL;
+    if (!PyObject_TypeCheck(value, &core_record_type)) {
+        *keep = pack(self, value, native);
+        return *keep == NULL ? -1 : 0;
+    }
+    cache = (record *)value;
+    if (cache->layout == layout_object) { /* the caller's argument keeps it alive */
+        *native = cache->native;
+        return 0;
+    }
+    *keep = pack(self, value, native);
+    if (*keep == NULL)
+        return -1;
+    if (cache->layout == NULL) { /* the first layout stays: another thread may be using it */
+        cache->layout = Py_NewRef(layout_object);
+        cache->kept = Py_NewRef(*keep);
+        cache->native = *native;
+    }
+    return 0;
+}
+
+PyObject *core_unpack(PyObject *layout_object, const void *native)
+{
+    layout *self = (layout *)layout_object;
+    PyObject *values = PyDict_New();
+
+    for (Py_ssize_t i = 0; values != NULL && i < self->count; i++) {
+        PyObject *value = core_load_field(&self->fields[i], native);
+        if (value == NULL || PyDict_SetItem(values, self->fields[i].name, value) < 0)
+            Py_CLEAR(values);
+        Py_XDECREF(value);
+    }
+    return values;
+}
+
+/* ---- Record ------------------------------------------------------------------------------------------ */
+
+static void record_dealloc(PyObject *object)
+{
+    record *self = (record *)object;
+
+    Py_XDECREF(self->layout);
+    Py_XDECREF(self->kept);
+    Py_TYPE(object)->tp_free(object);
+}
+
+/* What pickle and copy take along: the attributes, not the native form. object's own __getstate__ refuses types
+ * whose instances hold more than those. */
+static PyObject *record_getstate(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    PyObject *dict = PyObject_GetAttrString(self, "__dict__");
+    PyObject *copyreg, *names = NULL, *slots = NULL, *state = NULL;
+
+    if (dict == NULL) { /* a class with slots, or no memory */
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return NULL;
+        PyErr_Clear();
+        dict = Py_NewRef(Py_None);
+    }
+    copyreg = PyImport_ImportModule("copyreg");
+    if (copyreg != NULL)
+        names = PyObject_CallMethod(copyreg, "_slotnames", "O", (PyObject *)Py_TYPE(self));
+    if (names != NULL && PyList_Check(names))
+        slots = PyDict_New();
+    if (slots == NULL)
+        goto done;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        PyObject *value = PyObject_GetAttr(self, name);
+        int failed = value == NULL ? !PyErr_ExceptionMatches(PyExc_AttributeError)
+                                   : PyDict_SetItem(slots, name, value);
+        Py_XDECREF(value);
+        if (failed)
+            goto done;
+        PyErr_Clear(); /* a slot without a value */
+    }
+    state = PyDict_GET_SIZE(slots) == 0 ? Py_NewRef(dict) : PyTuple_Pack(2, dict, slots);
+done:
+    Py_XDECREF(slots);
+    Py_XDECREF(names);
+    Py_XDECREF(copyreg);
+    Py_DECREF(dict);
+    return state;
+}
+
+static PyMethodDef record_methods[] = {
+    {"__getstate__", record_getstate, METH_NOARGS, "The attributes, for pickle and copy."},
+    {NULL, NULL, 0, NULL},
+};
+
+PyTypeObject core_record_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Record",
+    .tp_doc = "Base of frozen dataclasses that are passed as structs: keeps the native form.",
+    .tp_basicsize = sizeof(record),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = record_dealloc,
+    .tp_methods = record_methods,
+};

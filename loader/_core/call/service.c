@@ -1,0 +1,185 @@
+/* service.c: a plugin's call of a service, into Python and back.
+ *
+ * A service is a table of functions that the host lends to plugins, by id. Which there are: services.c.
+ *
+ * A table that Python objects stand behind has the shape that its C header declares: `size_t size`, then
+ * function pointers. They all lead to a small set of C functions, one for each place in a table, made at
+ * compile time (no code is generated at run time, so this works where memory may not be executable and
+ * written, and after fork). Which service is meant is told by the table's own address, which every function
+ * of a service takes as its second argument.
+ *
+ * A call's round trip: plugin -> thunk_<place> -> dispatch (takes the GIL, makes Python objects of the
+ * arguments) -> the Python callable -> dispatch (stores the result, keeps it alive until the plugin's own
+ * function returns) -> plugin.
+ */
+#include "call/service.h"
+
+static int complain(core_call *c)
+{
+    PyObject *text, *utf8 = NULL;
+    const char *name;
+
+    core_keep_cause(c);
+    name = Py_TYPE(c->cause)->tp_name;
+    text = PyUnicode_FromFormat("%s: %S", name, c->cause);
+    if (text != NULL)
+        utf8 = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace"); /* file names have lone surrogates */
+    if (utf8 != NULL) {
+        core_set_error(c, PyBytes_AS_STRING(utf8), (size_t)PyBytes_GET_SIZE(utf8));
+    } else { /* its own __str__ fails */
+        PyErr_Clear();
+        core_set_error(c, name, strlen(name));
+    }
+    Py_XDECREF(utf8);
+    Py_XDECREF(text);
+    return LOADER_FAILED;
+}
+
+static PyObject *argument(const struct service_parameter *parameter, uintptr_t value)
+{
+    const loader_text *text = (const loader_text *)value;
+
+    if (parameter->kind == KIND_INTEGER)
+        return core_from_integer(value, parameter->size, parameter->is_signed);
+    if (text == NULL) {
+        PyErr_SetString(PyExc_ValueError, "the plugin passed NULL where a pointer is wanted");
+        return NULL;
+    }
+    if (parameter->kind == KIND_STRUCT)
+        return core_unpack(parameter->layout, (const void *)value);
+    return core_text_object(text, parameter->kind);
+}
+
+static int keep(core_call *c, PyObject *value)
+{
+    if (c->kept == NULL && (c->kept = PyList_New(0)) == NULL)
+        return -1;
+    return PyList_Append(c->kept, value);
+}
+
+static int wrong_result(PyObject *value, const char *wanted)
+{
+    PyErr_Format(PyExc_TypeError, "a service's function gave %.100s where its header declares %s",
+                 Py_TYPE(value)->tp_name, wanted);
+    return -1;
+}
+
+/* Appends a str or bytes to the output of the call; None is nothing. */
+static int append(core_call *c, PyObject *value)
+{
+    loader_text text;
+
+    if (value == Py_None)
+        return 0;
+    if (PyBytes_Check(value)) {
+        text.data = PyBytes_AS_STRING(value);
+        text.size = (size_t)PyBytes_GET_SIZE(value);
+    } else if (!PyUnicode_Check(value)) {
+        return wrong_result(value, "text to write, or None");
+    } else if (core_borrow_text(value, Py_None, &text) < 0) {
+        return -1;
+    }
+    if (loader_write_text(&c->call, &text) != LOADER_OK) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+static int deliver(core_call *c, enum kind kind, PyObject *value, void *out)
+{
+    if (kind == KIND_NONE)
+        return append(c, value);
+    if (out == NULL) {
+        PyErr_SetString(PyExc_ValueError, "the plugin passed NULL for a result");
+        return -1;
+    }
+    if (kind == KIND_TEXT) {
+        if (!PyUnicode_Check(value))
+            return wrong_result(value, "text");
+        return keep(c, value) < 0 ? -1 : core_borrow_text(value, value, (loader_text *)out);
+    }
+    if (kind == KIND_BYTES) {
+        loader_bytes *bytes = (loader_bytes *)out;
+        if (!PyBytes_Check(value))
+            return wrong_result(value, "bytes");
+        if (keep(c, value) < 0)
+            return -1;
+        bytes->data = (const unsigned char *)PyBytes_AS_STRING(value);
+        bytes->size = (size_t)PyBytes_GET_SIZE(value);
+        return 0;
+    }
+    if (kind == KIND_DOUBLE) {
+        double real = PyFloat_AsDouble(value);
+        if (real == -1.0 && PyErr_Occurred())
+            return -1;
+        *(double *)out = real;
+        return 0;
+    }
+    int64_t number = PyLong_AsLongLong(value);
+    if (number == -1 && PyErr_Occurred())
+        return -1;
+    *(int64_t *)out = number;
+    return 0;
+}
+
+static int call_python(core_call *c, const struct service_function *function, const uintptr_t *values)
+{
+    PyObject *arguments[MAX_ARGUMENTS] = {NULL}, *result = NULL;
+    Py_ssize_t made = 0;
+    int failed;
+
+    while (made < function->count &&
+           (arguments[made] = argument(&function->parameters[made], values[made])) != NULL)
+        made++;
+    if (made == function->count)
+        result = PyObject_Vectorcall(function->callable, arguments, (size_t)made, NULL);
+    while (made > 0)
+        Py_DECREF(arguments[--made]);
+    failed = result == NULL || deliver(c, function->result, result, (void *)values[function->count]) < 0;
+    Py_XDECREF(result);
+    return failed ? complain(c) : LOADER_OK;
+}
+
+static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const uintptr_t *values)
+{
+    static const char no_service[] = "this is not the table of a service that the host lent";
+    core_call *c = (core_call *)call;
+    const struct service *service;
+    PyThreadState *thread = c->thread;
+    const core_step *step = c->crumb->step;
+    uint64_t magic = 0;
+    int status;
+
+    if (self != NULL)
+        memcpy(&magic, (const char *)self - sizeof magic, sizeof magic);
+    service = magic == MAGIC ? (const struct service *)((const char *)self - offsetof(struct service, table)) : NULL;
+    if (service == NULL || place >= service->count)
+        return core_set_error(c, no_service, sizeof no_service - 1), LOADER_INVALID;
+    if (!core_on_thread(c)) /* and no error text: to set one here would race with the call's own thread */
+        return LOADER_INVALID;
+    core_acquire(c);
+    c->owner->talks = true;
+    c->crumb->step = NULL; /* a crash in here is not the plugin's */
+    status = call_python(c, &service->functions[place], values);
+    c->crumb->step = step;
+    if (thread != NULL)
+        core_release(c);
+    return status;
+}
+
+/* A thunk reads as many arguments as any function of a service may have. Those that its caller did not pass
+ * are whatever is in those registers and stack slots, and dispatch does not look at them. */
+#define THUNK(n)                                                                                        \
+    static int thunk_##n(loader_call *call, const void *self, uintptr_t a, uintptr_t b, uintptr_t c,    \
+                         uintptr_t d, uintptr_t e, uintptr_t f, uintptr_t g, uintptr_t h)               \
+    {                                                                                                   \
+        const uintptr_t values[MAX_ARGUMENTS] = {a, b, c, d, e, f, g, h};                               \
+        return dispatch(call, self, n, values);                                                         \
+    }
+#define EIGHT(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7)
+/* Octal numbers: thunk_00 to thunk_037. */
+#define ALL(X) EIGHT(X, 0) EIGHT(X, 01) EIGHT(X, 02) EIGHT(X, 03)
+#define ADDRESS(n) thunk_##n,
+ALL(THUNK)
+const thunk core_thunks[MAX_FUNCTIONS] = {ALL(ADDRESS)};

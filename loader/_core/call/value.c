@@ -1,0 +1,157 @@
+/* value.c: single values, from Python objects to C and back: texts, integers, the fields of a struct. Arguments of
+ * contract functions (function.c), structs (record.c) and what passes through services (service.c) all come here.
+ */
+#include "call/internal.h"
+
+#include <limits.h>
+
+/* ---- From Python to C -------------------------------------------------------------------------------- */
+
+int core_borrow_text(PyObject *value, PyObject *name, loader_text *out)
+{
+    Py_ssize_t size;
+
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%U is a str, not %.100s", name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    if (PyUnicode_IS_COMPACT_ASCII(value)) {
+        out->data = (const char *)PyUnicode_DATA(value);
+        out->size = (size_t)PyUnicode_GET_LENGTH(value);
+        return 0;
+    }
+    out->data = PyUnicode_AsUTF8AndSize(value, &size);
+    out->size = (size_t)size;
+    return out->data == NULL ? -1 : 0;
+}
+
+int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out)
+{
+    PyObject *index = PyNumber_Index(value);
+    unsigned bits = (unsigned)size * 8;
+
+    if (index == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    if (is_signed) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(index, &overflow);
+        long long most = bits == 64 ? LLONG_MAX : (1LL << (bits - 1)) - 1;
+        Py_DECREF(index);
+        if (number == -1 && PyErr_Occurred())
+            return -1;
+        if (overflow == 0 && number <= most && number >= -most - 1) {
+            *out = (uintptr_t)number;
+            return 0;
+        }
+    } else {
+        unsigned long long number = PyLong_AsUnsignedLongLong(index);
+        bool failed = number == (unsigned long long)-1 && PyErr_Occurred();
+        Py_DECREF(index);
+        if (failed && !PyErr_ExceptionMatches(PyExc_OverflowError))
+            return -1;
+        PyErr_Clear();
+        if (!failed && (bits == 64 || number >> bits == 0)) {
+            *out = (uintptr_t)number;
+            return 0;
+        }
+    }
+    PyErr_Format(PyExc_OverflowError, "%U does not fit %s of %u bits", name,
+                 is_signed ? "a signed integer" : "an unsigned integer", bits);
+    return -1;
+}
+
+int core_store_field(const struct field *field, char *memory, PyObject *value)
+{
+    loader_text text;
+    uintptr_t number;
+    double real;
+
+    memory += field->offset;
+    switch (field->kind) {
+    case KIND_TEXT:
+        if (core_borrow_text(value, field->name, &text) < 0)
+            return -1;
+        memcpy(memory, &text, sizeof text);
+        return 0;
+    case KIND_BYTES:
+        if (!PyBytes_Check(value)) { /* bytes only: a buffer that may change must not be remembered */
+            PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", field->name, Py_TYPE(value)->tp_name);
+            return -1;
+        }
+        text.data = PyBytes_AS_STRING(value);
+        text.size = (size_t)PyBytes_GET_SIZE(value);
+        memcpy(memory, &text, sizeof text);
+        return 0;
+    case KIND_DOUBLE:
+        real = PyFloat_AsDouble(value);
+        if (real == -1.0 && PyErr_Occurred()) {
+            if (PyErr_ExceptionMatches(PyExc_TypeError))
+                PyErr_Format(PyExc_TypeError, "%U is a float, not %.100s", field->name, Py_TYPE(value)->tp_name);
+            return -1;
+        }
+        memcpy(memory, &real, sizeof real);
+        return 0;
+    default:
+        if (core_integer(value, field->size, field->is_signed, field->name, &number) < 0)
+            return -1;
+#if PY_BIG_ENDIAN
+        memcpy(memory, (const char *)&number + sizeof number - field->size, field->size);
+#else
+        memcpy(memory, &number, field->size);
+#endif
+        return 0;
+    }
+}
+
+/* ---- From C to Python -------------------------------------------------------------------------------- */
+
+PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed)
+{
+    unsigned shift = 64 - (unsigned)size * 8;
+
+    /* What is above the parameter's width is not defined by the calling conventions: cut it off. */
+    if (is_signed)
+        return PyLong_FromLongLong((long long)((uint64_t)value << shift) >> shift);
+    return PyLong_FromUnsignedLongLong(((uint64_t)value << shift) >> shift);
+}
+
+/* What a plugin lent as text or bytes, as an object. */
+PyObject *core_text_object(const loader_text *text, enum kind kind)
+{
+    const char *data = text->data == NULL ? "" : text->data;
+
+    if ((text->data == NULL && text->size != 0) || text->size > PY_SSIZE_T_MAX) {
+        PyErr_Format(PyExc_ValueError, "the plugin passed a text of %zu bytes at %p", text->size, text->data);
+        return NULL;
+    }
+    return kind == KIND_TEXT ? PyUnicode_DecodeUTF8(data, (Py_ssize_t)text->size, NULL)
+                             : PyBytes_FromStringAndSize(data, (Py_ssize_t)text->size);
+}
+
+PyObject *core_load_field(const struct field *field, const void *native)
+{
+    const char *memory = (const char *)native + field->offset;
+    loader_text text;
+    uint64_t number = 0;
+    double real;
+
+    switch (field->kind) {
+    case KIND_TEXT:
+    case KIND_BYTES:
+        memcpy(&text, memory, sizeof text);
+        return core_text_object(&text, field->kind);
+    case KIND_DOUBLE:
+        memcpy(&real, memory, sizeof real);
+        return PyFloat_FromDouble(real);
+    default:
+#if PY_BIG_ENDIAN
+        memcpy((char *)&number + sizeof number - field->size, memory, field->size);
+#else
+        memcpy(&number, memory, field->size);
+#endif
+        return core_from_integer((uintptr_t)number, field->size, field->is_signed);
+    }
+}

@@ -1,0 +1,1 @@
+"""What a plugin author needs of this package: where its headers, kits and CMake functions lie (sdk.py)."""

@@ -1,0 +1,60 @@
+"""Options of the commands that load or check plugins: what must hold of a file before its code runs.
+
+They stand here once, so that `loader call`, `loader list`, `loader verify`, `loader load-report` and
+`htmlize` have the same names and mean the same by them. No command looks for a policy in the current folder:
+what holds would then depend on where the command is started, and be lost without a word in other folders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from loader.cli.parser import Parser
+    from loader.trust import Policy
+
+__all__ = ["add_policy", "policy_of", "record_crashes"]
+
+
+def add_policy(parser: Parser, *, runs: bool) -> None:
+    """Adds the options, in a group of their own. `runs`: the command runs plugins, so they can crash."""
+    group = parser.add_argument_group("what must hold of a plugin before its code runs")
+    what = "a policy: pyproject.toml, or another TOML file with [policy]; the options below tighten it"
+    group.add_argument("--policy", metavar="FILE", help=what)
+    what = "nobody but root and this user can have changed it or its folders"
+    group.add_argument("--permissions", action="store_true", help=what)
+    group.add_argument("--lock", metavar="FILE", help="this lock file has its digest (see loader lock)")
+    what = "this public key (text, or a .pub file) signed it; repeated: one of them (see loader sign)"
+    group.add_argument("--key", metavar="FILE", action="append", default=[], help=what)
+    what = "it has not crashed by this report" + ("; a crash of this run is added to it" if runs else "")
+    group.add_argument("--quarantine", metavar="REPORT", help=what + " (see loader crashes)")
+
+
+def policy_of(options: Namespace) -> Policy | None:
+    """The policy that the options ask for, or None. Raises TrustError."""
+    reports = () if options.quarantine is None else (options.quarantine,)
+    if not (options.policy or options.permissions or options.lock or options.key or reports):
+        return None
+    from loader.trust import Policy  # noqa: PLC0415 - where it is asked for
+
+    keys = []
+    if options.key:
+        from loader.trust.signature import PublicKey  # noqa: PLC0415 - as above
+
+        keys = [PublicKey.read(key) if key.endswith(".pub") else PublicKey.parse(key) for key in options.key]
+    asked = Policy(permissions=options.permissions, lock=options.lock, keys=keys, quarantine=reports)
+    if options.policy is None:
+        return asked
+    names = ("permissions", "lock", "keys", "quarantine")
+    changes = {name: getattr(asked, name) for name in names if getattr(asked, name)}
+    return Policy.from_file(options.policy).tightened(**changes)
+
+
+def record_crashes(options: Namespace) -> None:
+    """Has this process write its crashes to the report of --quarantine, if there is one. Raises OSError."""
+    if options.quarantine is not None:
+        from loader.observe import crash  # noqa: PLC0415 - as above
+
+        crash.enable(options.quarantine)

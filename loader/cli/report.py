@@ -1,0 +1,216 @@
+"""What files are, for people (aligned text, everything escaped) and for programs (plain values)."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.cli.streams import printable
+from loader.errors import HandshakeError, TrustError
+from loader.image import this_machine
+from loader.trust.handshake import markers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from loader.errors import LoaderError
+    from loader.image import Image
+    from loader.load import Found
+    from loader.trust import Policy
+    from loader.trust.handshake import Candidate
+
+__all__ = [
+    "failure_of",
+    "found_lines",
+    "found_values",
+    "handshake_values",
+    "image_lines",
+    "image_values",
+    "judged",
+]
+
+_SHOWN = 40  # names of a long list that people are shown; JSON has all
+_RIGHT = (False, False, False, True, False)  # which columns of the table stand to the right: the sizes
+
+
+# ---- Image -------------------------------------------------------------------------------------------------
+
+
+def image_values(image: Image) -> dict[str, Any]:
+    """All that is known of an image, as plain values; sets are sorted lists."""
+    values: dict[str, Any] = {"path": image.path, "size": image.size, "digest": image.digest}
+    values |= {each.name: getattr(image.machine, each.name) for each in fields(image.machine)}
+    for each in fields(image):
+        if each.name not in ("file", "machine"):
+            values[each.name] = _plain(getattr(image, each.name))
+    values |= {"rust": image.rust, "musl": image.musl}
+    values["contracts"] = _versions(image)
+    values["mismatch"] = image.mismatch()
+    return values
+
+
+def handshake_values(contract: object, outcome: Candidate | LoaderError) -> dict[str, Any]:
+    """Whether the handshake with a contract holds, as plain values."""
+    held = not isinstance(outcome, Exception)
+    values: dict[str, Any] = {"contract": str(contract), "holds": held}
+    if not isinstance(outcome, Exception):
+        values |= {"version": "{}.{}".format(*outcome.version), "missing": sorted(outcome.missing)}
+    return values
+
+
+def image_lines(image: Image) -> list[str]:
+    """An image for people, a fact a line; what is not the case is not mentioned."""
+    mismatch = image.mismatch()
+    runtimes = [image.go_version or "Go" if image.go else "", "Rust" if image.rust else ""]
+    warnings = {
+        f"built with sanitizer {image.sanitizer}": image.sanitizer is not None,
+        "asks for an executable stack": image.executable_stack,
+        "changes its code when loaded (text relocations)": image.text_relocations,
+        "needs static thread-local storage": image.static_tls,
+    }
+    facts: list[tuple[str, str]] = [
+        ("file", image.path),
+        ("size", f"{image.size:,} bytes"),
+        ("SHA-256", image.digest),
+        ("is", f"{image.kind}, {image.machine}"),
+        ("loads here", "yes" if mismatch is None else f"no: {mismatch}; this machine is {this_machine()}"),
+        ("contracts", _contracts(image) or "none: not a plugin"),
+        ("exports", _names(image.exports)),
+        ("data exports", _names(image.data_exports)),
+        ("soname", image.soname or ""),
+        ("needs", ", ".join(image.needed)),
+        (
+            "versions",
+            "; ".join(f"{name}: {', '.join(found)}" for name, found in sorted(image.versions.items())),
+        ),
+        ("rpath", ", ".join(image.rpath)),
+        ("runpath", ", ".join(image.runpath)),
+        ("C library", image.libc or ""),
+        ("system from", image.minimum_system or ""),
+        ("slices", ", ".join(image.slices)),
+        ("runtime", ", ".join(filter(None, runtimes))),
+        ("made by", "; ".join(image.compilers)),
+        ("build id", image.build_id or ""),
+        ("debug data", "yes" if image.debug else ""),
+        ("mind", "; ".join(text for text, holds in warnings.items() if holds)),
+    ]
+    shown = [(name, value) for name, value in facts if value]
+    width = max(len(name) for name, _ in shown)
+    return [f"{name:<{width}}  {printable(value)}" for name, value in shown]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, (frozenset, set)):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if hasattr(value, "items"):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
+
+
+def _versions(image: Image) -> dict[str, list[str]]:
+    return {name: [f"{a}.{b}" for a, b in found] for name, found in sorted(markers(image).items())}
+
+
+def _contracts(image: Image) -> str:
+    return ", ".join(f"{name} {version}" for name, found in _versions(image).items() for version in found)
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - _SHOWN:,} more (--json has all)" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more
+
+
+# ---- What discovery found ----------------------------------------------------------------------------------
+
+
+def failure_of(found: Found) -> LoaderError | None:
+    """Why a file is no plugin for here. Without a contract too, some files can be none for any."""
+    image = found.image
+    if found.error is not None or image is None or found.candidate is not None:
+        return found.error
+    mismatch = image.mismatch()
+    if mismatch is not None:
+        here = str(this_machine())
+        return HandshakeError("cannot run here", path=found.path, expected=here, found=mismatch)
+    if not markers(image):
+        return HandshakeError(
+            "is a shared library but not a plugin",
+            path=found.path,
+            expected="an exported symbol <contract>_abi_<major>_<minor>",
+            found=f"none among its {len(image.exports)} exports",
+            cure="Keep other libraries in other folders",
+        )
+    return None
+
+
+def judged(found: Found, policy: Policy) -> Found:
+    """The same, with why the policy refuses the file, if nothing else stands in its way. Nothing is run."""
+    from loader.trust import check_image  # noqa: PLC0415 - where there is a policy
+
+    if found.image is None or failure_of(found) is not None:
+        return found
+    try:
+        check_image(found.image, policy)
+    except TrustError as error:
+        return replace(found, error=error)
+    return found
+
+
+def found_values(found: Found) -> dict[str, Any]:
+    """One file that discovery found, as plain values."""
+    failure = failure_of(found)
+    values: dict[str, Any] = {"name": found.name, "path": found.path, "source": found.source}
+    if found.image is not None:
+        image = found.image
+        values |= {"size": image.size, "digest": image.digest, "machine": str(image.machine)}
+        values["contracts"] = _versions(image)
+    values["status"] = "ok" if failure is None else "failed"
+    if failure is not None:
+        values["failure"] = failure.to_dict()
+    return values
+
+
+def found_lines(several: Sequence[Found]) -> list[str]:
+    """A table with a row for each file: name, contract, what it was built for, size, file, status."""
+    rows = [("NAME", "CONTRACT", "BUILT FOR", "SIZE", "FILE", "STATUS")]
+    for found in several:
+        image, failure = found.image, failure_of(found)
+        reason = "ok" if failure is None else str(failure).removeprefix(f"{failure.path}: ")
+        rows.append(
+            (
+                found.name,
+                "-" if image is None else _contracts(image) or "-",
+                "-" if image is None else str(image.machine),
+                "-" if image is None else f"{image.size:,}",
+                _short(found.path),
+                reason,
+            )
+        )
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(_width(row[i]) for row in cells) for i in range(5)]
+    return ["  ".join([*map(_padded, row[:5], widths, _RIGHT), row[5]]) for row in cells]
+
+
+def _short(path: str) -> str:
+    """The path from the current folder if it is below it."""
+    here = str(Path.cwd()) + os.sep
+    return path.removeprefix(here)
+
+
+def _width(text: str) -> int:
+    """Columns that a terminal gives to a text."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+    return len(text) + wide - sum(unicodedata.combining(each) != 0 for each in text)
+
+
+def _padded(text: str, width: int, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space

@@ -1,0 +1,155 @@
+"""Words of a command line -> arguments of a contract's function, by the kinds of its parameters.
+
+    text      the word as it stands
+    integer   decimal, 0x…, 0o…, 0b…
+    bytes     hex:00ff…, @FILE, or the word's UTF-8
+    struct    a JSON object as one word, or any number of words FIELD=VALUE
+
+`@-` as a text or as bytes stands for standard input, once; text in JSON is always as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loader.cli.parser import UsageError
+from loader.contract import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from loader.contract import Field, Function, Parameter
+
+__all__ = ["arguments_of", "usage_of"]
+
+
+def usage_of(function: Function) -> str:
+    """How a function is called on the command line: "process ROLE:text POST:{id,author}"."""
+    words = [function.name]
+    for each in function.parameters:
+        if each.struct is not None:
+            words.append(f"{each.name.upper()}:{{{','.join(field.name for field in each.struct.fields)}}}")
+        else:
+            words.append(f"{each.name.upper()}:{each.kind.value}")
+    return " ".join(words)
+
+
+def arguments_of(function: Function, words: Iterable[str], read_input: Callable[[], bytes]) -> list[Any]:
+    """The values for a function's parameters, in order. Raises UsageError."""
+    return _Reader(function, list(words), read_input).all()
+
+
+class _Reader:
+    def __init__(self, function: Function, words: list[str], read_input: Callable[[], bytes]) -> None:
+        self._function = function
+        self._words, self._given = words, words[:]
+        self._read_input: Callable[[], bytes] | None = read_input
+
+    def all(self) -> list[Any]:
+        values = [self._argument(parameter) for parameter in self._function.parameters]
+        if self._words:
+            raise self._wrong(f"too many arguments, from {self._words[0]!r} on{self._misspelt()}")
+        return values
+
+    def _misspelt(self) -> str:
+        """What to add where a word has no place: the first of all words that may be a field under another name."""
+        structs = [each for each in self._function.parameters if each.struct is not None]
+        fields = {field.name for each in structs if each.struct is not None for field in each.struct.fields}
+        for word in self._given:
+            name, equals, _ = word.partition("=")
+            if structs and equals and name.isidentifier() and name not in fields:
+                return f"; {' or '.join(each.name for each in structs)} has no field {name!r}"
+        return ""
+
+    def _wrong(self, what: str) -> UsageError:
+        return UsageError(f"{self._function.name}: {what}", expected=usage_of(self._function))
+
+    def _argument(self, parameter: Parameter) -> object:
+        if parameter.struct is not None:
+            fields = {field.name: field for field in parameter.struct.fields}
+            if self._words and self._words[0].lstrip().startswith("{"):
+                return self._object(parameter.name, self._words.pop(0), fields)
+            return self._pairs(fields)
+        if not self._words:
+            raise self._wrong(f"no argument for {parameter.name}")
+        return self._value(parameter.name, parameter.kind, self._words.pop(0))
+
+    def _value(self, name: str, kind: Kind, word: str) -> object:
+        try:
+            if kind is Kind.INTEGER:
+                return int(word, 0)
+            if kind is Kind.DOUBLE:
+                return float(word)
+        except ValueError:
+            wanted = "a number" if kind is Kind.DOUBLE else "an integer"
+            raise self._wrong(f"{name} is {wanted}, not {word!r}{self._misspelt()}") from None
+        data = self._bytes(name, word, literal=kind is Kind.TEXT)
+        if kind is Kind.BYTES:
+            return data
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise self._wrong(f"{name} is not valid UTF-8 at byte {error.start}") from None
+
+    def _bytes(self, name: str, word: str, *, literal: bool) -> bytes:
+        if word == "@-":
+            if self._read_input is None:
+                raise self._wrong("@- stands for standard input once only")
+            read_input, self._read_input = self._read_input, None
+            return read_input()
+        if not literal and word.startswith("@"):
+            try:
+                return Path(word[1:]).read_bytes()
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise self._wrong(f"{name}: {word[1:]} cannot be read: {reason}") from error
+        if not literal and word.startswith("hex:"):
+            try:
+                return bytes.fromhex(word[4:])
+            except ValueError:
+                raise self._wrong(f"{name}: what follows hex: is not pairs of hexadecimal digits") from None
+        return self._encoded(name, word)
+
+    def _encoded(self, name: str, word: str) -> bytes:
+        try:
+            return word.encode("utf-8", "surrogateescape")  # the bytes that stood on the command line
+        except UnicodeEncodeError as error:  # "\\ud800" in JSON
+            raise self._wrong(f"{name} has a lone surrogate at character {error.start}") from None
+
+    def _pairs(self, fields: dict[str, Field]) -> dict[str, object]:
+        values: dict[str, object] = {}
+        while self._words:
+            name, equals, word = self._words[0].partition("=")
+            if not equals or name not in fields:
+                break
+            if name in values:
+                raise self._wrong(f"{name}= is given twice")
+            del self._words[0]
+            values[name] = self._value(name, fields[name].kind, word)
+        return values
+
+    def _object(self, struct: str, word: str, fields: dict[str, Field]) -> dict[str, object]:
+        try:
+            found = json.loads(word)
+        except (ValueError, RecursionError) as error:
+            raise self._wrong(f"{struct} is not valid JSON: {error}") from None
+        values: dict[str, object] = {}
+        for name, value in found.items():
+            if name not in fields:
+                raise self._wrong(f"{struct} has no field {name!r}")
+            values[name] = self._member(name, fields[name].kind, value)
+        return values
+
+    def _member(self, name: str, kind: Kind, value: object) -> object:
+        if kind is Kind.TEXT and isinstance(value, str):
+            self._encoded(name, value)
+            return value
+        if kind is Kind.BYTES and isinstance(value, str):
+            return self._bytes(name, value, literal=False)
+        if kind is Kind.INTEGER and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if kind is Kind.DOUBLE and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return value
+        raise self._wrong(f"{name} is {kind.value}, not {json.dumps(value)}")

@@ -1,0 +1,27 @@
+"""Header -> Contract: what plugins of one kind export, read from a C header without a compiler.
+
+In: the path of a header. Out: a frozen Contract, with the C side's form of each function and struct.
+Open first: contract.py (the value), then header/ (reading and rules), layout.py (what C is told).
+"""
+
+from loader.contract.contract import (
+    MAX_PARAMETERS,
+    Contract,
+    Field,
+    Function,
+    Kind,
+    Parameter,
+    Service,
+    Struct,
+)
+
+__all__ = [
+    "MAX_PARAMETERS",
+    "Contract",
+    "Field",
+    "Function",
+    "Kind",
+    "Parameter",
+    "Service",
+    "Struct",
+]

@@ -1,0 +1,25 @@
+"""A contract's C header → plain values that loader.contract makes a Contract of. No compiler is needed.
+
+In order, one module a step:
+    files         the header and what it includes: read once, bounded, with one digest
+    tokens        text → tokens and comments
+    preprocess    directives and macros → one list of tokens
+    declarations  tokens → declarations, with what the LOADER_ macros say of each
+    parse         declarations → pycparser's tree (the only module that imports pycparser)
+    syntax        the tree → C types
+    rules         C types → what a contract may hold; refuses the rest with line and reason
+Beside them: refusal, the one form of such an error; condition, for `#if`; target, the sizes of C's types
+and the name under which the values are cached, so that all this is skipped the next time;
+complaint, words for what is refused.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MAX_PARAMETERS", "MAX_SERVICE_PARAMETERS", "MAX_STRUCT"]
+
+#: Parameters that a contract function may have after `call`: as many as loader/_core/call/function.c can pass.
+MAX_PARAMETERS = 8
+#: The same for a service's function, after `call` and its table, without the result: loader/_core/call/service.c.
+MAX_SERVICE_PARAMETERS = 7
+#: Bytes of a struct: loader/_core/call/record.c takes no larger one.
+MAX_STRUCT = 4096

@@ -1,0 +1,258 @@
+"""Tokens of a contract's header → its declarations, with what the LOADER_ macros say of each.
+
+Static functions and constants, and static asserts, are no part of a contract and are left out here, whatever
+C they are written in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from loader.contract.header.files import BASE_HEADER
+from loader.contract.header.refusal import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.contract.header.preprocess import Preprocessed
+    from loader.contract.header.tokens import Token
+
+__all__ = ["Declaration", "Service", "Unit", "split"]
+
+_ASSERTS = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT")
+_FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES")
+_ATTRIBUTES = ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT")
+# GNU attributes that change neither a type's layout nor how a function is called.
+_HARMLESS = frozenset(
+    (
+        *(
+            "access",
+            "alloc_size",
+            "cold",
+            "const",
+            "deprecated",
+            "dllexport",
+            "dllimport",
+            "error",
+            "flatten",
+        ),
+        *("format", "hot", "leaf", "malloc", "noinline", "nonnull", "nothrow", "pure", "returns_nonnull"),
+        *("selectany", "sentinel", "unused", "used", "visibility", "warn_unused_result", "warning", "weak"),
+    )
+)
+# As loader.trust.handshake reads them from a file's markers.
+_CONTRACT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")
+# As loader.services and plugin.h have them.
+_SERVICE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One declaration: `tokens` up to and with its semicolon, without the macros named in `flags`."""
+
+    tokens: tuple[Token, ...]
+    flags: frozenset[str]
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One LOADER_SERVICE(id, table)."""
+
+    id: str
+    table: str
+    place: Token
+
+
+@dataclass(slots=True)
+class Unit:
+    """What a contract's header says. `contract`: name, major, minor."""
+
+    contract: tuple[str, int, int]
+    declarations: list[Declaration] = field(default_factory=list)
+    services: list[Service] = field(default_factory=list)
+
+
+def split(header: str, source: Preprocessed) -> Unit:
+    """Sorts the tokens of the header at path `header` into declarations.
+
+    Raises:
+        ContractError: LOADER_CONTRACT is missing, stands twice or is malformed, or a declaration uses what is
+            not supported (attributes that change a layout, macros with parameters, definitions of functions).
+    """
+    unit = Unit(("", 0, 0))
+    first: Token | None = None
+    for tokens in _statements(source.tokens):
+        start = tokens[0]
+        if start.text == "LOADER_CONTRACT":
+            if first is not None:
+                raise refusal(
+                    start.path, start.line, f"a second LOADER_CONTRACT; the first is in line {first.line}"
+                )
+            first = start
+            unit.contract = _contract(tokens)
+        elif start.text == "LOADER_SERVICE":
+            unit.services.append(_service(tokens))
+        elif start.text not in _ASSERTS and start.text != "LOADER_MARKER" and not _is_static(tokens):
+            unit.declarations.append(_declaration(tokens, source.with_parameters))
+    if first is None:
+        raise refusal(
+            header,
+            None,
+            "no LOADER_CONTRACT",
+            expected="LOADER_CONTRACT(name, major, minor); once",
+            cure="Name the contract in its header",
+        )
+    return unit
+
+
+def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
+    """Cuts at file scope: after a semicolon, and after the body of a function."""
+    statement: list[Token] = []
+    depth = 0
+    body = False
+    for token in tokens:
+        if not statement and token.text in ("LOADER_BEGIN_C", "LOADER_END_C", ";"):
+            continue
+        if token.text == "{" and depth == 0:
+            body = _opens_body(statement)
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
+        statement.append(token)
+        if depth < 0:
+            raise refusal(token.path, token.line, f"{token.text!r} closes nothing")
+        if depth == 0 and (token.text == ";" or (body and token.text == "}")):
+            yield statement
+            statement = []
+            body = False
+    if statement:
+        raise refusal(
+            statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'"
+        )
+
+
+def _opens_body(statement: list[Token]) -> bool:
+    """Whether a brace after `statement` opens a function's body: it follows the parameter list."""
+    depth = 0
+    for position in range(len(statement) - 1, 0, -1):
+        depth += {")": 1, "(": -1}.get(statement[position].text, 0)
+        if depth == 0:  # at once, if the brace does not follow a parenthesis: it is a struct's or an enum's
+            return statement[-1].text == ")" and statement[position - 1].text not in _ATTRIBUTES
+    return False
+
+
+def _is_static(tokens: list[Token]) -> bool:
+    """Whether this declares something static. (`static` within parentheses is about an array parameter.)"""
+    depth = 0
+    for token in tokens:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.text == "static":
+            return True
+        if token.text in ("{", "="):
+            return False
+    return False
+
+
+def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declaration:
+    flags = {token.text for token in tokens if token.text in _FLAGS}
+    kept: list[Token] = []
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        position += 1
+        if token.text in _FLAGS or token.text == "__extension__":
+            continue
+        if token.text in _ATTRIBUTES:
+            position = _attribute(token, tokens, position)
+            continue
+        if token.text in with_parameters and tokens[position].text == "(":
+            reason = f"macro {token.text!r} has parameters, and stands in a declaration"
+            raise refusal(token.path, token.line, reason, cure="Write out what it stands for")
+        if token.text.startswith("LOADER_"):
+            raise refusal(
+                token.path,
+                token.line,
+                f"{token.text} does not belong here",
+                expected=f"it at file scope, after {BASE_HEADER} is included",
+            )
+        kept.append(token._replace(text={"__restrict": "restrict"}.get(token.text, token.text)))
+    if kept and kept[-1].text == "}":
+        raise refusal(
+            kept[0].path,
+            kept[0].line,
+            "a function is defined here",
+            expected="declarations only",
+            cure="Make it static inline, or declare it only",
+        )
+    return Declaration(tuple(kept), frozenset(flags), tokens[0].doc)
+
+
+def _attribute(name: Token, tokens: list[Token], position: int) -> int:
+    """Leaves out a harmless attribute. Returns the position of the first token behind its parentheses."""
+    depth = 0
+    while position < len(tokens):
+        token = tokens[position]
+        position += 1
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0:
+            break
+        inside = 1 if name.text == "__declspec" else 2
+        named = name.text != "LOADER_FORMAT" and depth == inside and token.kind == "name"
+        if named and token.text.strip("_") not in _HARMLESS:
+            raise refusal(token.path, token.line, f"attribute {token.text!r} is not supported")
+    return position
+
+
+def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
+    """The arguments of a macro of ours that stands alone: NAME ( a, b, … ) ;"""
+    name, inner = tokens[0], tokens[2:-2]
+    arguments: list[list[Token]] = [[]]
+    for token in inner:
+        if token.text == ",":
+            arguments.append([])
+        else:
+            arguments[-1].append(token)
+    shape = [token.text for token in (*tokens[1:2], *tokens[-2:])]
+    if shape != ["(", ")", ";"] or len(arguments) != count or not all(arguments):
+        found = "".join(token.text if token.text != "," else ", " for token in tokens)
+        raise refusal(
+            name.path, name.line, found, expected=f"{name.text}(…) with {count} arguments and a ';'"
+        )
+    return arguments
+
+
+def _contract(tokens: list[Token]) -> tuple[str, int, int]:
+    place = tokens[0]
+    name, major, minor = ("".join(token.text for token in argument) for argument in _arguments(tokens, 3))
+    if not _CONTRACT_NAME.fullmatch(name):
+        raise refusal(
+            place.path, place.line, f"the contract's name is {name!r}", expected="1 to 100 letters, digits, _"
+        )
+    if name == "loader":
+        raise refusal(
+            place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name"
+        )
+    for what, value in (("major", major), ("minor", minor)):
+        if not _VERSION_PART.fullmatch(value):
+            reason = f"the contract's {what} version is {value!r}"
+            raise refusal(
+                place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro"
+            )
+    return name, int(major), int(minor)
+
+
+def _service(tokens: list[Token]) -> Service:
+    place = tokens[0]
+    given, table = _arguments(tokens, 2)
+    if any(token.kind != "string" for token in given) or len(table) != 1 or table[0].kind != "name":
+        raise refusal(
+            place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);'
+        )
+    name = "".join(token.text[1:-1] for token in given)
+    if not _SERVICE_ID.fullmatch(name):
+        raise refusal(
+            place.path, place.line, f"the service's id is {name!r}", expected='a name and version: "app.db/1"'
+        )
+    return Service(name, table[0].text, place)

@@ -1,0 +1,83 @@
+"""What a contract is made of, as frozen values: kinds, parameters, structs, functions, services.
+
+contract.py reads them from a header, layout.py tells the C side of them.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = ["Field", "Function", "Kind", "Parameter", "Service", "Struct"]
+
+
+class Kind(enum.Enum):
+    """What a parameter or a struct's member is."""
+
+    TEXT = "text"  #: loader_text: UTF-8; str in Python
+    BYTES = "bytes"  #: loader_bytes; bytes in Python
+    STRUCT = "struct"  #: a pointer to a struct; dataclass, mapping or Record in Python
+    INTEGER = "integer"  #: 1, 2, 4 or 8 bytes, by value
+    DOUBLE = "double"  #: only as a struct's member or a service's result
+    SELF = "self"  #: a service table's pointer to itself; in no contract, for those who call tables
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER or DOUBLE."""
+
+    name: str
+    kind: Kind
+    offset: int
+    size: int
+    signed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct's layout on 64-bit machines, by C's rules. `size` in bytes, padding at the end included.
+
+    sized: its first member is `size_t size`, which the host fills in; it is not in `fields`.
+    """
+
+    name: str
+    size: int
+    fields: tuple[Field, ...]
+    sized: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter. `size` and `signed` matter for integers; `struct` is set for structs only."""
+
+    name: str
+    kind: Kind
+    size: int = 8
+    signed: bool = False
+    struct: Struct | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of a contract or of a service's table.
+
+    parameters: those after `call`; of a service, without the table and the result too. optional: a plugin may
+    lack it. gives: what it writes (TEXT or BYTES); of a service, the kind of its result, or None without one.
+    result: a service's result parameter. doc: the comment right before its declaration.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    optional: bool = False
+    gives: Kind | None = Kind.TEXT
+    result: Parameter | None = None
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a host may lend: its `id` ("app.db/1"), and its `table`, a struct of pointers to `functions`."""
+
+    id: str
+    table: str
+    functions: tuple[Function, ...]

@@ -1,0 +1,106 @@
+"""Checked bytes -> opened by the dynamic linker, from where nobody can change them.
+
+On Linux that is a memory file, named after the plugin and sealed: not to be written to, cut off or unsealed, by
+anybody; _core/library/library_sealed.c makes it and opens it in one step. Elsewhere a copy in a folder that only
+this user can enter, made for this process and removed at its end; on Windows, which keeps what is mapped, at the
+start of a later process.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from loader._core._call import loading
+from loader._core._ffi import ffi, lib
+from loader.errors import LibraryError
+
+if TYPE_CHECKING:
+    from loader._core._call import Owner
+    from loader.image import Image
+
+__all__ = ["open_checked"]
+
+_folder: str | None = None
+_open_for_life: list[int] = []
+_open, _open_sealed = lib.library_open, lib.library_open_sealed  # made now; see library.py
+_MEMORY = hasattr(os, "memfd_create")
+_LIMITS = "Raise the limits on memory and open files; vm.memfd_noexec must be below 2"
+#: By library_opened.step: what is said, and the cure.
+_FAILURES = {
+    1: ("no memory file for its checked copy", _LIMITS),
+    2: ("its checked copy could not be sealed", None),
+    3: ("cannot be opened from memory", "Mount /proc"),
+}
+_LONG = (1 << 64) - 1  # numbers of files may be longer, on Windows
+_PREFIX = "native-plugins-"
+_IN_USE = "in-use"
+
+
+def open_checked(image: Image, owner: Owner, opened: Any) -> str | None:
+    """Opens a copy of an image's bytes, and fills `opened`, a new cffi ``library_opened *``.
+
+    `owner` stands in crash reports: constructors may crash as well as functions. Returns what the dynamic linker said
+    if it refused, with the file's own path in it. Raises LibraryError if there could be no copy.
+    """
+    path = None
+    if _MEMORY:
+        data = image.data
+        error = loading(owner, _open_sealed, os.fsencode(image.path), data, len(data), opened)
+        if error:
+            what, cure = _FAILURES[opened.step]
+            raise LibraryError(what, path=image.path, found=os.strerror(error), cure=cure)
+    else:
+        path = _private(image, opened)
+        loading(owner, _open, path, opened)
+    if opened.open:
+        return None
+    said, path = ffi.string(opened.error), path or ffi.string(opened.path)
+    return os.fsdecode(said.replace(path, os.fsencode(image.path)))
+
+
+def _private(image: Image, opened: Any) -> bytes:
+    global _folder  # noqa: PLW0603 - one folder a process
+    if _folder is None or not os.path.isdir(_folder):
+        _folder = _own_folder()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        folder = os.path.join(_folder, image.digest)
+        while os.path.exists(folder):  # a try that the linker refused: Windows may still hold its file
+            folder += "+"
+        os.mkdir(folder, 0o700)
+        path = os.path.join(folder, os.path.basename(image.path))
+        with open(os.open(path, flags, 0o700), "wb") as file:
+            file.write(image.data)
+        status = os.stat(path)
+        opened.device, opened.inode = status.st_dev & _LONG, status.st_ino & _LONG
+        return os.fsencode(path)
+    except OSError as error:
+        raise LibraryError(
+            "its checked copy could not be written", path=image.path, found=str(error)
+        ) from error
+
+
+def _own_folder() -> str:
+    """A new folder for this process's copies. On Windows also removes those of processes that are gone: there a
+    file that is open cannot be removed, which tells that its process still is.
+    """
+    import shutil  # noqa: PLC0415 - not wanted on Linux
+    import tempfile  # noqa: PLC0415 - as above, and slow to import
+
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
+    if os.name != "nt":
+        import atexit  # noqa: PLC0415
+
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+    import glob  # noqa: PLC0415
+
+    _open_for_life.append(os.open(os.path.join(folder, _IN_USE), os.O_WRONLY | os.O_CREAT))
+    for other in glob.glob(os.path.join(glob.escape(os.path.dirname(folder)), _PREFIX + "*")):
+        try:
+            os.unlink(os.path.join(other, _IN_USE))
+        except OSError:
+            continue
+        shutil.rmtree(other, ignore_errors=True)
+    return folder

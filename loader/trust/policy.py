@@ -1,0 +1,207 @@
+"""Policy: what must hold of a plugin file before its code runs. A value; trust.py applies it.
+
+    Policy()                                          what the user names may run (development)
+    Policy(permissions=True)                          only root and this user can have changed it
+    Policy(lock="loader.lock")                        it is in the lock file, with this digest
+    Policy(lock="loader.lock", unlocked="allow")      if the lock file names it, then with this digest
+    Policy(keys=["RWQf6LRC..."])                      one of these keys signed it as what it is
+    Policy(quarantine=["app.crashes"])                it crashed no process that wrote this report
+    Policy.for_folders({"vendor": Policy(...)})       the longest folder that holds the file decides
+
+All that a policy asks must hold. `tightened` gives stricter ones only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from loader.errors import TrustError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from loader.image import Image
+    from loader.trust.signature import PublicKey
+
+__all__ = ["DEFAULT_POLICY", "Policy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What must hold of a file before its code runs. All of it must.
+
+    Args:
+        permissions: the file, and every folder and link on the way to it, belongs to root or this user and
+            nobody else can write to it. Of a lock file the same is asked.
+        lock: path of a lock file, relative to the current folder; it is read for each plugin that is loaded.
+        unlocked: "refuse" or "allow" files that the lock file says nothing about.
+        keys: public keys (as text of 56 characters, or PublicKey); one of them must have signed the file.
+        quarantine: reports of :func:`loader.crash.enable`, relative to the current folder; a file that one
+            of them speaks against is refused. They are read for each plugin that is loaded; one that is not
+            there speaks against nobody. With `permissions`, what is asked of the plugin is asked of them.
+        folders: (folder, policy) pairs; the longest folder that holds a file decides alone. A path that leads
+            through symbolic links is judged where it begins and where it ends, and both must hold.
+
+    Raises TrustError for a key that is none, ValueError for what has no meaning.
+    """
+
+    permissions: bool = False
+    lock: str | None = None
+    unlocked: str = "refuse"
+    keys: tuple[PublicKey, ...] = ()
+    quarantine: tuple[str, ...] = ()
+    folders: tuple[tuple[str, Policy], ...] = field(default=())
+
+    if TYPE_CHECKING:  # more is taken than is kept
+
+        def __init__(
+            self,
+            *,
+            permissions: bool = False,
+            lock: str | os.PathLike[str] | None = None,
+            unlocked: str = "refuse",
+            keys: Iterable[str | PublicKey] = (),
+            quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+            folders: Iterable[tuple[str, Policy]] = (),
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        if type(self.permissions) is not bool:
+            raise ValueError(f"permissions is True or False, not {self.permissions!r}")
+        if self.unlocked not in ("refuse", "allow"):
+            raise ValueError(f"unlocked is 'refuse' or 'allow', not {self.unlocked!r}")
+        if isinstance(self.keys, (str, bytes)):  # type: ignore[unreachable] # not for who has no type checker
+            raise ValueError("keys is a list of keys, not one text")
+        keep = object.__setattr__
+        if self.lock is not None:
+            keep(self, "lock", os.path.abspath(os.fspath(self.lock)))
+        keep(self, "keys", _keys(self.keys))
+        keep(self, "quarantine", _reports(self.quarantine))
+        rules = sorted((os.path.abspath(os.fspath(folder)), rule) for folder, rule in self.folders)
+        if len({folder for folder, _ in rules}) != len(rules) or any(rule.folders for _, rule in rules):
+            raise ValueError("each folder has one policy, which has no folders of its own")
+        keep(self, "folders", tuple(rules))
+
+    @classmethod
+    def for_folders(cls, folders: Mapping[str, Policy], *, otherwise: Policy | None = None) -> Policy:
+        """A policy for each folder (relative to the current one), and one for files elsewhere (None:
+        Policy()).
+        """
+        return replace(otherwise or cls(), folders=tuple(folders.items()))
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Policy:
+        """From `[tool.loader.policy]` of a pyproject.toml or `[policy]` of any other TOML file.
+
+        The keys are the arguments of this class. Paths are relative to the file's folder; an element of
+        `keys` that ends in .pub is a file. `folders` is a table: folder = table of the same keys, without
+        folders. What a folder's table does not ask for is not asked for there. Raises TrustError.
+        """
+        from loader.trust.policy_file import read_policy  # noqa: PLC0415 - most applications have their policy in Python
+
+        arguments = read_policy(os.path.abspath(path))
+        folders = [(folder, cls(**rule)) for folder, rule in arguments.pop("folders", ())]
+        return cls(**arguments, folders=folders)
+
+    def rules_for(self, image: Image) -> tuple[Policy, ...]:
+        """The policies that decide about a file: one, or two if links lead it from one folder to another."""
+        if not self.folders:
+            return (self,)
+        way = image.file.way
+        real = way[-1].path if way else os.path.realpath(image.path)
+        return tuple(dict.fromkeys((self._rule_at(image.path), self._rule_at(real))))
+
+    def _rule_at(self, path: str) -> Policy:
+        best, found = "", None
+        for folder, rule in self.folders:
+            for each in (folder, os.path.realpath(folder)):
+                if path.startswith(each.rstrip(os.sep) + os.sep) and len(each) > len(best):
+                    best, found = each, rule
+        return self._elsewhere() if found is None else found
+
+    def _elsewhere(self) -> Policy:
+        return replace(self, folders=())
+
+    # ---- Stricter, never looser ----------------------------------------------------------------------------
+
+    def tightened(self, **changes: Any) -> Policy:
+        """A policy with these arguments changed that is at least as strict, or TrustError.
+
+        `permissions` and `unlocked` are changed for all folders too; `lock` and `keys` for folders that have
+        none of their own. `folders` (pairs) and `quarantine` are added to those that there are, everywhere.
+        """
+        unknown = changes.keys() - {each.name for each in fields(self)}
+        if unknown:
+            raise TypeError(f"a policy has no {', '.join(sorted(unknown))}")
+        folders = dict(self.folders)
+        added = {os.path.abspath(os.fspath(path)): rule for path, rule in changes.pop("folders", ())}
+        for folder, rule in folders.items():
+            own = {name for name in ("lock", "keys") if getattr(rule, name)}
+            folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
+        if "quarantine" in changes:
+            changes["quarantine"] = (*self.quarantine, *_reports(changes["quarantine"]))
+        stricter = replace(self, **changes, folders=tuple({**folders, **added}.items()))
+        self.check_kept_by(stricter)
+        return stricter
+
+    def check_kept_by(self, new: Policy) -> None:
+        """Raises TrustError if `new` is not at least as strict as this policy."""
+        looser = self._loosened_by(new)
+        if looser:
+            raise TrustError(
+                "a policy can be tightened, not loosened",
+                expected="at least what the policy asks for already",
+                found=looser,
+                cure="Start with a looser policy where it is made",
+            )
+
+    def at_least(self, other: Policy) -> bool:
+        """Whether every file that this policy allows is allowed by `other` too, as far as can be told."""
+        return other._loosened_by(self) is None
+
+    def _loosened_by(self, new: Policy) -> str | None:
+        """What `new` does not ask for though this policy does, or None."""
+        places = sorted({folder for policy in (self, new) for folder, _ in policy.folders})
+        for inside in ["", *(os.path.join(folder, "_") for folder in places)]:
+            mine = self._rule_at(inside) if inside else self._elsewhere()
+            theirs = new._rule_at(inside) if inside else new._elsewhere()
+            lost = _lost(mine, theirs)
+            if lost:
+                return lost + (f" for {os.path.dirname(inside)}" if inside else "")
+        return None
+
+
+def _lost(old: Policy, new: Policy) -> str | None:
+    if old.permissions and not new.permissions:
+        return "permissions = false"
+    if old.lock is not None and new.lock != old.lock:
+        return f"lock = {new.lock}"
+    if old.lock is not None and old.unlocked == "refuse" and new.unlocked != "refuse":
+        return "unlocked = 'allow'"
+    if old.keys and not (new.keys and set(new.keys) <= set(old.keys)):
+        more = [key.name for key in new.keys if key not in old.keys]
+        return f"other keys: {', '.join(more)}" if more else "no keys"
+    if not set(old.quarantine) <= set(new.quarantine):
+        return f"quarantine = {list(new.quarantine)}"
+    return None
+
+
+def _reports(reports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    several = [reports] if isinstance(reports, (str, os.PathLike)) else reports
+    return tuple(dict.fromkeys(os.path.abspath(os.fspath(each)) for each in several))
+
+
+def _keys(keys: Iterable[str | PublicKey]) -> tuple[PublicKey, ...]:
+    keys = tuple(keys)
+    if not keys:
+        return ()
+    from loader.trust.signature import PublicKey  # noqa: PLC0415 - most policies have no keys
+
+    parsed = (key if isinstance(key, PublicKey) else PublicKey.parse(key) for key in keys)
+    return tuple(dict.fromkeys(parsed))
+
+
+#: What holds where nobody asks for more: what the user names may run.
+DEFAULT_POLICY: Final = Policy()

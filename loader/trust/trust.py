@@ -1,0 +1,197 @@
+"""Candidate -> TrustedImage: may this file run?
+
+Whoever loads a plugin runs its code with all of the application's rights; this is the place where the answer
+is given, between the handshake and dlopen. Four things can be asked, and all that are asked must hold:
+
+    permissions   who could have changed the file or its place     permissions.py
+    signature     who vouches for these bytes, and as what         signature.py
+    lock file     are these the bytes that were agreed on          lockfile.py
+    quarantine    did these bytes crash an earlier process         crash.py
+
+What is judged is the image: bytes, and what fstat said, from one descriptor. No path of the plugin is looked
+up again, so nothing that happens to the file meanwhile has a say; library.py loads those bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loader.errors import TrustError
+from loader.trust.identity import identify
+from loader.trust.policy import DEFAULT_POLICY, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from loader.image import Image
+    from loader.trust.handshake import Candidate
+    from loader.trust.lockfile import LockFile
+    from loader.trust.signature import PublicKey
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "NAMED",
+    "Policy",
+    "TrustedImage",
+    "asks_for_way",
+    "asks_nothing",
+    "check_image",
+    "check_place",
+    "minimum",
+    "require",
+    "signed_version",
+    "trust",
+]
+
+#: What is said to have held when a policy asks for nothing.
+NAMED = ("named by the user",)
+
+_minimum: tuple[Policy, ...] = ()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedImage:
+    """A candidate that the policy allows to run. Only this can be opened.
+
+    `held` says what was checked and held, for reports.
+    """
+
+    candidate: Candidate
+    policy: Policy
+    held: tuple[str, ...]
+
+
+def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
+    """The candidate, allowed under `policy` and all that `require` asked for; raises TrustError if it is
+    not.
+    """
+    held = NAMED if asks_nothing(policy) else check_image(candidate.image, policy) or NAMED
+    return TrustedImage(candidate, policy, held)
+
+
+def require(policy: Policy) -> None:
+    """From now on `policy` must hold too for whatever this process loads, whichever policy it is loaded with.
+
+    What was required before stays: there is no way back. Plugins that are loaded already are not looked at.
+    """
+    global _minimum  # noqa: PLW0603 - there is one process
+    _lock.acquire()
+    try:  # not `with`: see Registry.add
+        if policy not in _minimum:
+            _minimum += (policy,)
+    finally:
+        _lock.release()
+
+
+def minimum() -> tuple[Policy, ...]:
+    """What `require` asked for, in order."""
+    return _minimum
+
+
+def asks_nothing(policy: Policy) -> bool:
+    """Whether a file may run because the user names it: it has nothing to prove first."""
+    return not _minimum and (policy is DEFAULT_POLICY or policy == DEFAULT_POLICY)
+
+
+def asks_for_way(policy: Policy) -> bool:
+    """Whether a file is judged by the way to it too. One that was read without it is refused then."""
+    return any(each.permissions or each.folders for each in (policy, *_minimum))
+
+
+def check_image(image: Image, policy: Policy) -> tuple[str, ...]:
+    """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises
+    TrustError.
+    """
+    held: list[str] = []
+    for each in (policy, *_minimum):
+        for rule in each.rules_for(image):
+            held += _hold(image, rule)
+    return tuple(dict.fromkeys(held))
+
+
+def check_place(image: Image, policy: Policy) -> None:
+    """The same for a library that the dynamic linker will open by its path: permissions alone can vouch for
+    it.
+    """
+    for each in (policy, *_minimum):
+        for rule in each.rules_for(image):
+            if rule.permissions:
+                _hold(image, Policy(permissions=True))
+
+
+def _hold(image: Image, rule: Policy) -> list[str]:
+    held: list[str] = []
+    version = None
+    if rule.permissions:
+        from loader.trust.permissions import check_permissions  # noqa: PLC0415 - where a policy asks for it
+
+        check_permissions(image.path, image.file.way)
+        held.append("only root and this user can change it")
+    if rule.keys:
+        key, version = signed_version(image, rule.keys)
+        held.append(f"signed by {key.name} as version {version}")
+    if rule.lock is not None:
+        held += _locked(image, rule, version)
+    if rule.quarantine:
+        from loader.trust.quarantine import Quarantine  # noqa: PLC0415 - where a policy asks for it
+
+        Quarantine(rule.quarantine, permissions=rule.permissions).check(image)
+        held.append("crashed no earlier process")
+    return held
+
+
+def signed_version(image: Image, keys: Iterable[PublicKey]) -> tuple[PublicKey, str]:
+    """Which of `keys` signed a file, in FILE.minisig, and as which version. Raises TrustError."""
+    from loader.trust.identity import version_key  # noqa: PLC0415
+    from loader.trust.signature import SUFFIX, check_signature, parse_signature, read_text  # noqa: PLC0415
+
+    path = image.path + SUFFIX
+    cure = f"Get {path} from where the plugin is from, or sign it: loader sign"
+    try:
+        signature = parse_signature(read_text(path, "signature", cure=cure), path=path)
+    except TrustError as error:
+        if not isinstance(error.__cause__, FileNotFoundError):
+            raise
+        names = ", ".join(key.name for key in keys)
+        expected = f"a signature beside it by one of the keys {names}"
+        raise TrustError(
+            "is not signed", path=image.path, expected=expected, found=f"no {path}", cure=cure
+        ) from error
+    key = check_signature(image.data, signature, keys, identify(image).facts(), path=image.path)
+    version = signature.fields().get("version", "")
+    version_key(version, path=path)
+    return key, version
+
+
+def _locked(image: Image, rule: Policy, signed: str | None) -> list[str]:
+    lock_file = _read_lock(rule)
+    identity = identify(image)
+    found = lock_file.check(identity, image.size, path=image.path, signed=signed)
+    if found is not None:
+        return [found]
+    if rule.unlocked == "allow":
+        return [f"not named in {lock_file.path}"]
+    raise TrustError(
+        "is not in the lock file",
+        path=image.path,
+        expected=f"{identity.name} for {identity.platform} in {lock_file.path}",
+        found=f"SHA-256 {identity.sha256}",
+        cure=f"If you know where it is from: loader lock {image.path} --lock {lock_file.path}",
+    )
+
+
+def _read_lock(rule: Policy) -> LockFile:
+    from loader.trust.lockfile import MAX_SIZE, LockFile, unreadable  # noqa: PLC0415
+
+    path = str(rule.lock)
+    if not rule.permissions:
+        return LockFile.read(path)
+    from loader.trust.permissions import read_checked  # noqa: PLC0415
+
+    try:
+        return LockFile.parse(read_checked(path, limit=MAX_SIZE), path=path)
+    except OSError as error:
+        raise unreadable(path, error) from error
