@@ -17,7 +17,7 @@ from loader.errors import LibraryError, LoaderError
 from loader.image import Image, read_image
 from loader.library import open_library, owner_of
 from loader.plugin import Plugin, bind
-from loader.trust import DEFAULT_POLICY, Policy, asks_for_way, asks_nothing, trust
+from loader.trust import DEFAULT_POLICY, Policy, asks_for_steps, asks_nothing, trust
 from loader.trust.handshake import Candidate, shake_hands
 from loader.trust.identity import plugin_name
 
@@ -87,7 +87,7 @@ def read_plugin(path: str | os.PathLike[str], policy: Policy) -> Image:
     reads; one that has to prove something first is not.
     """
     named = asks_nothing(policy)
-    return read_image(path, way=not named and asks_for_way(policy), quick=named)
+    return read_image(path, steps=not named and asks_for_steps(policy), quick=named)
 
 
 def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:

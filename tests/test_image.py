@@ -56,7 +56,7 @@ def test_fstat_is_of_the_file_that_was_read(tmp_path: Path) -> None:
     image = read_image(path)
     path.rename(tmp_path / "other.so")
     path.write_bytes(ELF)
-    assert image.file.way[-1].stat.st_ino == (tmp_path / "other.so").stat().st_ino != path.stat().st_ino
+    assert image.file.steps[-1].stat.st_ino == (tmp_path / "other.so").stat().st_ino != path.stat().st_ino
 
 
 def test_a_path_becomes_absolute_and_links_are_followed(

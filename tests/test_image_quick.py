@@ -265,7 +265,7 @@ def test_a_file_in_one_call(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_bytes(data)
         assert read_file(str(path)) == data
-    assert read_image("/bin/true", way=False) == read_image("/bin/true")
+    assert read_image("/bin/true", steps=False) == read_image("/bin/true")
     assert os.dup(0) == free
     os.close(free)
 
@@ -283,7 +283,7 @@ def test_what_c_does_not_read(tmp_path: Path) -> None:
     for path in (*odd, "/dev/null", "/dev/tty", "a\0b", "\ud800", ""):
         assert read_file(path) is None, path
     with pytest.raises(loader.PluginNotFound, match="is a pipe"):
-        read_image(fifo, way=False)
+        read_image(fifo, steps=False)
     assert os.dup(0) == free
     os.close(free)
 
@@ -295,7 +295,7 @@ def test_a_file_that_is_not_as_long_as_it_says() -> None:
         pytest.skip("no /sys/kernel here")
     assert read_file(path) is None
     with pytest.raises(loader.ImageError, match="changed while it was read"):
-        read_image(path, way=False)
+        read_image(path, steps=False)
 
 
 def short(path: str) -> bool:
@@ -324,10 +324,10 @@ from loader.image import read_image
 def hook(event, arguments):
     if event == "open" and arguments[0] == sys.argv[1]:
         raise {raised}(f"no {{arguments[1:]}}")
-read_image(sys.argv[1], way=False)
+read_image(sys.argv[1], steps=False)
 sys.addaudithook(hook)
 try:
-    read_image(sys.argv[1], way=False)
+    read_image(sys.argv[1], steps=False)
 except Exception as error:
     print(f"{{type(error).__name__}}: {{error}}")
 """,

@@ -36,7 +36,7 @@ def lock(tmp_path: Path, hello: Path) -> Path:
 
 def judged(path: Path, contract: loader.Contract, policy: Policy) -> tuple[str, ...]:
     """What held of a file."""
-    return trust(shake_hands(loader.read_image(path), contract), policy).held
+    return trust(shake_hands(loader.read_image(path), contract), policy).checks
 
 
 def changed_copy(of: Path, to: Path) -> Path:

@@ -150,7 +150,7 @@ def test_links_are_followed_once_and_all_counted(
     (tmp_path / "c").symlink_to("app/../app/plugins/")
     path = tmp_path / "a" / "x.so"
     check(path)
-    way = loader.read_image(path).file.way
+    way = loader.read_image(path).file.steps
     assert way[-1].path == str(place)
     assert os.path.samestat(way[-1].stat, place.stat())
     passed = {step.path for step in way}
@@ -191,8 +191,8 @@ def test_unknown_way_is_refused(place: Path, greeter: loader.Contract) -> None:
 
 def test_way_that_was_not_asked_for_is_refused(place: Path, greeter: loader.Contract) -> None:
     """A file that was read without the way to it is refused as soon as permissions are asked for."""
-    image = loader.read_image(place, way=False)
-    assert image.file.way == ()
+    image = loader.read_image(place, steps=False)
+    assert image.file.steps == ()
     assert image == loader.read_image(place)
     trust(shake_hands(image, greeter), Policy())
     for policy in (STRICT, Policy.for_folders({str(place.parent): STRICT})):

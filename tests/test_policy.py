@@ -331,8 +331,8 @@ def test_load_report(hello: Path, greeter: loader.Contract) -> None:
     assert report.error is None
     assert report.plugin is not None
     assert report.plugin.greet("you") == "Hello, you!"
-    assert report.stages[2].held == ("named by the user",)
-    assert f"SHA-256 {report.plugin.digest}" in report.stages[0].held
+    assert report.stages[2].checks == ("named by the user",)
+    assert f"SHA-256 {report.plugin.digest}" in report.stages[0].checks
     assert all(stage.seconds >= 0 for stage in report.stages)
     assert json.loads(json.dumps(report.to_dict()))["loaded"] is True
     assert "trust" in str(report)

@@ -85,7 +85,7 @@ def with_data(of: Candidate, data: bytes) -> Candidate:
 
 def test_signed_file(signed: Path, key: SecretKey, greeter: loader.Contract) -> None:
     """A file that a trusted key signed may run; the report says which key, and the version."""
-    held = trust(candidate(signed, greeter), Policy(keys=[key.public])).held
+    held = trust(candidate(signed, greeter), Policy(keys=[key.public])).checks
     assert held == (f"signed by {key.public.name} as version 1.2.0",)
 
 
@@ -360,7 +360,7 @@ def test_we_take_minisigns(
     comment = comment_for(identify(loader.read_image(path)), "3.1")
     minisign("-S", *(["-l"] if legacy else []), "-s", secret, "-m", path, "-t", comment)
     policy = Policy(keys=[PublicKey.read(public)])
-    assert trust(candidate(path, greeter), policy).held[0].endswith("as version 3.1")
+    assert trust(candidate(path, greeter), policy).checks[0].endswith("as version 3.1")
     minisign("-S", "-s", secret, "-m", path)
     with pytest.raises(TrustError, match="signed as something else") as caught:
         trust(candidate(path, greeter), policy)

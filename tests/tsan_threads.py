@@ -27,10 +27,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import loader
 import loader.crash
 import loader.process_state
-
-import loader
 from loader.htmlize import Htmlizer, Post
 
 if TYPE_CHECKING:

@@ -191,12 +191,12 @@ def _verify(options: Namespace, contract: Contract | None) -> int:
     for path in options.words:
         try:
             (image,) = _images([path], contract)
-            held = check_image(image, policy)
-            if not held:
+            checks = check_image(image, policy)
+            if not checks:
                 raise TrustError(
                     "is not covered by the policy", path=image.path, found="no rule for its folder"
                 )
-            results.append({"file": image.path, "holds": True, "held": list(held)})
+            results.append({"file": image.path, "holds": True, "checks": list(checks)})
         except LoaderError as error:
             failures.append(error)
             results.append({"file": os.path.abspath(path), "holds": False, "failure": error.to_dict()})
@@ -205,7 +205,7 @@ def _verify(options: Namespace, contract: Contract | None) -> int:
     else:
         for each in results:
             if each["holds"]:
-                streams.write(streams.printable(f"{each['file']}: {'; '.join(each['held'])}") + "\n")
+                streams.write(streams.printable(f"{each['file']}: {'; '.join(each['checks'])}") + "\n")
         for failure in failures:
             streams.message("loader", "error", str(failure))
     return failures[0].exit_code if failures else 0

@@ -30,7 +30,7 @@ class File:
     size: int
     #: Folders and links passed on the way to that descriptor, and last the file; () where that is not known or
     #: was not asked for.
-    way: tuple[Step, ...] = field(default=(), repr=False, compare=False)
+    steps: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,13 +40,13 @@ FLAGS: Final = (
 )
 
 
-def read_image(path: str | os.PathLike[str], *, way: bool = True, quick: bool = False) -> Image:
+def read_image(path: str | os.PathLike[str], *, steps: bool = True, quick: bool = False) -> Image:
     """Reads a shared library's facts without running any of it.
 
     The file is opened once and read once: the bytes in `Image.data` are those that the facts and the digest
     were taken from, and those that should be loaded, whatever happens to the path afterwards.
 
-    `way`: note the folders and links passed on the way to it, in `Image.file.way`. It takes as long as the
+    `steps`: note the folders and links passed on the way to it, in `Image.file.steps`. It takes as long as the
     rest of a small file's reading; without it, a policy that asks for permissions refuses the file.
     `quick`: let C take the facts, if it is one of the files that C knows. Meant for files that may run whatever they
     are; the others' facts are taken in Python, where a mistake of ours could do no more than raise.
@@ -60,21 +60,21 @@ def read_image(path: str | os.PathLike[str], *, way: bool = True, quick: bool = 
         raise TypeError(f"path must be str or os.PathLike[str], not {type(name).__name__}; use os.fsdecode")
     name = _absolute(name)
     passed: tuple[Step, ...] = ()
-    data = None if way else read_file(name)  # C, in one call; None wherever there is something to say
+    data = None if steps else read_file(name)  # C, in one call; None wherever there is something to say
     if data is None:
-        data, passed = _read(name, way)
-    return read_bytes(data, path=name, way=passed, quick=quick)
+        data, passed = _read(name, steps)
+    return read_bytes(data, path=name, steps=passed, quick=quick)
 
 
 def read_bytes(
-    data: bytes, *, path: str, way: tuple[Step, ...] = (), quick: bool = False
+    data: bytes, *, path: str, steps: tuple[Step, ...] = (), quick: bool = False
 ) -> Image:
     """The same from bytes that are in memory already; `path` stands for them in messages.
 
     Raises:
         ImageError: see read_image.
     """
-    file = File(path, data, hashlib.sha256(data).hexdigest(), len(data), way)
+    file = File(path, data, hashlib.sha256(data).hexdigest(), len(data), steps)
     magic = data[:4]
     if magic == b"\x7fELF":
         return (read_quickly(file) if quick else None) or read_elf(file)
@@ -98,10 +98,10 @@ def _absolute(name: str) -> str:
 
 def _read(path: str, walk: bool) -> tuple[bytes, tuple[Step, ...]]:
     """All bytes of a regular file, and the way to it."""
-    way: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = ()
     try:
         if walk:
-            descriptor, way = open_file(path, FLAGS)
+            descriptor, steps = open_file(path, FLAGS)
         else:
             descriptor = os.open(path, FLAGS)
     except (OSError, ValueError) as error:
@@ -122,7 +122,7 @@ def _read(path: str, walk: bool) -> tuple[bytes, tuple[Step, ...]]:
             found=f"{after.st_size:,} bytes, written to at this moment",
             cure="Wait until the file is complete; install plugins by renaming a finished file into place",
         )
-    return data, way
+    return data, steps
 
 
 def _read_all(path: str, descriptor: int, size: int) -> bytes:

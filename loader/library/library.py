@@ -150,7 +150,7 @@ def open_library(
         if known is None:
             if image.go:
                 _look_for_go(image, refuse=one_go)
-            known = _open(image, owner, trusted.policy, strict=trusted.held != NAMED, needed_by=())
+            known = _open(image, owner, trusted.policy, strict=trusted.checks != NAMED, needed_by=())
         else:
             _check_again(known, trusted.policy)
         if image.go and known.inherited and not forked:

@@ -33,12 +33,12 @@ _Value = TypeVar("_Value")
 class Stage:
     """One stage of the road.
 
-    `name` is its module's; `held` says what was checked and held; `seconds` is how long it took; `error` is
+    `name` is its module's; `checks` says what was checked and held; `seconds` is how long it took; `error` is
     why the file did not pass it, or None.
     """
 
     name: str
-    held: tuple[str, ...]
+    checks: tuple[str, ...]
     seconds: float
     error: LoaderError | None = None
 
@@ -67,7 +67,7 @@ class LoadReport:
             {
                 "stage": stage.name,
                 "holds": stage.error is None,
-                "held": list(stage.held),
+                "checks": list(stage.checks),
                 "seconds": stage.seconds,
             }
             for stage in self.stages
@@ -78,7 +78,7 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [self.path]
         for stage in self.stages:
-            what = "; ".join(stage.held) if stage.error is None else f"refused: {stage.error}"
+            what = "; ".join(stage.checks) if stage.error is None else f"refused: {stage.error}"
             lines.append(f"  {stage.name:<10} {stage.seconds * 1e3:8.3f} ms  {what}")
         return "\n".join(lines)
 
@@ -134,7 +134,7 @@ def _of_candidate(candidate: Candidate) -> tuple[str, ...]:
 
 
 def _of_trusted(trusted: TrustedImage) -> tuple[str, ...]:
-    return trusted.held
+    return trusted.checks
 
 
 def _of_library(library: Library) -> tuple[str, ...]:

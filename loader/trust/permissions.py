@@ -31,12 +31,12 @@ __all__ = ["check_permissions", "read_checked"]
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def check_permissions(path: str, way: Sequence[Step]) -> None:
+def check_permissions(path: str, steps: Sequence[Step]) -> None:
     """Raises TrustError if someone else than root and this user could have changed the file or its place.
 
-    `way` is File.way of the image, `path` the file for messages.
+    `steps` is File.steps of the image, `path` the file for messages.
     """
-    if not way:
+    if not steps:
         raise TrustError(
             "its owner and folders cannot be checked",
             path=path,
@@ -44,19 +44,19 @@ def check_permissions(path: str, way: Sequence[Step]) -> None:
             found="a path through /proc" if hasattr(os, "O_PATH") else "a system without O_PATH",
             cure="Name the file itself; on other systems use a lock file or signatures",
         )
-    for step in way:
+    for step in steps:
         _check_owner(path, step)
-    for step, following in zip(way, [*way[1:], None], strict=True):
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
         _check_writers(path, step, following)
 
 
 def read_checked(path: str, *, limit: int) -> bytes:
     """The bytes of a file whose permissions hold, up to `limit` and one more. Raises TrustError, OSError."""
-    descriptor, way = open_file(
+    descriptor, steps = open_file(
         path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     )
     with open(descriptor, "rb") as file:
-        check_permissions(path, way)
+        check_permissions(path, steps)
         return file.read(limit + 1)
 
 

@@ -109,8 +109,8 @@ class Policy:
         """The policies that decide about a file: one, or two if links lead it from one folder to another."""
         if not self.folders:
             return (self,)
-        way = image.file.way
-        real = way[-1].path if way else os.path.realpath(image.path)
+        steps = image.file.steps
+        real = steps[-1].path if steps else os.path.realpath(image.path)
         return tuple(dict.fromkeys((self._rule_at(image.path), self._rule_at(real))))
 
     def _rule_at(self, path: str) -> Policy:

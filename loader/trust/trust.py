@@ -35,7 +35,7 @@ __all__ = [
     "NAMED",
     "Policy",
     "TrustedImage",
-    "asks_for_way",
+    "asks_for_steps",
     "asks_nothing",
     "check_image",
     "check_place",
@@ -56,20 +56,20 @@ _lock = threading.Lock()
 class TrustedImage:
     """A candidate that the policy allows to run. Only this can be opened.
 
-    `held` says what was checked and held, for reports.
+    `checks` says what was checked and held, for reports.
     """
 
     candidate: Candidate
     policy: Policy
-    held: tuple[str, ...]
+    checks: tuple[str, ...]
 
 
 def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
     """The candidate, allowed under `policy` and all that `require` asked for; raises TrustError if it is
     not.
     """
-    held = NAMED if asks_nothing(policy) else check_image(candidate.image, policy) or NAMED
-    return TrustedImage(candidate, policy, held)
+    checks = NAMED if asks_nothing(policy) else check_image(candidate.image, policy) or NAMED
+    return TrustedImage(candidate, policy, checks)
 
 
 def require(policy: Policy) -> None:
@@ -96,7 +96,7 @@ def asks_nothing(policy: Policy) -> bool:
     return not _minimum and (policy is DEFAULT_POLICY or policy == DEFAULT_POLICY)
 
 
-def asks_for_way(policy: Policy) -> bool:
+def asks_for_steps(policy: Policy) -> bool:
     """Whether a file is judged by the way to it too. One that was read without it is refused then."""
     return any(each.permissions or each.folders for each in (policy, *_minimum))
 
@@ -105,11 +105,11 @@ def check_image(image: Image, policy: Policy) -> tuple[str, ...]:
     """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises
     TrustError.
     """
-    held: list[str] = []
+    checks: list[str] = []
     for each in (policy, *_minimum):
         for rule in each.rules_for(image):
-            held += _hold(image, rule)
-    return tuple(dict.fromkeys(held))
+            checks += _hold(image, rule)
+    return tuple(dict.fromkeys(checks))
 
 
 def check_place(image: Image, policy: Policy) -> None:
@@ -123,24 +123,24 @@ def check_place(image: Image, policy: Policy) -> None:
 
 
 def _hold(image: Image, rule: Policy) -> list[str]:
-    held: list[str] = []
+    checks: list[str] = []
     version = None
     if rule.permissions:
         from loader.trust.permissions import check_permissions  # noqa: PLC0415 - where a policy asks for it
 
-        check_permissions(image.path, image.file.way)
-        held.append("only root and this user can change it")
+        check_permissions(image.path, image.file.steps)
+        checks.append("only root and this user can change it")
     if rule.keys:
         key, version = signed_version(image, rule.keys)
-        held.append(f"signed by {key.name} as version {version}")
+        checks.append(f"signed by {key.name} as version {version}")
     if rule.lock is not None:
-        held += _locked(image, rule, version)
+        checks += _locked(image, rule, version)
     if rule.quarantine:
         from loader.trust.quarantine import Quarantine  # noqa: PLC0415 - where a policy asks for it
 
         Quarantine(rule.quarantine, permissions=rule.permissions).check(image)
-        held.append("crashed no earlier process")
-    return held
+        checks.append("crashed no earlier process")
+    return checks
 
 
 def signed_version(image: Image, keys: Iterable[PublicKey]) -> tuple[PublicKey, str]:

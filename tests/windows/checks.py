@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import documents
-import loader.crash
 import pytest
 
 import loader
+import loader.crash
 from loader.errors import HandshakeError, ImageError, LibraryError, TrustError
 from loader.htmlize import Htmlizer, Post
 from loader.htmlize.contract import HTMLIZE

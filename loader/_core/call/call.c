@@ -91,7 +91,7 @@ void core_end_slow(core_call *c)
         free(c->begin);
     Py_CLEAR(c->result);
     c->room = CORE_BORROWED;
-    Py_CLEAR(c->kept);
+    Py_CLEAR(c->lent);
     if (c->limit != NULL) {
         Py_DECREF((PyObject *)c->limit);
         c->limit = NULL;

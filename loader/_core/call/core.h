@@ -72,7 +72,7 @@ typedef struct core_call {
     PyThreadState *thread; /* not NULL while the GIL is released */
     core_limit *limit;   /* borrowed from the context, or NULL */
     PyObject *cause;     /* exception that a service raised, or NULL; owned */
-    PyObject *kept;      /* list of objects whose memory the plugin was lent, or NULL; owned */
+    PyObject *lent;      /* list of objects whose memory the plugin was lent, or NULL; owned */
     char *error;         /* memory of call.error, malloc, or NULL */
     size_t max_output;   /* bytes this call may write */
     enum core_room room;
@@ -84,7 +84,7 @@ typedef struct core_call {
 typedef struct core_record {
     PyObject_HEAD
     PyObject *layout; /* the Layout that `native` has, or NULL; owned */
-    PyObject *kept;   /* holds `native` and the texts that it points to; owned */
+    PyObject *storage; /* holds `native` and the texts that it points to; owned */
     const void *native;
 } core_record;
 

@@ -21,9 +21,9 @@
 struct arguments {
     uintptr_t values[MAX_PARAMETERS];
     loader_text texts[MAX_PARAMETERS];
-    PyObject *kept[MAX_PARAMETERS];
+    PyObject *owned[MAX_PARAMETERS];
     Py_buffer buffers[MAX_PARAMETERS];
-    int kept_count, buffer_count;
+    int owned_count, buffer_count;
     size_t total; /* bytes of text and bytes */
 };
 
@@ -83,7 +83,7 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
         if (native == NULL && core_pack(parameter->layout, value, &native, &keep) < 0)
             return -1;
         if (keep != NULL)
-            a->kept[a->kept_count++] = keep;
+            a->owned[a->owned_count++] = keep;
         a->values[i] = (uintptr_t)native;
         return 0;
     }
@@ -99,8 +99,8 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
 
 static inline void let_go(struct arguments *a)
 {
-    while (a->kept_count > 0)
-        Py_DECREF(a->kept[--a->kept_count]);
+    while (a->owned_count > 0)
+        Py_DECREF(a->owned[--a->owned_count]);
     while (a->buffer_count > 0)
         PyBuffer_Release(&a->buffers[--a->buffer_count]);
 }
@@ -177,7 +177,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     PyObject *result = NULL;
     int status;
 
-    a.kept_count = a.buffer_count = 0;
+    a.owned_count = a.buffer_count = 0;
     a.total = 0;
     for (Py_ssize_t i = 0; i < f->count; i++)
         if (take(&a, &f->parameters[i], values[i], i) < 0) {

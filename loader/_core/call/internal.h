@@ -116,7 +116,7 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
     c->thread = NULL;
     c->limit = NULL;
     c->cause = NULL;
-    c->kept = NULL;
+    c->lent = NULL;
     c->error = NULL;
     c->max_output = owner->max_output;
     c->room = CORE_BORROWED;
@@ -129,7 +129,7 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
 
 static inline void core_end(core_call *c)
 {
-    if (c->room != CORE_BORROWED || c->error != NULL || c->cause != NULL || c->kept != NULL || c->limit != NULL)
+    if (c->room != CORE_BORROWED || c->error != NULL || c->cause != NULL || c->lent != NULL || c->limit != NULL)
         core_end_slow(c);
 }
 

@@ -154,15 +154,15 @@ static int is_mapping(PyObject *value)
 static PyObject *pack(const layout *self, PyObject *value, const void **native)
 {
     const int mapping = is_mapping(value);
-    PyObject *kept = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
-    PyObject *memory = kept == NULL ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
+    PyObject *storage = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
+    PyObject *memory = storage == NULL ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
 
     if (memory == NULL || (mapping && refuse_unknown(self, value) < 0)) {
-        Py_XDECREF(kept);
+        Py_XDECREF(storage);
         Py_XDECREF(memory);
         return NULL;
     }
-    PyTuple_SET_ITEM(kept, 0, memory);
+    PyTuple_SET_ITEM(storage, 0, memory);
     memset(PyBytes_AS_STRING(memory), 0, self->size);
     if (self->sized)
         memcpy(PyBytes_AS_STRING(memory), &self->size, sizeof self->size);
@@ -171,17 +171,17 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native)
         if (item == NULL && !PyErr_Occurred())
             continue; /* a mapping may leave fields out: they are 0 or empty */
         if (item != NULL)
-            PyTuple_SET_ITEM(kept, i + 1, item);
+            PyTuple_SET_ITEM(storage, i + 1, item);
         if (item == NULL || core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), item) < 0) {
             if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
                 PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
                              self->fields[i].name, Py_TYPE(value)->tp_name);
-            Py_DECREF(kept);
+            Py_DECREF(storage);
             return NULL;
         }
     }
     *native = PyBytes_AS_STRING(memory);
-    return kept;
+    return storage;
 }
 
 int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyObject **keep)
@@ -204,7 +204,7 @@ int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyO
         return -1;
     if (cache->layout == NULL) { /* the first layout stays: another thread may be using it */
         cache->layout = Py_NewRef(layout_object);
-        cache->kept = Py_NewRef(*keep);
+        cache->storage = Py_NewRef(*keep);
         cache->native = *native;
     }
     return 0;
@@ -231,7 +231,7 @@ static void record_dealloc(PyObject *object)
     record *self = (record *)object;
 
     Py_XDECREF(self->layout);
-    Py_XDECREF(self->kept);
+    Py_XDECREF(self->storage);
     Py_TYPE(object)->tp_free(object);
 }
 

@@ -52,9 +52,9 @@ static PyObject *argument(const struct service_parameter *parameter, uintptr_t v
 
 static int keep(core_call *c, PyObject *value)
 {
-    if (c->kept == NULL && (c->kept = PyList_New(0)) == NULL)
+    if (c->lent == NULL && (c->lent = PyList_New(0)) == NULL)
         return -1;
-    return PyList_Append(c->kept, value);
+    return PyList_Append(c->lent, value);
 }
 
 static int wrong_result(PyObject *value, const char *wanted)

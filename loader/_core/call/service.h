@@ -36,7 +36,7 @@ struct service {
     char *id;
     size_t id_size;
     const void *given;    /* a C table of the application, or NULL: `table` below */
-    PyObject *kept;       /* what keeps `given` alive, or NULL */
+    PyObject *lender;       /* what keeps `given` alive, or NULL */
     Py_ssize_t count;
     struct service_function *functions;
     uint64_t magic;       /* right before the table: tells a table of ours from a stray pointer */

@@ -22,7 +22,7 @@ static void free_service(struct service *service)
             Py_XDECREF(service->functions[i].parameters[j].layout);
     }
     PyMem_Free(service->functions);
-    Py_XDECREF(service->kept);
+    Py_XDECREF(service->lender);
     PyMem_Free(service->id);
     PyMem_Free(service);
 }
@@ -104,23 +104,23 @@ static struct service *new_service(const char *id, Py_ssize_t size)
 
 /* ---- The type ---------------------------------------------------------------------------------------- */
 
-/* add(id, functions) or add(id, address, kept) */
+/* add(id, functions) or add(id, address, lender) */
 static PyObject *services_add(PyObject *object, PyObject *args)
 {
     core_services *self = (core_services *)object;
     const char *id;
     Py_ssize_t size;
-    PyObject *what, *kept = Py_None;
+    PyObject *what, *lender = Py_None;
     struct service *service;
 
-    if (!PyArg_ParseTuple(args, "s#O|O:add", &id, &size, &what, &kept))
+    if (!PyArg_ParseTuple(args, "s#O|O:add", &id, &size, &what, &lender))
         return NULL;
     if (core_services_find(self, id, (size_t)size) != NULL)
         return PyErr_Format(PyExc_KeyError, "%s", id);
     service = new_service(id, size);
     if (service == NULL)
         return NULL;
-    service->kept = Py_NewRef(kept);
+    service->lender = Py_NewRef(lender);
     if (PyTuple_Check(what)) {
         if (read_functions(service, what) < 0)
             goto failed;
@@ -169,7 +169,7 @@ static void services_dealloc(PyObject *object)
 static int services_traverse(PyObject *object, visitproc visit, void *arg)
 {
     for (struct service *s = ((core_services *)object)->first; s != NULL; s = s->next) {
-        Py_VISIT(s->kept);
+        Py_VISIT(s->lender);
         for (Py_ssize_t i = 0; i < s->count; i++)
             Py_VISIT(s->functions[i].callable);
     }
@@ -177,7 +177,7 @@ static int services_traverse(PyObject *object, visitproc visit, void *arg)
 }
 
 static PyMethodDef services_methods[] = {
-    {"add", services_add, METH_VARARGS, "add(id, functions) or add(id, address, kept): lends a table."},
+    {"add", services_add, METH_VARARGS, "add(id, functions) or add(id, address, lender): lends a table."},
     {"ids", services_ids, METH_NOARGS, "The ids, newest first."},
     {NULL, NULL, 0, NULL},
 };

@@ -229,7 +229,7 @@ enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, const ch
 
 int pass_contents(engine_run *run, const engine_contents *hook, bool *kept)
 {
-    const loader_text text = {run->held.data, run->held.size};
+    const loader_text text = {run->contents_text.data, run->contents_text.size};
     const size_t offset = (size_t)(run->call->next - *run->begin);
     engine_problem problem = {.contents = hook};
     int status;

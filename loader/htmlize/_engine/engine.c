@@ -67,13 +67,13 @@ static int pass(engine_run *run, unsigned mode)
     return run->engine->path->pass[mode](run);
 }
 
-/* Moves the output that stands from `offset` on into run->held. */
+/* Moves the output that stands from `offset` on into run->contents_text. */
 static bool take_output(engine_run *run, size_t offset)
 {
     char *begin = *run->begin + offset;
 
-    run->held.size = 0;
-    if (!pass_hold(&run->held, begin, (size_t)(run->call->next - begin)))
+    run->contents_text.size = 0;
+    if (!pass_hold(&run->contents_text, begin, (size_t)(run->call->next - begin)))
         return false;
     run->call->next = begin;
     return true;
@@ -108,9 +108,9 @@ static int render_with_hooks(engine_run *run, const loader_text *text)
         if (!kept && !take_output(run, offset))
             return ENGINE_NO_MEMORY;
     }
-    if (run->held.size == 0)
+    if (run->contents_text.size == 0)
         return LOADER_OK;
-    run->source = (engine_source){.begin = run->held.data, .end = run->held.data + run->held.size};
+    run->source = (engine_source){.begin = run->contents_text.data, .end = run->contents_text.data + run->contents_text.size};
     run->rewritten = true;
     return pass(run, ENGINE_ROLES);
 }
@@ -126,7 +126,7 @@ int engine_render(engine_run *run, const loader_text *text)
     run->straight = !run->limited && run->watched == NULL && !self->limits_output;
     memset(&run->problem, 0, sizeof run->problem);
     memset(&run->scratch, 0, sizeof run->scratch);
-    memset(&run->held, 0, sizeof run->held);
+    memset(&run->contents_text, 0, sizeof run->contents_text);
     *run->max_output = SIZE_MAX;
     if (self->contents_count != 0)
         return render_with_hooks(run, text);
@@ -139,7 +139,7 @@ int engine_render(engine_run *run, const loader_text *text)
 void engine_finish(engine_run *run)
 {
     free(run->scratch.data);
-    free(run->held.data);
+    free(run->contents_text.data);
     memset(&run->scratch, 0, sizeof run->scratch);
-    memset(&run->held, 0, sizeof run->held);
+    memset(&run->contents_text, 0, sizeof run->contents_text);
 }

@@ -116,7 +116,7 @@ typedef struct engine_run {
     core_crumb no_crumb;       /* where `crumb` points if it was NULL */
     engine_source source;
     engine_buffer scratch;     /* a role's text that is not a slice of the source */
-    engine_buffer held;        /* what the last contents hook wrote */
+    engine_buffer contents_text;        /* what the last contents hook wrote */
     unsigned patience;         /* roles until the next look at the limit */
     bool straight;             /* roles are just answered: not `raw`, nothing is limited, and nobody watches */
     bool raw;                  /* matches of handled roles are copied, not answered: before contents hooks */

@@ -84,7 +84,7 @@ ROLE_INLINE enum pass_verdict pass_role(engine_run *run, const engine_role *role
                                                      : pass_judge(run, role, start, close, offset, status);
 }
 
-/* Calls a contents hook with what run->held holds. Returns LOADER_OK or how the document ends. *kept: it
+/* Calls a contents hook with what run->contents_text holds. Returns LOADER_OK or how the document ends. *kept: it
  * failed, wrote nothing, and the contents stay as they are. */
 int pass_contents(engine_run *run, const engine_contents *hook, bool *kept);
 

@@ -183,7 +183,7 @@ static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role
         html = short_text(&engine_api->text_model, room, size);
     if (html == NULL && !PyErr_Occurred())
         html = settle(&c, role, status);
-    if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.cause | (uintptr_t)c.kept | (uintptr_t)c.limit) != 0)
+    if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.cause | (uintptr_t)c.lent | (uintptr_t)c.limit) != 0)
         engine_api->end(&c);
     return html;
 }
