@@ -14,10 +14,10 @@ if [ -z "$python" ]; then
     if [ -x .venv/bin/python ]; then python=$PWD/.venv/bin/python; else python=python3; fi
 fi
 tests=(
-    tests/test_call_*.py tests/test_plugin.py tests/test_service*.py tests/test_limits.py tests/test_load.py
-    tests/test_library.py tests/test_host.py tests/test_pickle.py tests/test_bad_input.py tests/test_import.py
-    tests/test_leaks.py tests/test_engine.py tests/test_out_of_memory.py tests/test_image_quick.py
-    tests/test_image_damaged.py
+    tests/call/test_call_*.py tests/call/test_plugin.py tests/call/test_service*.py tests/call/test_limits.py
+    tests/call/test_bad_input.py tests/call/test_leaks.py tests/call/test_out_of_memory.py tests/host/test_load.py
+    tests/host/test_host.py tests/host/test_pickle.py tests/host/test_import.py tests/library/test_library.py
+    tests/htmlize/test_engine.py tests/image/test_image_quick.py tests/image/test_image_damaged.py
 )
 
 copy=$(mktemp -d)
@@ -31,7 +31,7 @@ export CC=gcc CXX=g++ LOADER_SANITIZE=address,undefined LOADER_NO_PLUGINS=1 PYTH
 
 # Python itself is not instrumented, so the run time must be there before it, and with it libstdc++, whose
 # __cxa_throw it looks up at the start. Without PYTHONMALLOC objects would lie in pools that nobody watches.
-# Leaks: Python leaves much behind at exit; tests/test_leaks.py looks for ours.
+# Leaks: Python leaves much behind at exit; tests/call/test_leaks.py looks for ours.
 export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
 export PYTHONMALLOC=malloc PYTHONPATH="$copy"
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=1

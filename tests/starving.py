@@ -1,5 +1,5 @@
-"""The process that tests/test_out_of_memory.py starts: each scene is played again and again, and every time another
-allocation fails.
+"""The process that tests/call/test_out_of_memory.py starts: each scene is played again and again, and every time
+another allocation fails.
 
     starving.py MODE FOLDER     MODE: "core" or "python"; FOLDER: the plugins, and where the file `progress` goes
 

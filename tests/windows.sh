@@ -90,7 +90,7 @@ export WINEPREFIX=$work/prefix WINEDEBUG=-all WINEDLLOVERRIDES="mscoree,mshtml="
 ctest --test-dir "$work/cmake" --parallel 2 --output-on-failure >"$work/ctest.txt" || { cat "$work/ctest.txt"; exit 1; }
 echo "the check host of plugins, under Wine: $(grep 'tests passed' "$work/ctest.txt")"
 
-cp -r tests/*.py tests/plugins tests/windows "$suite/tests"
+cp -r tests/*.py tests/plugins tests/windows tests/{call,host,htmlize,trust} "$suite/tests"
 cp -r native_plugins include pyproject.toml "$suite"
 windows() { printf 'Z:%s' "${1//\//\\}"; }
 export PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE=1
@@ -104,9 +104,9 @@ LOADER_TEST_ELF=$(windows "$plugins/tt.so")
 
 tests=(
     tests/windows/checks.py
-    tests/test_plugin.py tests/test_call_{results,structs,values,threads}.py tests/test_limits.py
-    tests/test_service_calls.py tests/test_services.py tests/test_host.py tests/test_handshake.py
-    tests/test_registry.py tests/test_engine.py tests/test_load.py tests/test_lockfile.py
+    tests/call/test_plugin.py tests/call/test_call_{results,structs,values,threads}.py tests/call/test_limits.py
+    tests/call/test_service_calls.py tests/call/test_services.py tests/host/test_host.py tests/trust/test_handshake.py
+    tests/host/test_registry.py tests/htmlize/test_engine.py tests/host/test_load.py tests/trust/test_lockfile.py
 )
 without=( # what these ask for is not on Windows, or not what Wine does
     test_wrong_cpu                          # ELF files, one byte changed

@@ -1,4 +1,4 @@
-/* careless.c: an htmlize plugin for tests/test_out_of_memory.py that does not look at what the host says.
+/* careless.c: an htmlize plugin for tests/call/test_out_of_memory.py that does not look at what the host says.
  *
  *     role careless   writes its text 100 times over and does not look whether there was room
  *     role recovers   fails, goes on, and succeeds

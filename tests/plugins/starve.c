@@ -1,4 +1,4 @@
-/* starve.c: memory that runs out on request, for tests/test_out_of_memory.py. A library for LD_PRELOAD.
+/* starve.c: memory that runs out on request, for tests/call/test_out_of_memory.py. A library for LD_PRELOAD.
  *
  * What may fail: malloc, calloc and realloc when code of a watched library calls them, and all that Python's three
  * allocators are asked for. Both only on the thread and for the time of a starve_call.

@@ -1,0 +1,319 @@
+"""What a contract header may not say: each is refused with file, line and reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from headers import read_header
+
+from loader.contract import MAX_PARAMETERS, Contract
+from loader.contract.header import MAX_SERVICE_PARAMETERS
+from loader.errors import ContractError
+
+_USE = "int f(loader_call *call, const s *x);"
+_TABLE = 'typedef struct t t; struct t { size_t size; %s };\nLOADER_SERVICE("t/1", t);'
+
+REFUSED = {
+    # structs
+    "typedef struct s {\n" + "".join(f"int64_t a{number};\n" for number in range(513)) + "} s;\n" + _USE: (
+        4 + 513,
+        "'s' is too large",
+    ),
+    # parameters
+    "int f(loader_call *call, double x);": (4, "parameter 'x' of 'f' is a double by value"),
+    "int f(loader_call *call,\n  int a,\n  float x);": (6, "parameter 'x' of 'f' is a float by value"),
+    "int f(loader_call *call, long double x);": (4, "is a long double by value"),
+    "int f(loader_call *call, __int128 x);": (4, "is a __int128 by value"),
+    "int f(loader_call *call, loader_text x);": (4, "is a loader_text by value"),
+    "typedef struct s { int a; } s; int f(loader_call *call, s x);": (4, "is a struct s by value"),
+    "int f(loader_call *call, loader_text *x);": (4, "is a non-const pointer (loader_text *)"),
+    "typedef struct s { int a; } s; int f(loader_call *call, s *x);": (
+        4,
+        "is a non-const pointer (struct s *)",
+    ),
+    "int f(loader_call *call, int64_t *x);": (4, "is a pointer of another kind (int64_t *)"),
+    "int f(loader_call *call, const char *x);": (4, "is a pointer of another kind (const char *)"),
+    "int f(loader_call *call, const void *x);": (4, "is a pointer of another kind (const void *)"),
+    "int f(loader_call *call, loader_call *x);": (4, "is a pointer of another kind (loader_call *)"),
+    "int f(loader_call *call, const loader_text **x);": (4, "is a pointer to a pointer"),
+    "int f(loader_call *call, const loader_text *const *x);": (4, "is a pointer to a pointer"),
+    "int f(loader_call *call, void (*x)(int));": (4, "is a pointer to a function"),
+    "int f(loader_call *call, int x(int));": (4, "is a function"),
+    "typedef int (*cb)(int);\nint f(loader_call *call, cb x);": (5, "is a pointer to a function"),
+    "union u { int a; };\nint f(loader_call *call, union u x);": (5, "is a union u"),
+    "union u { int a; };\nint f(loader_call *call, const union u *x);": (5, "another kind (const union u *)"),
+    "int f(loader_call *call, int x[4]);": (4, "is an array of int"),
+    "int f(loader_call *call, const loader_text x[static 2]);": (4, "is an array of const loader_text"),
+    "int f(loader_call *call, volatile int x);": (4, "volatile"),
+    "int f(loader_call *call, const volatile loader_text *x);": (4, "volatile"),
+    "enum e { A = 5000000000 };\nint f(loader_call *call, enum e x);": (5, "not every value is known to fit"),
+    "enum e { A = sizeof(int) };\nint f(loader_call *call, enum e x);": (
+        5,
+        "not every value is known to fit",
+    ),
+    "int f(loader_call *call, enum nowhere x);": (4, "not every value is known to fit"),
+    "int f(loader_call *call,\n int,\n int b);": (5, "parameter 1 of 'f' has no name"),
+    "int f(loader_call *call, int a, int a);": (4, "'f' has two parameters 'a'"),
+    "int f(loader_call *call, int from);": (4, "parameter 'from' of 'f' is a key word of Python"),
+    "int f(loader_call *call, ...);": (4, "'f' is variadic"),
+    "int f(loader_call *call, int a, int b, int c, int d,\n int e, int g, int h, int i, int j);": (
+        5,
+        "9 parameters",
+    ),
+    # the shape
+    "void f(loader_call *call);": (4, "'f' returns void"),
+    "long f(loader_call *call);": (4, "'f' returns a long"),
+    "const char *f(loader_call *call);": (4, "'f' returns a const char *"),
+    "enum e { A };\nenum e f(loader_call *call);": (5, "'f' returns an enum e"),
+    "int f(void);": (4, "the first parameter of 'f' is missing"),
+    "int f();": (4, "the first parameter of 'f' is missing"),
+    "int f(int x, loader_call *call);": (4, "the first parameter of 'f' is an int"),
+    "int f(const loader_call *call);": (4, "the first parameter of 'f' is a const loader_call *"),
+    "int f(loader_call call);": (4, "the first parameter of 'f' is a loader_call"),
+    "\nint fine(loader_call *call);": (5, "'fine' is declared twice, first in line 3"),
+    "int f(loader_call *call)\n{ return 0; }": (4, "a function is defined here"),
+    "extern int x;": (4, "'x' is a variable"),
+    "const int x = 3;": (4, "'x' is a variable"),
+    "LOADER_OPTIONAL typedef struct s s;": (4, "LOADER_OPTIONAL before what is not a function"),
+    # structs
+    "typedef struct s s;\n" + _USE: (5, "struct s is declared but not defined"),
+    "int f(loader_call *call, const struct { int a; } *x);": (4, "struct without a name"),
+    "typedef struct s {\n unsigned a : 3;\n} s;\n" + _USE: (5, "member 'a' of 's' is a bit-field"),
+    "typedef struct s {\n int : 3;\n} s;\n" + _USE: (5, "a member without a name of 's' is a bit-field"),
+    "typedef struct s {\n int a[3]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
+    "typedef struct r { int a; } r; typedef struct s {\n r a; } s;\n" + _USE: (5, "is a nested struct r"),
+    "typedef struct s {\n struct { int a; };\n} s;\n" + _USE: (
+        5,
+        "a member without a name of 's' is a nested",
+    ),
+    "typedef struct s {\n union { int a; } b; } s;\n" + _USE: (5, "member 'b' of 's' is a union"),
+    "typedef struct s {\n const char *a; } s;\n" + _USE: (
+        5,
+        "member 'a' of 's' is a pointer of another kind",
+    ),
+    "typedef struct s {\n int (*a)(void); } s;\n" + _USE: (5, "member 'a' of 's' is a pointer to a function"),
+    "typedef struct s {\n float a; } s;\n" + _USE: (5, "member 'a' of 's' is a float"),
+    "typedef struct s {\n _Alignas(16) int a; } s;\n" + _USE: (5, "is aligned by _Alignas"),
+    "typedef struct s {\n volatile int a; } s;\n" + _USE: (5, "volatile"),
+    "typedef struct s {\n int a;\n int a; } s;\n" + _USE: (6, "'s' has two members 'a'"),
+    "typedef struct s {\n size_t size;\n int size; } s;\n" + _USE: (6, "'s' has two members 'size'"),
+    "typedef struct s {\n} s;\n" + _USE: (6, "'s' has no members"),
+    "struct s { int a; };\nstruct s { int a; };": (5, "struct 's' is defined twice"),
+    "typedef struct __attribute__((packed)) s { int a; } s;": (4, "attribute 'packed' is not supported"),
+    "typedef struct s { int a; }\n __attribute__((__aligned__(2))) s;": (5, "attribute '__aligned__'"),
+    "#pragma pack(push, 1)": (4, "#pragma pack(push, 1) changes the layout"),
+    '_Pragma("pack(1)")': (4, "_Pragma is not supported"),
+    "struct s { int a; }; typedef struct t { int b; } s;\n"
+    "int f(loader_call *call, const struct s *x, const s *y);": (5, "there are two structs 's'"),
+    "typedef int a;\ntypedef long a;": (5, "type 'a' is defined twice"),
+    "typedef int int64_t;": (4, "type 'int64_t' is defined anew"),
+    # services
+    'LOADER_SERVICE("t/1", t);': (4, "the table 't' of 't/1' is not a struct that is defined here"),
+    'typedef struct t t;\nLOADER_SERVICE("t/1", t);': (5, "is not a struct that is defined here"),
+    'typedef struct t {\n int (*f)(loader_call *call, const struct t *t); } t;\nLOADER_SERVICE("t/1", t);': (
+        5,
+        "the table 't' does not begin with its size",
+    ),
+    _TABLE % "": (5, "the table 't' has no function"),
+    _TABLE % "\nint a;": (5, "member 'a' of the table 't' is an int"),
+    _TABLE % "\nvoid (*f)(loader_call *call, const t *t);": (5, "'t.f' returns void"),
+    _TABLE % "\nint (*f)(const t *t);": (5, "the first parameter of 't.f' is a const struct t *"),
+    _TABLE % "\nint (*f)(loader_call *call);": (5, "the second parameter of 't.f' is not its table"),
+    _TABLE % "\nint (*f)(loader_call *call, t *t);": (5, "the second parameter of 't.f' is not its table"),
+    _TABLE % "\nint (*f)(loader_call *call, const t *t,\n loader_text *a, int b);": (
+        6,
+        "is a non-const pointer",
+    ),
+    _TABLE % "\nint (*f)(loader_call *call, const t *t,\n int32_t *a);": (6, "another kind (int32_t *)"),
+    _TABLE % "\nint (*f)(loader_call *call, const t *t,\n const double *a);": (
+        6,
+        "another kind (const double *)",
+    ),
+    _TABLE % "int (*f)(loader_call *call, const t *t, int);": (4, "parameter 1 of 't.f' has no name"),
+    _TABLE
+    % "int (*f)(loader_call *c, const t *t, int a, int b, int d, int e, int g, int h, int i,\nint j);": (
+        5,
+        "8 parameters",
+    ),
+    _TABLE % "int (*f)(loader_call *c, const t *t);\nint (*f)(loader_call *c, const t *t);": (
+        5,
+        "two members 'f'",
+    ),
+    _TABLE % "int (*f)(loader_call *c, const t *t);" + '\nLOADER_SERVICE("t/2", t);': (
+        6,
+        "have the table 't'",
+    ),
+    'LOADER_SERVICE("t", t);': (4, "the service's id is 't'"),
+    "LOADER_SERVICE(t, t);": (4, "LOADER_SERVICE is malformed"),
+    'LOADER_SERVICE("t/1");': (4, 'LOADER_SERVICE("t/1");'),
+    'LOADER_SERVICE("t/1", t)\nint f(loader_call *call);': (4, "LOADER_SERVICE is malformed"),
+    # the contract's name
+    "LOADER_CONTRACT(again, 1, 0);": (4, "a second LOADER_CONTRACT; the first is in line 2"),
+    # C that is not C, or more than is understood
+    "int f(loader_call *call, FILE *x);": (4, "'FILE' is not a type that is known here"),
+    "int f(loader_call *call,\n nowhere_t x);": (5, "'nowhere_t' is not a type that is known here"),
+    "nowhere_t f(loader_call *call);": (4, "'nowhere_t' is not a type that is known here"),
+    "int f(loader_call *call, int a; int b);": (4, "a syntax error at ';'"),
+    'int g(loader_call *call);\nint f(loader_call *call) __asm__("g");': (5, "a syntax error at '__asm__'"),
+    "int f(loader_call *call;": (4, "a declaration that is not finished"),
+    "int f(loader_call *call)": (4, "a declaration that is not finished"),
+    "int f(loader_call *call); }": (4, "'}' closes nothing"),
+    "\n@": (5, "'@' is not C"),
+    "\n/* never closed": (5, "a comment is not closed"),
+    "int lo\\\nng;": (4, "a backslash at the end of the line splits a word"),
+    "#define M(x) int x\nint f(loader_call *call, M(a));": (5, "macro 'M' has parameters"),
+    "LOADER_NONSENSE int f(loader_call *call);": (4, "LOADER_NONSENSE does not belong here"),
+    "int f(loader_call *call, int x LOADER_BEGIN_C);": (4, "LOADER_BEGIN_C does not belong here"),
+    # directives
+    "#if FOO > 1\n#endif": (4, "the value of 'FOO' is not known"),
+    "#if SIZE_MAX > 1\n#endif": (4, "the value of 'SIZE_MAX' is not known"),
+    "#if 1 / 0\n#endif": (4, "a division by zero"),
+    "#if 1 << 64\n#endif": (4, "a shift by less than 0 or more than 63 bits"),
+    "#if 1 +\n#endif": (4, "it ends too early"),
+    "#if (1\n#endif": (4, "a ')' is missing"),
+    "#if 1 2\n#endif": (4, "'2' is not expected here"),
+    "#if 1.5\n#endif": (4, "'1.5' is not an integer"),
+    "#if 1 ? 2 : 3\n#endif": (4, "'?' is not expected here"),
+    "#if __has_include(<x.h>)\n#endif": (4, "'(' is not expected here"),
+    "#if defined\n#endif": (4, "defined wants a name"),
+    "#ifdef\n#endif": (4, "#ifdef wants one name"),
+    "\n#if 1\n#if 0\n#endif": (5, "#if without #endif"),
+    "#else": (4, "#else without #if"),
+    "#endif": (4, "#endif without #if"),
+    "#if 0\n#else\n#else\n#endif": (6, "#else after #else"),
+    "#if 0\n#else\n#elif 1\n#endif": (6, "#elif after #else"),
+    "#error stop\\\n it, don't": (4, "#error stop it, don't"),
+    "#line 7": (4, "#line is not supported"),
+    "#define": (4, "#define wants a name"),
+    "#define A 1\n#define A 2": (5, "A is defined anew, and differently"),
+    "#define LOADER_EXPORT": (4, "LOADER_EXPORT belongs to loader/plugin.h"),
+    "#undef LOADER_EXPORT": (4, "LOADER_EXPORT belongs to loader/plugin.h"),
+    '#include "nowhere.h"': (4, '"nowhere.h" is not found'),
+    "#include NOWHERE": (4, "#include wants a file name in quotes"),
+    '#include "test.h"': (4, "includes nest deeper than 16"),
+    "".join(f"#define A{i} A{i + 1} A{i + 1}\n" for i in range(40)) + "A0": (44, "more than 200000 tokens"),
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_refused(tmp_path: Path, text: str) -> None:
+    """What is not supported is refused with file, line and reason."""
+    line, reason = REFUSED[text]
+    with pytest.raises(ContractError) as caught:
+        read_header(tmp_path, text + "\n")
+    assert caught.value.found is not None
+    assert caught.value.found.startswith(f"line {line}: ")
+    assert reason in caught.value.found
+    assert caught.value.path == str(tmp_path / "test.h")
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("contract", "reason"),
+    [
+        ("LOADER_CONTRACT(1up, 1, 0);", "the contract's name is '1up'"),
+        ("LOADER_CONTRACT(a-b, 1, 0);", "the contract's name is 'a-b'"),
+        ("LOADER_CONTRACT(loader, 1, 0);", "the contract's name is 'loader'"),
+        (f"LOADER_CONTRACT({'x' * 101}, 1, 0);", "the contract's name is"),
+        ("LOADER_CONTRACT(test, 01, 0);", "the contract's major version is '01'"),
+        ("LOADER_CONTRACT(test, 1u, 0);", "the contract's major version is '1u'"),
+        ("LOADER_CONTRACT(test, -1, 0);", "the contract's major version is '-1'"),
+        ("LOADER_CONTRACT(test, 1, 1.5);", "the contract's minor version is '1.5'"),
+        ("LOADER_CONTRACT(test, 1, 1000000);", "the contract's minor version is '1000000'"),
+        ("LOADER_CONTRACT(test, 1);", "LOADER_CONTRACT(test, 1);"),
+        ("LOADER_CONTRACT(test, 1, );", "LOADER_CONTRACT(test, 1, );"),
+        ("LOADER_CONTRACT;", "LOADER_CONTRACT;"),
+    ],
+)
+def test_malformed_contract(tmp_path: Path, contract: str, reason: str) -> None:
+    """The contract's name and version must make a symbol that the handshake understands."""
+    with pytest.raises(ContractError) as caught:
+        read_header(tmp_path, "", head=f'#include "loader/plugin.h"\n{contract}\nint f(loader_call *call);\n')
+    assert caught.value.found is not None
+    assert caught.value.found.startswith(f"line 2: {reason}")
+
+
+def test_contract_versions_are_not_macros(tmp_path: Path) -> None:
+    """A macro as a version is refused: C pastes its name, not its value, into the marker."""
+    head = '#include "loader/plugin.h"\n#define MAJOR 1\nLOADER_CONTRACT(test, MAJOR, 0);\n'
+    with pytest.raises(ContractError, match="line 3: the contract's major version is 'MAJOR'"):
+        read_header(tmp_path, "int f(loader_call *call);\n", head=head)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "it is not included"),
+        ("LOADER_CONTRACT(test, 1, 0);\nint f(loader_call *call);\n", "it is not included"),
+        ('#include "loader/plugin.h"\nint f(loader_call *call);\n', "no LOADER_CONTRACT"),
+        ('#include "loader/plugin.h"\nLOADER_CONTRACT(test, 1, 0);\n', "no function"),
+    ],
+)
+def test_lacking(tmp_path: Path, text: str, found: str) -> None:
+    """A header without plugin.h, without a name or without a function is no contract."""
+    with pytest.raises(ContractError) as caught:
+        read_header(tmp_path, text, head="")
+    assert caught.value.found == found
+    assert caught.value.expected is not None
+
+
+def test_refusal_names_the_included_file(tmp_path: Path) -> None:
+    """An error in an included file is reported with that file and its line."""
+    with pytest.raises(ContractError) as caught:
+        read_header(
+            tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, double x);\n"}
+        )
+    assert caught.value.path == str(tmp_path / "more.h")
+    assert caught.value.found == "line 3: parameter 'x' of 'f' is a double by value"
+    assert caught.value.function == "f"
+    assert caught.value.cure == "Pass it in a struct"
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (None, "no such file"),
+        (b"int a;\n/* \xff */", "line 2: byte 10 is not UTF-8"),
+        (b"int a;\n\n\0", "line 3: a NUL character"),
+        (b" " * ((1 << 20) + 1), "more than 1048576 bytes"),
+    ],
+)
+def test_unreadable(tmp_path: Path, content: bytes | None, found: str) -> None:
+    """A file that is not there or is not text is refused with its name."""
+    header = tmp_path / "test.h"
+    if content is not None:
+        header.write_bytes(content)
+    with pytest.raises(ContractError) as caught:
+        Contract.from_header(header)
+    assert (caught.value.path, caught.value.found) == (str(header), found)
+
+
+def test_folder(tmp_path: Path) -> None:
+    """A folder is not a header."""
+    with pytest.raises(ContractError, match="a folder"):
+        Contract.from_header(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["int f(loader_call *call, const loader_text %s x);" % ("*" * 5000), "#if " + "(" * 5000]
+)
+def test_deep_nesting(tmp_path: Path, text: str) -> None:
+    """Nesting beyond what the parser can hold is refused, not a crash."""
+    with pytest.raises(ContractError):
+        read_header(tmp_path, text + "\n")
+
+
+def test_limits() -> None:
+    """A function with as many parameters as the caller in C can pass is read; see also test_refused."""
+    assert (MAX_PARAMETERS, MAX_SERVICE_PARAMETERS) == (8, 7)
+
+
+def test_most_parameters(tmp_path: Path) -> None:
+    """The limits are reached, not only guarded."""
+    eight = ", ".join(f"int p{i}" for i in range(8))
+    seven = ", ".join(f"int p{i}" for i in range(7))
+    table = _TABLE % f"int (*f)(loader_call *call, const t *t, {seven}, double *out);"
+    contract = read_header(tmp_path, f"int f(loader_call *call, {eight});\n{table}\n")
+    assert len(contract.function("f").parameters) == 8
+    assert len(contract.services[0].functions[0].parameters) == 7
