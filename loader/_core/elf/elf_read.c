@@ -14,26 +14,13 @@
 #  define EM_HERE 0u
 #endif
 
-enum { EHDR_SIZE = 64, PHDR_SIZE = 56, SHDR_SIZE = 64, MAX_SEGMENTS = 64, MAX_SECTIONS = 8192 };
+enum { EHDR_SIZE = 64, SHDR_SIZE = 64, MAX_SEGMENTS = 64, MAX_SECTIONS = 8192 };
 enum { MAX_COMMENT = 4096, MAX_BUILD_ID = 64, MAX_OWNER = 16 };
-enum { ET_DYN = 3, PT_LOAD = 1, PT_DYNAMIC = 2, PT_NOTE = 4, PT_GNU_STACK = 0x6474E551, PF_X = 1 };
+enum { ET_DYN = 3, PT_DYNAMIC = 2, PT_NOTE = 4, PT_GNU_STACK = 0x6474E551, PF_X = 1 };
 enum { DF_TEXTREL = 4, DF_STATIC_TLS = 0x10, DF_1_NOOPEN = 0x40, DF_1_PIE = 0x8000000 };
 enum { NT_GNU_BUILD_ID = 3 };
 
 /* ---- Segments ---------------------------------------------------------------------------------------- */
-
-/* The file's bytes from an address to the end of its segment. */
-bool elf_bytes_at(const struct elf_reader *r, uint64_t address, struct elf_bytes *found)
-{
-    for (size_t i = 0; i < r->headers.size; i += PHDR_SIZE) {
-        const unsigned char *header = r->headers.at + i;
-        uint64_t begin = u64(header + 16), size = u64(header + 32);
-
-        if (u32(header) == PT_LOAD && address >= begin && address - begin < size)
-            return part(r->file, u64(header + 8) + (address - begin), size - (address - begin), found);
-    }
-    return false;
-}
 
 /* Checks the segments, and finds the dynamic table's. */
 static bool read_segments(struct elf_reader *r, struct elf_facts *facts, uint64_t *dynamic, uint64_t *dynamic_size)
@@ -42,13 +29,13 @@ static bool read_segments(struct elf_reader *r, struct elf_facts *facts, uint64_
     bool has_dynamic = false;
 
     facts->executable_stack = true; /* without a header that says no */
-    for (size_t i = 0; i < r->headers.size; i += PHDR_SIZE) {
+    for (size_t i = 0; i < r->headers.size; i += ELF_PHDR_SIZE) {
         const unsigned char *header = r->headers.at + i;
         uint64_t address = u64(header + 16), size = u64(header + 32);
         struct elf_bytes segment;
 
         switch (u32(header)) {
-        case PT_LOAD:
+        case ELF_PT_LOAD:
             if (!part(r->file, u64(header + 8), size, &segment) || address < end || address > UINT64_MAX - size)
                 return false;
             end = address + size;
@@ -89,7 +76,7 @@ static bool read_notes(const struct elf_reader *r, struct elf_facts *facts)
 {
     size_t left = ELF_MAX_ENTRIES;
 
-    for (size_t i = 0; i < r->headers.size; i += PHDR_SIZE) {
+    for (size_t i = 0; i < r->headers.size; i += ELF_PHDR_SIZE) {
         const unsigned char *header = r->headers.at + i;
         uint64_t align = u64(header + 48) == 8 ? 8 : 4, at = 0;
         struct elf_bytes notes, head, owner, contents;
@@ -213,7 +200,7 @@ static bool is_for_here(struct elf_bytes file)
 
     return file.size >= EHDR_SIZE && memcmp(file.at, magic, sizeof magic) == 0 &&
            (file.at[7] == 0 || file.at[7] == 3) && u16(file.at + 16) == ET_DYN && EM_HERE != 0 &&
-           u16(file.at + 18) == EM_HERE && u16(file.at + 54) == PHDR_SIZE && u16(file.at + 56) <= MAX_SEGMENTS;
+           u16(file.at + 18) == EM_HERE && u16(file.at + 54) == ELF_PHDR_SIZE && u16(file.at + 56) <= MAX_SEGMENTS;
 }
 
 enum elf_answer elf_read(struct elf_bytes file, struct elf_facts *facts, elf_take *take, void *context)
@@ -223,7 +210,7 @@ enum elf_answer elf_read(struct elf_bytes file, struct elf_facts *facts, elf_tak
 
     *facts = (struct elf_facts){.debug = false};
     if (!is_for_here(file) ||
-        !part(file, u64(file.at + 32), (uint64_t)u16(file.at + 56) * PHDR_SIZE, &r.headers) ||
+        !part(file, u64(file.at + 32), (uint64_t)u16(file.at + 56) * ELF_PHDR_SIZE, &r.headers) ||
         !read_segments(&r, facts, &dynamic, &dynamic_size) || !read_dynamic(&r, dynamic, dynamic_size) ||
         r.verdef.there || (r.flags_1.value & (DF_1_NOOPEN | DF_1_PIE)) != 0 || !read_notes(&r, facts) ||
         !read_sections(&r, facts))

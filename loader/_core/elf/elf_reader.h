@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { ELF_DYN_SIZE = 16, ELF_MAX_ENTRIES = 8192, ELF_MAX_NAME = 1 << 20 };
+enum { ELF_DYN_SIZE = 16, ELF_PHDR_SIZE = 56, ELF_PT_LOAD = 1, ELF_MAX_ENTRIES = 8192, ELF_MAX_NAME = 1 << 20 };
 
 /* The dynamic entries that are asked for, each with its value; a tag that repeats has its last one. */
 struct elf_entry {
@@ -25,9 +25,6 @@ struct elf_reader {
     elf_take *take;
     void *context;
 };
-
-/* The file's bytes from an address to the end of its segment. */
-bool elf_bytes_at(const struct elf_reader *r, uint64_t address, struct elf_bytes *found);
 
 /* Hands over all names that the dynamic table leads to: elf_names.c. */
 enum elf_answer elf_give_names(struct elf_reader *r);
@@ -82,6 +79,19 @@ static inline bool holds(struct elf_bytes bytes, const char *text)
     for (size_t i = 0; i + size <= bytes.size; i++)
         if (memcmp(bytes.at + i, text, size) == 0)
             return true;
+    return false;
+}
+
+/* The file's bytes from an address to the end of its segment. */
+static inline bool elf_bytes_at(const struct elf_reader *r, uint64_t address, struct elf_bytes *found)
+{
+    for (size_t i = 0; i < r->headers.size; i += ELF_PHDR_SIZE) {
+        const unsigned char *header = r->headers.at + i;
+        uint64_t begin = u64(header + 16), size = u64(header + 32);
+
+        if (u32(header) == ELF_PT_LOAD && address >= begin && address - begin < size)
+            return part(r->file, u64(header + 8) + (address - begin), size - (address - begin), found);
+    }
     return false;
 }
 
