@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from loader.cli import streams
-from loader.cli.parser import EXIT_CODES, UsageError
+from loader.cli.parser import EXIT_CODES, UsageError, add_json
 from loader.errors import PluginNotFound
+from loader.image import read_image
+from loader.trust.quarantine import read_released, release
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from loader.cli.parser import Parser
     from loader.trust.quarantine import Crash
 
-__all__ = ["add_commands"]
+__all__ = ["EPILOG", "USAGE", "configure", "run"]
+
+USAGE = "loader crashes REPORT [--release FILE ...] [option ...]"
+EPILOG = EXIT_CODES
 
 
-def add_commands(commands: Any) -> None:
-    """Adds the command to those of `loader`."""
-    usage = "loader crashes REPORT [--release FILE ...] [option ...]"
-    add = commands.add_parser(
-        "crashes",
-        usage=usage,
-        help="what a crash report says",
-        description=_crashes.__doc__,
-        epilog=EXIT_CODES,
-    )
-    add.add_words("REPORT", "written by loader.crash.enable, or by --quarantine", least=1, most=1)
+def configure(parser: Parser) -> None:
+    """Adds the command's words and options."""
+    parser.add_words("REPORT", "written by loader.crash.enable, or by --quarantine", least=1, most=1)
     what = "forgive this file (or SHA-256) its crashes up to now; may be repeated"
-    add.add_argument("--release", metavar="FILE", action="append", default=[], help=what)
-    add.add_argument("--json", action="store_true", help="as a JSON object, errors too")
-    add.set_defaults(command=_crashes)
+    parser.add_argument("--release", metavar="FILE", action="append", default=[], help=what)
+    add_json(parser)
 
 
-def _crashes(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     """Shows the crashes in a report, oldest first, and which of them keep a file from being loaded."""
-    from loader.trust.quarantine import read_released, release  # noqa: PLC0415
-
     (path,) = options.words
     if not os.path.exists(path):
         raise PluginNotFound("there is no such report", path=path)
@@ -61,8 +58,6 @@ def _crashes(options: Namespace) -> int:
 def _digest(name: str) -> str:
     if re.fullmatch(r"[0-9a-fA-F]{64}", name):
         return name.lower()
-    from loader.image import read_image  # noqa: PLC0415
-
     try:
         return read_image(name).digest
     except PluginNotFound as error:
@@ -71,14 +66,10 @@ def _digest(name: str) -> str:
 
 
 def _values(crash: Crash, released: bool) -> dict[str, Any]:
-    import dataclasses  # noqa: PLC0415 - not for --help
-
     return dataclasses.asdict(crash) | {"quarantined": _counts(crash, released), "released": released}
 
 
 def _line(crash: Crash, released: bool) -> str:
-    import time  # noqa: PLC0415 - as above
-
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(crash.time))
     state = "quarantined" if _counts(crash, released) else "released" if released else "-"
     return f"{when}  {state:<11}  {crash}" + (f"  SHA-256 {crash.digest}" if crash.digest else "")

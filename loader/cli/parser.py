@@ -12,7 +12,17 @@ from loader.errors import LoaderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Parser", "UsageError", "number_of", "seconds", "some_path", "unicode_text", "wants_json"]
+__all__ = [
+    "EXIT_CODES",
+    "Parser",
+    "UsageError",
+    "add_json",
+    "number_of",
+    "seconds",
+    "some_path",
+    "unicode_text",
+    "wants_json",
+]
 
 EXIT_CODES = """\
 exit codes:
@@ -77,6 +87,11 @@ class Parser(argparse.ArgumentParser):
 
 def _end_of_options(arguments: Sequence[str]) -> int:
     return arguments.index("--") if "--" in arguments else len(arguments)
+
+
+def add_json(parser: Parser) -> None:
+    """Adds --json."""
+    parser.add_argument("--json", action="store_true", help="as a JSON object, errors too")
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

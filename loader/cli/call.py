@@ -1,0 +1,116 @@
+"""`loader call`: one function of a plugin, called in a child process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from base64 import b64encode
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import loader
+from loader.cli import streams
+from loader.cli.contracts import add_contract, contract_of
+from loader.cli.logs import log_to_stderr
+from loader.cli.parser import EXIT_CODES, UsageError, seconds
+from loader.cli.policy import add_policy, policy_of, record_crashes
+from loader.cli.supervise import supervise
+from loader.cli.values import arguments_of
+from loader.errors import HandshakeError
+from loader.trust.identity import plugin_name
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from loader.cli.parser import Parser
+    from loader.contract import Contract
+    from loader.contract.kinds import Function
+    from loader.trust import Policy
+
+__all__ = ["EPILOG", "USAGE", "configure", "run"]
+
+USAGE = "loader call FILE FUNCTION [ARG ...] --contract HEADER [option ...]"
+_ARGUMENTS = """\
+Arguments stand in the order of the function's parameters:
+  text      as it stands
+  integer   decimal or 0x...
+  bytes     hex:00ff..., @FILE, or text
+  struct    FIELD=VALUE words, or one JSON object; fields that are left out are 0 or empty
+@- as a text or bytes is standard input. What begins with - comes after --.
+
+The result goes to standard output, bytes as they are; what the plugin logs goes to standard error.
+"""
+EPILOG = _ARGUMENTS + "\n" + EXIT_CODES
+
+
+def configure(parser: Parser) -> None:
+    """Adds the command's words and options."""
+    what = "a plugin, a function of the contract, its arguments (see below)"
+    parser.add_words("FILE FUNCTION ARG", what, least=2, paths=False)
+    parser.add_argument("--deadline", metavar="SECONDS", type=seconds, help="when to ask the plugin to stop")
+    parser.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
+    add_policy(parser, runs=True)
+    add_contract(parser, required=True)
+
+
+def run(options: Namespace) -> int:
+    """Loads a plugin and calls one function of it."""
+    contract = contract_of(options)
+    if contract is None:  # cannot be: argparse asks for it
+        raise UsageError("there is no --contract")
+    options.file, wanted, *words = options.words
+    function = next((each for each in contract.functions if each.name == wanted), None)
+    if function is None:
+        known = ", ".join(each.name for each in contract.functions)
+        raise UsageError(f"{contract} has no function {wanted}", expected=f"one of: {known}")
+
+    policy = policy_of(options)
+
+    def work() -> int:  # standard input is read here too: the child ends by Ctrl-C whatever it is doing
+        arguments = arguments_of(function, words, streams.read_input)
+        return _call_it(options, contract, policy, function, arguments)
+
+    if not options.own_process:
+        return work()
+    if options.in_process:
+        record_crashes(options)
+        return work()
+    path = os.path.abspath(options.file)
+    keep = options.quarantine
+    return supervise(work, keep=keep, plugin=plugin_name(path), path=path, function=function.name)
+
+
+def _call_it(
+    options: Namespace, contract: Contract, policy: Policy | None, function: Function, arguments: list[Any]
+) -> int:
+    with log_to_stderr("loader", logging.DEBUG):
+        plugin = loader.load(options.file, contract=contract, policy=policy)
+        if function.name not in plugin.functions:
+            raise HandshakeError(
+                f"does not have the optional function {function.name} of {contract}", path=plugin.path
+            )
+        with nullcontext() if options.deadline is None else loader.deadline(options.deadline):
+            try:
+                result = plugin.functions[function.name](*arguments)
+            except (TypeError, OverflowError) as error:  # an integer that is too large for its parameter
+                raise UsageError(str(error)) from None
+    if options.json:
+        streams.write_json(_call_values(plugin, function, result))
+    elif isinstance(result, str) and streams.to_terminal():
+        streams.write(streams.printable(result, keep="\n\t") + ("" if result.endswith("\n") else "\n"))
+    else:
+        streams.write(result if isinstance(result, bytes) else result.encode())
+    return 0
+
+
+def _call_values(plugin: loader.Plugin, function: Function, result: str | bytes) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "plugin": plugin.name,
+        "path": plugin.path,
+        "contract": plugin.contract.name,
+        "version": ".".join(map(str, plugin.version)),
+        "function": function.name,
+    }
+    if isinstance(result, bytes):
+        return values | {"base64": b64encode(result).decode()}
+    return values | {"result": result}

@@ -1,0 +1,61 @@
+"""--contract and --include: the options, the contract that they name, and files that are to implement it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loader.author.sdk import include_dir
+from loader.cli.parser import Parser, UsageError, add_json
+from loader.contract import Contract
+from loader.image import Image, read_image
+from loader.trust.handshake import shake_hands
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Iterable
+
+__all__ = ["add_contract", "add_include", "contract_of", "read_images"]
+
+
+def add_contract(parser: Parser, *, required: bool = False) -> None:
+    """Adds --contract, and what goes with it."""
+    parser.add_argument(
+        "--contract",
+        metavar="HEADER",
+        required=required,
+        help="the contract's C header, or the name of one in the folder that `loader include-dir` prints",
+    )
+    add_include(parser)
+
+
+def add_include(parser: Parser) -> None:
+    """Adds --include and --json, which all commands that read a header have."""
+    includes = "folder of headers that it includes; may be repeated"
+    parser.add_argument("-I", "--include", metavar="DIR", action="append", default=[], help=includes)
+    add_json(parser)
+
+
+def contract_of(options: Namespace) -> Contract | None:
+    """The contract that --contract names: a header, or NAME for NAME/NAME.h among the shipped headers."""
+    if options.contract is None:
+        return None
+    shipped = include_dir()
+    header = Path(options.contract)
+    if not header.exists() and options.contract.isidentifier():
+        header = shipped / options.contract / f"{options.contract}.h"
+        if not header.is_file():
+            known = sorted(path.stem for path in shipped.glob("*/*.h") if path.stem == path.parent.name)
+            raise UsageError(
+                f"there is no contract {options.contract}",
+                expected=f"the path of a C header, or one of: {', '.join(known)}",
+            )
+    return Contract.from_header(header, include=[*options.include, shipped])
+
+
+def read_images(paths: Iterable[str], contract: Contract | None) -> list[Image]:
+    """The files; each must implement the contract, if there is one. Nothing of them is run."""
+    images = [read_image(path) for path in paths]
+    for image in images if contract is not None else ():
+        shake_hands(image, contract)  # type: ignore[arg-type] # it is not None here
+    return images

@@ -1,0 +1,74 @@
+"""What the commands about keys and lock files share: passwords, versions, files written whole."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from loader.cli.parser import UsageError
+from loader.errors import LoaderError, TrustError
+from loader.trust.identity import version_key
+from loader.trust.signature import read_text
+from loader.trust.signing import SecretKey
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from loader.cli.parser import Parser
+
+__all__ = ["WriteError", "add_password", "ask_password", "check_version", "secret_key", "write_file"]
+
+
+class WriteError(LoaderError):
+    """A file cannot be written."""
+
+
+def add_password(parser: Parser, *, no_password: bool = False) -> None:
+    """Adds the options that say where a key's password is from."""
+    parser.add_argument("--password-file", metavar="FILE", help="its first line is the key's password")
+    if no_password:
+        what = "whoever reads the secret key's file can sign with it"
+        parser.add_argument("--no-password", action="store_true", help=what)
+
+
+def check_version(version: str) -> None:
+    """Raises UsageError for a version that cannot be compared."""
+    try:
+        version_key(version)
+    except TrustError as error:
+        raise UsageError(f"--version {version} cannot be compared", expected=error.expected) from None
+
+
+def secret_key(options: Namespace) -> SecretKey:
+    """The key of --secret-key; its password is asked for if it has one."""
+    if SecretKey.is_locked(options.secret_key):
+        return SecretKey.read(options.secret_key, password=ask_password(options))
+    return SecretKey.read(options.secret_key)
+
+
+def ask_password(options: Namespace, *, twice: bool = False) -> bytes:
+    """The password of --password-file, or what is typed."""
+    if options.password_file is not None:
+        return read_text(os.path.abspath(options.password_file), "password").split("\n")[0].encode()
+    if sys.stdin is None or not sys.stdin.isatty():
+        cure = "Give --password-file" + (", or --no-password for a key without one" if twice else "")
+        raise UsageError("the key's password cannot be asked for: standard input is no terminal", cure=cure)
+    password = getpass.getpass("Password of the secret key: ")
+    if twice and getpass.getpass("The same again: ") != password:
+        raise UsageError("the two passwords differ")
+    return password.encode()
+
+
+def write_file(path: str, text: str, mode: int, *, exclusive: bool = False) -> None:
+    """Writes a file whole or not at all; `exclusive`: and only where there is none."""
+    temporary = path if exclusive else f"{path}.{os.getpid()}.part"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        if not exclusive:
+            os.replace(temporary, path)
+    except OSError as error:
+        raise WriteError("cannot be written", path=path, found=error.strerror or str(error)) from error
