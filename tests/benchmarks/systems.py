@@ -95,11 +95,11 @@ SYSTEMS: tuple[System, ...] = (
     ),
     _ours("c", "C", **_C_VARIANTS),
     System(
-        "loader-c-released", "loader-c with two Python threads alive: a plugin that may block, the GIL is let go for it",
+        "loader-c-released", "loader-c with two Python threads alive: its plugin may block, so the GIL is let go",
         "python", "ours", {"": WITH_THREADS},
     ),
     System(
-        "loader-c-promised", "loader-c with two Python threads alive: a plugin that promises never to block",
+        "loader-c-promised", "loader-c with two Python threads alive: its plugin promises never to block",
         "python", "ours", {"": WITH_THREADS},
     ),
     _ours("cpp", "C++", **{"c-table": ("callback",)}),
@@ -133,7 +133,7 @@ SYSTEMS: tuple[System, ...] = (
         {"": EXTENSIONS}, group="in-process", needs=("pip:pybind11",),
     ),
     System(
-        "cython", "in place of a plugin: an extension module in Cython, which joins str; utf-8: as it wraps a C library",
+        "cython", "in place of a plugin: an extension module in Cython; utf-8: as one wraps a C library",
         "python", "extension",
         {"": EXTENSIONS, "utf-8": (*CALLS, *SCRIPTS)}, group="in-process", needs=("pip:Cython",),
     ),

@@ -45,14 +45,17 @@ static PyObject *fail(PyObject *module, PyObject *const *arguments, Py_ssize_t c
 /* Asks `title` for post 42 `left` times; what it said last. */
 static PyObject *call_back(PyObject *module, PyObject *arguments)
 {
-    PyObject *title, *last = Py_NewRef(Py_None);
+    PyObject *title, *number, *last = Py_NewRef(Py_None);
     Py_ssize_t left;
 
     (void)module;
     if (!PyArg_ParseTuple(arguments, "nO", &left, &title))
         Py_CLEAR(last);
-    for (; last != NULL && left > 0; left--)
-        Py_SETREF(last, PyObject_CallFunction(title, "i", 42));
+    for (; last != NULL && left > 0; left--) {
+        number = PyLong_FromLong(42);
+        Py_SETREF(last, number == NULL ? NULL : PyObject_CallOneArg(title, number));
+        Py_XDECREF(number);
+    }
     return last;
 }
 

@@ -1,4 +1,4 @@
-"""loader-c, loader-cpp, loader-rust, loader-go: this loader, one plugin in each language; and loader-c with threads."""
+"""loader-c, loader-cpp, loader-rust, loader-go: this loader, a plugin in each language; loader-c with threads."""
 
 import ctypes
 import inspect
@@ -62,7 +62,7 @@ def open_ours(folder, language, variant):
 
 
 def open_with_threads(folder, language, variant):
-    """The same while a second Python thread lives. It waits and never takes part: what is seen is the rule's price."""
+    """The same while a second Python thread lives. It only waits: what is seen is the rule's price."""
     threading.Thread(target=threading.Event().wait, daemon=True).start()
     return open_ours(folder, language, variant)
 

@@ -1,4 +1,4 @@
-"""loader-c-released: loader-c beside a second Python thread, with a plugin that promises nothing: the GIL is let go."""
+"""loader-c-released: loader-c beside a second Python thread, with a plugin that promises nothing."""
 
 from ours import open_with_threads
 

@@ -4,6 +4,7 @@ import ctypes
 import threading
 
 from documents import CALL_TEXTS
+
 from peer import Peer
 from peer_c_call import library_of
 
