@@ -11,6 +11,7 @@ import functools
 import itertools
 import json
 import os
+from pathlib import Path
 
 import pytest
 import reference as plain
@@ -58,6 +59,28 @@ def test_same_input_same_answer(name: str) -> None:
                 assert answer == right_answers()[job], f"{name} ({variant}): {job}"
     finally:
         host.close()
+
+
+def test_only_rows_with_threads_have_threads() -> None:
+    """A second thread lives in the hosts of loader-c-released and -promised, and in no host that others share."""
+    systems = [BY_NAME[name] for name in ("loader-c-released", "loader-c-promised", "loader-c", "c-extension")]
+    built = already_built(systems)
+    threads = []
+    for system in systems:
+        reason = built.reason_to_skip(system)
+        if reason is not None:
+            if os.environ.get("SIDE_BY_SIDE"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        host = Host(built, system, "")
+        try:
+            host.ask(do="run", system=system.name, variant="", job="call", calls=1, batches=1)
+            threads.append(len(list(Path(f"/proc/{host.process.pid}/task").iterdir())))
+        finally:
+            host.close()
+    assert threads == [2, 2, 1, 1]
+    shared = [BY_NAME[name].group for name in ("loader-c-released", "loader-c-promised")]
+    assert shared == ["", ""]
 
 
 @given(st.text(alphabet=st.sampled_from("ab:`_1 \n\t\u00a0\u0085\u2003\x1c\u00e9t"), max_size=60))
