@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #if defined(LOADER_NEVER_BLOCKS) && !defined(BENCH_PROMISES_NOTHING)
-LOADER_NEVER_BLOCKS(process_role)
+LOADER_NEVER_BLOCKS(process_role);
 #endif
 
 int hooks(loader_call *call)
