@@ -27,6 +27,15 @@ PEERS = HERE / "peers"
 FOLDER = ROOT / "build" / "benchmarks"
 MANY = 1000  # plugins of load-1000
 GO_MODULE = PEERS / "go"
+#: Systems that are an extension module -> its source; the module has the source's name.
+EXTENSIONS = {
+    "c-extension": PEERS / "extensions/c_extension.c",
+    "c-extension-str": PEERS / "extensions/c_extension_str.c",
+    "nanobind": PEERS / "extensions/nanobind_extension.cpp",
+    "pybind11": PEERS / "extensions/pybind11_extension.cpp",
+    "cython": PEERS / "extensions/cython_extension.pyx",
+    "pyo3": PEERS / "extensions/pyo3_extension",
+}
 
 Say = Callable[[str], None]
 
@@ -93,7 +102,7 @@ def build(say: Say, systems: list[System], folder: Path = FOLDER, checkout: Path
             built.missing[tool] = f"{tool} is not installed"
     hosts = sorted({system.host for system in systems} - {"python"})
     with ThreadPoolExecutor(3) as crew:  # one waits for downloads while another compiles
-        parts = [crew.submit(_python, built, checkout, say), crew.submit(_go, built, hosts, say)]
+        parts = [crew.submit(_python, built, systems, checkout, say), crew.submit(_go, built, hosts, say)]
         if any(system.name == "polyplug" for system in systems) and "cargo" not in built.missing:
             parts.append(crew.submit(_polyplug, built, say))
         for part in parts:
@@ -103,7 +112,7 @@ def build(say: Say, systems: list[System], folder: Path = FOLDER, checkout: Path
     return built
 
 
-def _python(built: Built, checkout: Path, say: Say) -> None:
+def _python(built: Built, systems: list[System], checkout: Path, say: Say) -> None:
     """All but the Go programs."""
     say("documents")
     documents.write_all(built.folder / "documents")
@@ -113,6 +122,8 @@ def _python(built: Built, checkout: Path, say: Say) -> None:
     _loader(built, checkout)
     say("plugins of this loader, and the C parts")
     _plugins(built)
+    _extensions(built, systems, say)
+    _many(built.folder, built.folder / "ours")
 
 
 def already_built(systems: list[System], folder: Path = FOLDER) -> Built:
@@ -124,8 +135,10 @@ def already_built(systems: list[System], folder: Path = FOLDER) -> Built:
         if not (ready and target.exists()):
             reason = "is not built here: python -m tests.benchmarks --build-only"
             built.missing[f"system:{system.name}"] = f"{system.name} {reason}"
-    if not (folder / "polyplug/bundle").exists():
-        built.missing["system:polyplug"] = "polyplug is not built here"
+    targets = {name: folder / "extensions" / f"{source.stem}.so" for name, source in EXTENSIONS.items()}
+    for name, target in (targets | {"polyplug": folder / "polyplug/bundle"}).items():
+        if not target.exists():
+            built.missing.setdefault(f"system:{name}", f"{name} is not built here")
     if ready:
         _probe(built, systems)
     return built
@@ -136,6 +149,7 @@ def _venv(built: Built) -> None:
 
     def work() -> None:
         shutil.rmtree(built.folder / "venv", ignore_errors=True)
+        (built.folder / "loader.stamp").unlink(missing_ok=True)  # this loader goes with it
         _run([sys.executable, "-m", "venv", built.folder / "venv"])
         pip = [built.python, "-m", "pip", "install", "-q", "--only-binary=:all:"]
         try:
@@ -205,7 +219,20 @@ def _plugins(built: Built) -> None:
             _run([built.python, PEERS / "python" / script, source, target])
         except BuildError as error:
             built.missing[f"system:{system}"] = str(error)
-    _many(built.folder, ours)
+
+
+def _extensions(built: Built, systems: list[System], say: Say) -> None:
+    """What an application's author would compile in place of a plugin; each by itself."""
+    for system in systems:
+        source = EXTENSIONS.get(system.name)
+        if source is None or any(need in built.missing for need in system.needs):
+            continue
+        say(f"extension module of {system.name}")
+        target = built.folder / "extensions" / f"{source.stem}.so"
+        try:
+            _run([built.python, PEERS / "python/build_extension.py", source, target])
+        except BuildError as error:
+            built.missing[f"system:{system.name}"] = str(error)
 
 
 def _polyplug(built: Built, say: Say) -> None:
@@ -231,7 +258,8 @@ def _many(folder: Path, ours: Path) -> None:
                 once = image.count(written) == 1
                 data = image.replace(written, renamed) if once else image + number.to_bytes(2, "little")
                 _write(folder / "plugins" / language / f"tt{number}.so", data)
-    for name, source in (("plain", ours / "libplain.so"), ("tvm", folder / "tvm/tt.so")):
+    extensions = [(source.stem, folder / "extensions" / f"{source.stem}.so") for source in EXTENSIONS.values()]
+    for name, source in (("plain", ours / "libplain.so"), ("tvm", folder / "tvm/tt.so"), *extensions):
         for number in range(6 if source.exists() else 0):
             _write(folder / "plugins" / name / f"tt{number}.so", source.read_bytes() + bytes([number]))
     for number in range(MANY):

@@ -12,6 +12,17 @@ ROLE = "tt"
 TEXT = "eighteen bytes txt"  # 18 bytes in, 27 out
 TEXT_4K = "rhubarb pie and " * 256
 TEXT_1M = "rhubarb pie and " * 65_536
+#: What each job that is one call gives the plugin. Those of call-text have 18 bytes too, in UTF-8; CPython keeps the
+#: characters of the four in one, two, two and four bytes each.
+CALL_TEXTS = {
+    "call": TEXT,
+    "call-4k": TEXT_4K,
+    "call-1m": TEXT_1M,
+    "call-text": "cafés à Orléans",
+    "call-text-cyrillic": "щи и пирог",
+    "call-text-cjk": "大黄馅饼食谱",
+    "call-text-emoji": "🥧 with 🍓🍰",
+}
 POST_ID = 42
 POST_AUTHOR = "Joe"
 ERROR = "no post 42"  # what the failing call says

@@ -83,9 +83,7 @@ def expected(folder_texts: dict[str, Any]) -> dict[str, str]:
     html = {name: reference.htmlize(text, roles, None) for name, text in folder_texts.items() if name != "small"}
     small = "\0".join(reference.htmlize(text, roles, None) for text in folder_texts["small"][:CHECKED])
     return {
-        "call": short(reference.tt("tt", documents.TEXT, None)),
-        "call-4k": short(reference.tt("tt", documents.TEXT_4K, None)),
-        "call-1m": short(reference.tt("tt", documents.TEXT_1M, None)),
+        **{job: short(reference.tt("tt", text, None)) for job, text in documents.CALL_TEXTS.items()},
         "callback": documents.TITLE,
         "error": documents.ERROR,
         "document-dense": short(html["dense"]),

@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from .ratios import Book, ratio, rounded
+from .systems import SCRIPTS
 
 
 def _goal(figure: str, wanted: str, reached: float | None, ok: bool | None, note: str = "") -> dict[str, Any]:
@@ -70,6 +71,11 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
         other = ratio(*book.pairs((job, "loader-c"), (job, "python", "f-string")))
         return "" if other is None else f"against an f-string: {other['median']:.3g}"
 
+    def distance(job: str) -> str:
+        """The distance to what no call from Python can be faster than."""
+        other = ratio(*book.pairs((job, "loader-c"), (job, "c-extension-str")))
+        return "" if other is None else f"against an extension that writes into the new str: {other['median']:.3g}"
+
     call, own = ("call", "loader-c"), ("call", "go-buildmode-plugin")
     compare("call: loader-c / python", call, ("call", "python"), 0.85, most=True, note=formatting("call"))
     compare("call: loader-c / go-buildmode-plugin, formatting", call, own, 0.6, most=True)
@@ -79,6 +85,13 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     compare("call: go-plugin-netrpc / loader-c, pinned", (*netrpc, "pinned"), call, 1000, most=False)
     compare("call-4k: loader-c / python", ("call-4k", "loader-c"), ("call-4k", "python"), 1.0, most=True,
             note=formatting("call-4k"))  # fmt: skip
+    for job in ("call", "call-text", *SCRIPTS):
+        compare(f"{job}: loader-c / c-extension", (job, "loader-c"), (job, "c-extension"), 1.0, most=True,
+                note=distance(job))  # fmt: skip
+    for job, most in (("call-4k", 1.05), ("call-1m", 1.25)):
+        compare(f"{job}: loader-c / f-string", (job, "loader-c"), (job, "python", "f-string"), most, most=True,
+                note=distance(job))  # fmt: skip
+    compare("error: loader-c / raise and except", ("error", "loader-c"), ("error", "python"), 3, most=True)
     compare("call: loader-rust / loader-c", ("call", "loader-rust"), call, 1.1, most=True)
     compare("call: loader-go / loader-c", ("call", "loader-go"), call, 4, most=True)
     dense = ("document-dense", "go-buildmode-plugin")

@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 
 _STYLE = """
 text{font:12px system-ui,sans-serif;fill:#1d2126}.soft{fill:#5b6470}.line{stroke:#d9dcdf}
-.ours{fill:#0b7a5b}.limit{fill:#7a828c}.go{fill:#b4560a}.python{fill:#5a55c8}
+.ours{fill:#0b7a5b}.limit{fill:#7a828c}.extension{fill:#a3286e}.go{fill:#b4560a}.python{fill:#5a55c8}
 @media(prefers-color-scheme:dark){text{fill:#e7e9eb}.soft{fill:#a3abb5}.line{stroke:#363c43}
-.ours{fill:#3fcf9f}.limit{fill:#98a1ab}.go{fill:#f0a05a}.python{fill:#a9a5ff}}
+.ours{fill:#3fcf9f}.limit{fill:#98a1ab}.extension{fill:#f08cc4}.go{fill:#f0a05a}.python{fill:#a9a5ff}}
 text.bold{font-weight:600}
 """
 _LEFT, _RIGHT, _WIDTH, _STEP, _TOP = 260, 84, 860, 19, 44
@@ -60,7 +60,7 @@ def ladder(results: dict[str, Any], job: str = "call") -> str:
 def _bar(entry: dict[str, Any], family: str, top: float, place: Any) -> str:
     middle = top + _STEP / 2
     end, q1, q3 = place(entry["median"]), place(entry["q1"]), place(entry["q3"])
-    if family not in {"ours", "limit", "go", "python"}:
+    if family not in {"ours", "limit", "extension", "go", "python"}:
         family = "python"
     bold = ' class="bold"' if family == "ours" else ""
     return (

@@ -47,9 +47,7 @@ class Measurement:
             "document-small-joined": len(texts["small-joined"]),
             "roles-1000": len(texts["dense"]),
             "threads-2": len(texts["dense"]),
-            "call": 18,
-            "call-4k": 4096,
-            "call-1m": 1 << 20,
+            **{job: len(text.encode()) for job, text in documents.CALL_TEXTS.items()},
         }
         self.roles = {
             "document-dense": documents.roles_in(texts["dense"]),

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .build import GO_MODULE, ROOT, Built, environment
+from .build import EXTENSIONS, GO_MODULE, ROOT, Built, environment
 from .figures import reference_of
 from .goals import goals
 from .ratios import Book, quantile, ratio, rounded
@@ -101,6 +101,10 @@ def versions(built: Built) -> dict[str, str]:
         name, _, version = line.partition("==")
         if version and name not in {"pip", "wheel"}:
             found[name] = version
+    for line in (EXTENSIONS["pyo3"] / "Cargo.toml").read_text().splitlines():
+        name, _, version = line.partition(" = ")
+        if name == "pyo3":
+            found[name] = version.strip('"=')
     if (GO_MODULE / "go.mod").exists():
         for line in (GO_MODULE / "go.mod").read_text().splitlines():
             words = line.replace("require ", "").split()

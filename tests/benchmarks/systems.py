@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-CALLS = ("call", "call-4k", "call-1m")
+CALLS = ("call", "call-text", "call-4k", "call-1m")
+#: For those that have CPython's str to read or write, which has a form of its own for each.
+SCRIPTS = ("call-text-cyrillic", "call-text-cjk", "call-text-emoji")
 DOCUMENTS = ("document-dense", "document-prose", "document-small")
 LOADS = ("load-1", "load-6")
-OURS = (*CALLS, "callback", "error", *DOCUMENTS, "document-small-joined", "roles-1000", *LOADS, "threads-2")
-IN_PROCESS = (*CALLS, "callback", "error", *DOCUMENTS, "roles-1000", *LOADS, "threads-2")
 REMOTE = (*CALLS, "callback", "error", *DOCUMENTS, *LOADS)
+IN_PROCESS = (*CALLS, "callback", "error", *DOCUMENTS, "roles-1000", *LOADS, "threads-2")
+FROM_PYTHON = (*IN_PROCESS, *SCRIPTS)
+OURS = (*FROM_PYTHON, "document-small-joined")
+EXTENSIONS = (*REMOTE, *SCRIPTS)
+WITH_THREADS = (*CALLS, "error", "document-dense", "document-small")
 
 #: What each job measures, and the unit of its figures. "ns" are per call or per document.
 JOBS = {
     "call": ("one role call, 18 bytes in, 27 out", "ns"),
-    "call-4k": ("the same with 4 KB of text", "ns"),
-    "call-1m": ("the same with 1 MB of text", "ns"),
+    "call-text": ("the same with 18 bytes that are not ASCII: accents", "ns"),
+    "call-text-cyrillic": ("the same in Cyrillic", "ns"),
+    "call-text-cjk": ("the same in Chinese", "ns"),
+    "call-text-emoji": ("the same with emoji", "ns"),
+    "call-4k": ("the same with 4 KB of ASCII", "ns"),
+    "call-1m": ("the same with 1 MB of ASCII", "ns"),
     "callback": ("a plugin's call into the host and back", "ns"),
     "error": ("a call that fails with a message", "ns"),
     "document-dense": ("1 MB of short paragraphs, three roles per 190 bytes, one handled", "ns"),
@@ -42,7 +51,7 @@ class System:
         what: what it is, in one line.
         lacks: what of role, text and post it does not carry, or "".
         host: "python", or the name of a Go host program.
-        family: "ours", "limit", "go" or "python": the colour in charts.
+        family: "ours", "limit", "extension", "go" or "python": the group and colour in charts.
         variants: variant -> jobs. The variant "" is the one that ladders show first.
         remote: the plugin is a process of its own; measured on two cores and pinned to one.
         group: systems of one group share a host process; default: one process a system.
@@ -63,7 +72,7 @@ class System:
 
 
 def _ours(language: str, title: str, **more: tuple[str, ...]) -> System:
-    jobs = OURS if language == "c" else IN_PROCESS
+    jobs = OURS if language == "c" else FROM_PYTHON
     variants = {"": jobs, **more}
     needs = {"rust": ("cargo",), "go": ("go",)}.get(language, ())
     group = "" if language == "go" else "in-process"
@@ -72,7 +81,7 @@ def _ours(language: str, title: str, **more: tuple[str, ...]) -> System:
 
 
 _C_VARIANTS: dict[str, tuple[str, ...]] = {
-    "bound": CALLS,
+    "bound": (*CALLS, *SCRIPTS),
     "c-table": ("callback",),
     "Htmlizer": LOADS,
     "all": ("load-1000",),
@@ -82,9 +91,17 @@ _C_VARIANTS: dict[str, tuple[str, ...]] = {
 SYSTEMS: tuple[System, ...] = (
     System(
         "python", "the same function in plain Python", "python", "python",
-        {"": (*IN_PROCESS, "load-1000"), "f-string": CALLS}, group="in-process",
+        {"": (*FROM_PYTHON, "load-1000"), "f-string": (*CALLS, *SCRIPTS)}, group="in-process",
     ),
     _ours("c", "C", **_C_VARIANTS),
+    System(
+        "loader-c-released", "loader-c with two Python threads alive: its plugin may block, so the GIL is let go",
+        "python", "ours", {"": WITH_THREADS},
+    ),
+    System(
+        "loader-c-promised", "loader-c with two Python threads alive: its plugin promises never to block",
+        "python", "ours", {"": WITH_THREADS},
+    ),
     _ours("cpp", "C++", **{"c-table": ("callback",)}),
     _ours("rust", "Rust", **{"c-table": ("callback",)}),
     _ours("go", "Go (c-shared)", **{"c-table": ("callback",)}),
@@ -93,10 +110,36 @@ SYSTEMS: tuple[System, ...] = (
         {"": (*CALLS, "error")}, group="in-process",
     ),
     System(
+        "c-extension-str", "the limit of a call from Python: an extension module that writes into the new str itself",
+        "python", "limit",
+        {"": (*CALLS, *SCRIPTS)}, group="in-process",
+    ),
+    System(
         "memcpy", "the limit: a copy of the bytes, into memory that is there or (new) into new memory",
         "python", "limit",
         {"": ("call-4k", "call-1m", *DOCUMENTS, "threads-2"), "new": ("call-4k", "call-1m", *DOCUMENTS)},
         lacks="it calls nothing", group="in-process",
+    ),
+    System(
+        "c-extension", "in place of a plugin: an extension module in C by hand", "python", "extension",
+        {"": EXTENSIONS}, group="in-process",
+    ),
+    System(
+        "nanobind", "in place of a plugin: an extension module in C++ by nanobind", "python", "extension",
+        {"": EXTENSIONS}, group="in-process", needs=("pip:nanobind",),
+    ),
+    System(
+        "pybind11", "in place of a plugin: an extension module in C++ by pybind11", "python", "extension",
+        {"": EXTENSIONS}, group="in-process", needs=("pip:pybind11",),
+    ),
+    System(
+        "cython", "in place of a plugin: an extension module in Cython; utf-8: as one wraps a C library",
+        "python", "extension",
+        {"": EXTENSIONS, "utf-8": (*CALLS, *SCRIPTS)}, group="in-process", needs=("pip:Cython",),
+    ),
+    System(
+        "pyo3", "in place of a plugin: an extension module in Rust by PyO3", "python", "extension",
+        {"": EXTENSIONS}, group="in-process", needs=("cargo",),
     ),
     System(
         "go-static", "Go: compiled in, called through an interface", "gostatic", "go",
@@ -158,44 +201,44 @@ SYSTEMS: tuple[System, ...] = (
         lacks="no callback: one way in, one out",
     ),
     System(
-        "pluggy", "hooks in Python, as pytest has them", "python", "python", {"": IN_PROCESS},
+        "pluggy", "hooks in Python, as pytest has them", "python", "python", {"": FROM_PYTHON},
         group="in-process", needs=("pip:pluggy",),
     ),
     System(
-        "ctypes", "the standard library's way to a C function", "python", "python", {"": IN_PROCESS},
+        "ctypes", "the standard library's way to a C function", "python", "python", {"": FROM_PYTHON},
         group="in-process", lacks="the post goes as id and author",
     ),
     System(
         "cffi-abi", "cffi's ABI mode: dlopen, declarations parsed at run time", "python", "python",
-        {"": IN_PROCESS}, group="in-process", lacks="the post goes as id and author",
+        {"": FROM_PYTHON}, group="in-process", lacks="the post goes as id and author",
     ),
     System(
         "cffi-api", "cffi's API mode: the plugin compiled into an extension module", "python", "python",
-        {"": tuple(job for job in IN_PROCESS if job != "load-6")}, group="in-process",
+        {"": tuple(job for job in FROM_PYTHON if job != "load-6")}, group="in-process",
         lacks="the post goes as id and author",
     ),
     System(
         "tvm-ffi", "apache-tvm-ffi: a packed function of a shared library", "python", "python",
-        {"": IN_PROCESS}, needs=("pip:tvm_ffi",), lacks="the post goes as id and author",
+        {"": FROM_PYTHON}, needs=("pip:tvm_ffi",), lacks="the post goes as id and author",
     ),
     System(
         "polyplug", "polyplug's runtime; the plugin is in Rust, the caller made by its generator", "python", "python",
-        {"": (*CALLS, *DOCUMENTS, "roles-1000", "load-1", "threads-2")}, needs=("pip:polyplug", "cargo"),
+        {"": (*CALLS, *SCRIPTS, *DOCUMENTS, "roles-1000", "load-1", "threads-2")}, needs=("pip:polyplug", "cargo"),
         lacks="the post goes as id and author; its Python caller has a failure's code but no message; callbacks need "
         "its loader for plugins in Python too; many plugins of one contract: its list of them is freed memory",
     ),
     System(
         "lupa", "LuaJIT in Python: the plugin is a Lua script", "python", "python",
-        {"": IN_PROCESS}, needs=("pip:lupa",), lacks="one Lua state serves one thread at a time (a lock)",
+        {"": FROM_PYTHON}, needs=("pip:lupa",), lacks="one Lua state serves one thread at a time (a lock)",
     ),
     System(
         "wasmtime", "WebAssembly with JIT: the plugin is a module without imports", "python", "python",
-        {"": tuple(job for job in IN_PROCESS if job != "threads-2")}, needs=("pip:wasmtime",),
+        {"": tuple(job for job in FROM_PYTHON if job != "threads-2")}, needs=("pip:wasmtime",),
         lacks="numbers and shared memory only: text is copied in and out, the post goes as its id",
     ),
     System(
         "extism", "a plugin framework over WebAssembly", "python", "python",
-        {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, needs=("pip:extism",),
+        {"": (*CALLS, *SCRIPTS, "error", *DOCUMENTS, *LOADS)}, needs=("pip:extism",),
         lacks="one byte string in and out: role, id, author, text joined by NUL bytes; no callback",
     ),
     System(

@@ -8,8 +8,10 @@ left in build/benchmarks is asked, and what is not there is skipped. With SIDE_B
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import os
+from pathlib import Path
 
 import pytest
 import reference as plain
@@ -26,7 +28,7 @@ from benchmarks.systems import BY_NAME, SYSTEMS
 from hypothesis import given
 from hypothesis import strategies as st
 
-SMALL = ("call", "call-4k", "callback", "error", "document-dense")
+SMALL = (*documents.CALL_TEXTS, "callback", "error", "document-dense")
 SLOW = {"spawn"}  # a process a role: a document takes seconds
 
 
@@ -40,7 +42,7 @@ def right_answers() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", [system.name for system in SYSTEMS if system.name != "memcpy"])
 def test_same_input_same_answer(name: str) -> None:
-    """Every system answers calls, callbacks, failures and a document as plain Python does, byte for byte."""
+    """Every variant of a system answers calls, callbacks, failures and a document as plain Python does."""
     system = BY_NAME[name]
     built = already_built([system])
     reason = built.reason_to_skip(system)
@@ -50,12 +52,35 @@ def test_same_input_same_answer(name: str) -> None:
         pytest.skip(reason)
     host = Host(built, system, "")
     try:
-        for job in SMALL:
-            if job in system.variants[""] and not (name in SLOW and job.startswith("document")):
-                answer = host.ask(do="check", system=name, variant="", job=job)["answer"]
-                assert answer == right_answers()[job], f"{name}: {job}"
+        for variant, job in itertools.product(system.variants, SMALL):
+            slow = name in SLOW or variant in system.quadratic
+            if job in system.variants[variant] and not (slow and job.startswith("document")):
+                answer = host.ask(do="check", system=name, variant=variant, job=job)["answer"]
+                assert answer == right_answers()[job], f"{name} ({variant}): {job}"
     finally:
         host.close()
+
+
+def test_only_rows_with_threads_have_threads() -> None:
+    """A second thread lives in the hosts of loader-c-released and -promised, and in no host that others share."""
+    systems = [BY_NAME[name] for name in ("loader-c-released", "loader-c-promised", "loader-c", "c-extension")]
+    built = already_built(systems)
+    threads = []
+    for system in systems:
+        reason = built.reason_to_skip(system)
+        if reason is not None:
+            if os.environ.get("SIDE_BY_SIDE"):
+                pytest.fail(reason)
+            pytest.skip(reason)
+        host = Host(built, system, "")
+        try:
+            host.ask(do="run", system=system.name, variant="", job="call", calls=1, batches=1)
+            threads.append(len(list(Path(f"/proc/{host.process.pid}/task").iterdir())))
+        finally:
+            host.close()
+    assert threads == [2, 2, 1, 1]
+    shared = [BY_NAME[name].group for name in ("loader-c-released", "loader-c-promised")]
+    assert shared == ["", ""]
 
 
 @given(st.text(alphabet=st.sampled_from("ab:`_1 \n\t\u00a0\u0085\u2003\x1c\u00e9t"), max_size=60))
@@ -70,6 +95,9 @@ def test_documents_are_what_the_jobs_say() -> None:
     assert len(documents.TEXT) == 18
     assert len(reference.tt("tt", documents.TEXT, None)) == 27
     assert (len(documents.TEXT_4K), len(documents.TEXT_1M)) == (4096, 1 << 20)
+    texts = {job: text for job, text in documents.CALL_TEXTS.items() if job.startswith("call-text")}
+    assert {len(text.encode()) for text in texts.values()} == {18}
+    assert [max(map(ord, text)).bit_length() for text in texts.values()] == [8, 11, 16, 17]
     dense = documents.dense()
     assert 999_000 < len(dense) <= 1_000_000
     assert {len(paragraph) for paragraph in dense.strip("\n").split("\n\n")} == {188}

@@ -4,7 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const families = new Map(data.systems.map((system) => [system.name, system.family]));
   const lacks = new Map(data.systems.map((system) => [system.name, system.lacks]));
-  const known = ["ours", "limit", "go", "python"];
+  const known = ["ours", "limit", "extension", "go", "python"];
   const family = (name) => (known.includes(families.get(name)) ? families.get(name) : "python");
   const by = (id) => document.getElementById(id);
 
@@ -257,7 +257,8 @@
   for (const [name, text] of Object.entries(about)) by("machine-list").append(element("dt", {}, name), element("dd", {}, text));
   by("summary").textContent = `${new Set(data.results.map((entry) => entry.system)).size} systems, ${measured.length} jobs, ${data.plan.rounds} rounds. `
     + `${data.machine.cpu}, ${data.machine.cores} cores. ${data.date.slice(0, 10)}.`;
-  for (const [name, text] of [["ours", "this loader"], ["limit", "limits"], ["go", "Go systems"], ["python", "Python systems"]]) {
+  for (const [name, text] of [["ours", "this loader"], ["limit", "limits"], ["extension", "extension modules"],
+    ["go", "Go systems"], ["python", "Python systems"]]) {
     by("legend").append(element("span", { class: name }, element("i"), text));
   }
 })();

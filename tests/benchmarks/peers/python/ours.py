@@ -1,7 +1,8 @@
-"""loader-c, loader-cpp, loader-rust, loader-go: this loader, one plugin in each language."""
+"""loader-c, loader-cpp, loader-rust, loader-go: this loader, a plugin in each language; loader-c with threads."""
 
 import ctypes
 import inspect
+import threading
 
 import documents
 from loader import load
@@ -30,11 +31,11 @@ def c_table(folder):
 def open_ours(folder, language, variant):
     plugins = folder / "ours/plugins/htmlize"
     app = Htmlizer([plugins / f"bench_{language}.so"], strict=True)
-    # A plugin that has called into Python once is called without the GIL from then on, which costs each
-    # call a
-    # little: so what is called back is an instance of its own, and role tt is measured as it is without.
+    # What is called back is a plugin of its own: role tt is measured as it is without, and the one in C that asks the
+    # host is the one that has not promised never to.
     posts = c_table(folder) if variant == "c-table" else Titles()
-    talking = Htmlizer([plugins / f"bench_{language}.so"], posts=posts, strict=True)
+    asking = "c_unpromised" if language == "c" else language
+    talking = Htmlizer([plugins / f"bench_{asking}.so"], posts=posts, strict=True)
     process_role = app.process_role
     if variant == "bound":
         process_role = app.plugins[0].functions["process_role"]
@@ -58,6 +59,12 @@ def open_ours(folder, language, variant):
         htmlize=lambda text: app.htmlize(text, POST),
         many_roles=render_many,
     )
+
+
+def open_with_threads(folder, language, variant):
+    """The same while a second Python thread lives. It only waits: what is seen is the rule's price."""
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    return open_ours(folder, language, variant)
 
 
 def paths(folder, language, count):

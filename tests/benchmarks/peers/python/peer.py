@@ -62,15 +62,12 @@ class Peer:
         return reference.htmlize(text, self.registered, self.post)
 
 
-CALL_TEXTS = {"call": documents.TEXT, "call-4k": documents.TEXT_4K, "call-1m": documents.TEXT_1M}
-
-
 def loop_of(peer: Peer, job: str, texts: dict[str, Any]) -> Loop:
     """The loop that is timed: n runs of the job. Locals are bound once, as in any hot loop."""
     if job in peer.loops:
         return peer.loops[job]
-    if job in CALL_TEXTS:
-        return _calls(peer.process_role, documents.ROLE, CALL_TEXTS[job], peer.post)
+    if job in documents.CALL_TEXTS:
+        return _calls(peer.process_role, documents.ROLE, documents.CALL_TEXTS[job], peer.post)
     if job == "error":
         assert peer.failing is not None
         return _failures(*peer.failing)
@@ -130,8 +127,8 @@ def answer_of(peer: Peer, job: str, texts: dict[str, Any]) -> str:
     """What the system answers to a job, for the check."""
     if job in peer.answers:
         return peer.answers[job]
-    if job in CALL_TEXTS:
-        return peer.process_role(documents.ROLE, CALL_TEXTS[job], peer.post)
+    if job in documents.CALL_TEXTS:
+        return peer.process_role(documents.ROLE, documents.CALL_TEXTS[job], peer.post)
     if job == "error":
         assert peer.failing is not None
         function, arguments, error = peer.failing

@@ -4,7 +4,7 @@ import ctypes
 
 import documents
 
-from peer import CALL_TEXTS, Peer
+from peer import Peer
 
 
 def library_of(folder):
@@ -23,7 +23,7 @@ def open_peer(folder, variant):
     library = library_of(folder)
     peer = Peer()
     room = ctypes.create_string_buffer(2_000_000)
-    for job, text in [*CALL_TEXTS.items(), ("error", documents.TEXT)]:
+    for job, text in [*documents.CALL_TEXTS.items(), ("error", documents.TEXT)]:
         raw = text.encode()
         which = int(job == "error")
         peer.loops[job] = lambda count, raw=raw, which=which: library.limits_call(count, which, raw, len(raw), room)

@@ -3,7 +3,9 @@
 import ctypes
 import threading
 
-from peer import CALL_TEXTS, Peer
+from documents import CALL_TEXTS
+
+from peer import Peer
 from peer_c_call import library_of
 
 

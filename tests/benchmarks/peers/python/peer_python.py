@@ -19,7 +19,7 @@ def process_role_formatting(role, text, post):
 
 
 def fail(role, text, post):
-    raise ValueError("no post 42")
+    raise ValueError(f"no post {post.id}")
 
 
 def call_back(count, title):

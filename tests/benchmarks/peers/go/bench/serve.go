@@ -22,8 +22,12 @@ const (
 )
 
 var (
-	text4K = strings.Repeat("rhubarb pie and ", 256)
-	text1M = strings.Repeat("rhubarb pie and ", 65536)
+	callTexts = map[string]string{
+		"call":      Text,
+		"call-text": "cafés à Orléans",
+		"call-4k":   strings.Repeat("rhubarb pie and ", 256),
+		"call-1m":   strings.Repeat("rhubarb pie and ", 65536),
+	}
 )
 
 // Peer is an opened system.
@@ -174,8 +178,8 @@ func (h *host) loop(peer *Peer, job string, count int) error {
 	var err error
 	post := NewPost()
 	switch job {
-	case "call", "call-4k", "call-1m":
-		text := map[string]string{"call": Text, "call-4k": text4K, "call-1m": text1M}[job]
+	case "call", "call-text", "call-4k", "call-1m":
+		text := callTexts[job]
 		process := peer.ProcessRole
 		for i := 0; i < count && err == nil; i++ {
 			html, err = process("tt", text, post)

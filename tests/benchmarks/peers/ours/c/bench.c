@@ -1,8 +1,13 @@
 /* bench.c: measured plugin in C. :tt:`x` as in native_plugins/tt, :fail:`x` fails, :callback:`n` asks the host n
- * times for the title of post 42. */
+ * times for the title of post 42. Only in bench_c_unpromised may that last one be asked for where there is a promise
+ * never to block: a service is waited for. */
 #include "htmlize/htmlize.h"
 
 #include <stdlib.h>
+
+#if defined(LOADER_NEVER_BLOCKS) && !defined(BENCH_PROMISES_NOTHING)
+LOADER_NEVER_BLOCKS(process_role);
+#endif
 
 int hooks(loader_call *call)
 {

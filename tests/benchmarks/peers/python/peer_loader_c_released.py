@@ -1,0 +1,7 @@
+"""loader-c-released: loader-c beside a second Python thread, with a plugin that promises nothing."""
+
+from ours import open_with_threads
+
+
+def open_peer(folder, variant):
+    return open_with_threads(folder, "c_unpromised", variant)

@@ -1,0 +1,11 @@
+"""pybind11: an extension module in C++."""
+
+from extensions import load_extensions, open_extension
+
+
+def open_peer(folder, variant):
+    return open_extension(folder, "pybind11_extension")
+
+
+def load(folder, variant, count):
+    return load_extensions(folder, "pybind11_extension", count)
