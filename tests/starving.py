@@ -34,7 +34,7 @@ from loader.htmlize import _engine as engine_module
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
 from loader.image import read_bytes
-from loader.library import _opened, open_library, owner_of
+from loader.library.library import _opened, open_library, owner_of
 from loader.plugin import bind
 from loader.registry import Registry
 from loader.trust import Policy, trust

@@ -45,7 +45,7 @@ examples:
   loader inspect plugins/hello.so --json
   loader doctor plugins/hello.so
   loader call hello.so greet World --contract greeter.h
-  loader call hello.so greet World --contract greeter.h --policy loader.trust.toml
+  loader call hello.so greet World --contract greeter.h --policy loader.toml
   cc -shared -fPIC -I"$(loader include-dir)" -o hello.so hello.c
   cmake -B build -Dloader_DIR="$(loader cmake-dir)"
 """

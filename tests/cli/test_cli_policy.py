@@ -131,18 +131,18 @@ def test_keys(both: Callable[..., list[Result]], call: Command) -> None:
 def test_policy_file(both: Callable[..., list[Result]], call: Command) -> None:
     """The application's own policy, from either kind of file; options add to it and take nothing away."""
     call("lock", "die.so", "plugins/role.so")
-    (call.folder / "loader.trust.toml").write_text('[policy]\nlock = "loader.lock"\n')
+    (call.folder / "loader.toml").write_text('[policy]\nlock = "loader.lock"\n')
     (call.folder / "pyproject.toml").write_text("[tool.loader.policy]\npermissions = true\n")
-    for path in ("loader.trust.toml", "pyproject.toml"):
+    for path in ("loader.toml", "pyproject.toml"):
         assert [done.code for done in both("--policy", path)] == [0, 0]
     for path in ("die.so", "plugins/role.so"):
         (call.folder / path).chmod(0o777)
-    assert [done.code for done in both("--policy", "loader.trust.toml")] == [0, 0]
-    for done in both("--policy", "loader.trust.toml", "--permissions"):
+    assert [done.code for done in both("--policy", "loader.toml")] == [0, 0]
+    for done in both("--policy", "loader.toml", "--permissions"):
         refused(done, "can be changed by others")
     for done in both("--policy", "pyproject.toml"):
         refused(done, "can be changed by others")
-    for done in both("--policy", "loader.trust.toml", "--lock", "other.lock"):
+    for done in both("--policy", "loader.toml", "--lock", "other.lock"):
         refused(done, "can be tightened, not loosened")
     for done in both("--policy", "no.toml"):
         refused(done, "no.toml: cannot be read as a policy")
@@ -150,7 +150,7 @@ def test_policy_file(both: Callable[..., list[Result]], call: Command) -> None:
 
 def test_no_policy_is_picked_up_by_itself(both: Callable[..., list[Result]], call: Command) -> None:
     """What holds is what the command line says, in whichever folder the command is started."""
-    (call.folder / "loader.trust.toml").write_text('[policy]\nlock = "no.lock"\n')
+    (call.folder / "loader.toml").write_text('[policy]\nlock = "no.lock"\n')
     (call.folder / "pyproject.toml").write_text('[tool.loader.policy]\nlock = "no.lock"\n')
     (call.folder / "loader.lock").write_text("format = 99\n")
     assert [done.code for done in both()] == [0, 0]
@@ -263,8 +263,8 @@ def test_an_applications_report_keeps_the_culprit_out(call: Command, htmlize: Co
     )
     assert died.returncode == -signal.SIGSEGV, died.stderr
     shutil.copy(call.folder / "die.so", call.folder / "twin.so")
-    (call.folder / "loader.trust.toml").write_text('[policy]\nquarantine = "app.crashes"\n')
-    for options in (("--quarantine", "app.crashes"), ("--policy", "loader.trust.toml")):
+    (call.folder / "loader.toml").write_text('[policy]\nquarantine = "app.crashes"\n')
+    for options in (("--quarantine", "app.crashes"), ("--policy", "loader.toml")):
         for path in ("die.so", "twin.so"):
             done = call("call", path, "echo", "x", "--contract", FATAL, *options)
             refused(done, f"{call.folder}/{path}: is in quarantine", "SIGSEGV in die", "app.crashes")

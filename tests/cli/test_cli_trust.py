@@ -108,13 +108,13 @@ def test_nothing_to_check(command: Command) -> None:
 
 def test_policy_file(command: Command) -> None:
     """With --policy, verify checks what the application would; options can only add to it."""
-    (command.folder / "loader.trust.toml").write_text("[policy]\npermissions = true\n[policy.folders.sub]\n")
-    assert command("verify", "hello.so", "--policy", "loader.trust.toml").code == 0
+    (command.folder / "loader.toml").write_text("[policy]\npermissions = true\n[policy.folders.sub]\n")
+    assert command("verify", "hello.so", "--policy", "loader.toml").code == 0
     (command.folder / "hello.so").chmod(0o777)
-    assert command("verify", "hello.so", "--policy", "loader.trust.toml").code == 5
+    assert command("verify", "hello.so", "--policy", "loader.toml").code == 5
     (command.folder / "sub").mkdir()
     shutil.copy(command.folder / "hello.so", command.folder / "sub")
-    uncovered = command("verify", "sub/hello.so", "--policy", "loader.trust.toml")
+    uncovered = command("verify", "sub/hello.so", "--policy", "loader.toml")
     assert uncovered.code == 5
     assert "is not covered by the policy" in uncovered.err
 

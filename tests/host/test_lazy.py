@@ -41,7 +41,7 @@ def tt(native_plugins: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def remembered(tt: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, remembered by an Htmlizer before."""
-    monkeypatch.setattr("loader.remembered._FRESH", -(10**18))  # its inode is new, whatever utime says
+    monkeypatch.setattr("loader.cache._FRESH", -(10**18))  # its inode is new, whatever utime says
     app = Htmlizer([tt], lazy=True)
     assert lazy_plugin(app).opened  # it had to be asked
     return tt
@@ -179,7 +179,7 @@ def test_kept_problem(remembered: Path) -> None:
 
 def test_contents_hooks_are_opened_at_once(native_plugins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin that changes contents is needed by every document: it is opened with the Htmlizer."""
-    monkeypatch.setattr("loader.remembered._FRESH", -(10**18))
+    monkeypatch.setattr("loader.cache._FRESH", -(10**18))
     file = native_plugins / "narcissist.so"
     for _ in range(2):
         app = Htmlizer([file], lazy=True)
@@ -190,7 +190,7 @@ def test_contents_hooks_are_opened_at_once(native_plugins: Path, monkeypatch: py
 
 def test_failing_plugin_keeps_its_error(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first use of a role that fails is an error of the plugin, by its name."""
-    monkeypatch.setattr("loader.remembered._FRESH", -(10**18))
+    monkeypatch.setattr("loader.cache._FRESH", -(10**18))
     file = build("cli_roles.c")
     Htmlizer([file], lazy=True)
     app = Htmlizer([file], lazy=True)

@@ -52,7 +52,7 @@ def test_names_for_what_is_in_files(hello: Path, greeter: loader.Contract) -> No
     for way in (lambda: loader.load(hello, contract=wrong), lambda: loader.Host(wrong)):
         with pytest.raises(TypeError, match=r"loader\.Contract\.from_header\('greeter\.h'\)"):
             way()
-    wrong = Path("loader.trust.toml")
+    wrong = Path("loader.toml")
     ways = (lambda: loader.load(hello, contract=greeter, policy=wrong), lambda: loader.Host(greeter, policy=wrong))
     for way in ways:
         with pytest.raises(TypeError, match=r"loader\.Policy\.from_file\('loader\.toml'\)"):

@@ -13,11 +13,10 @@ import pytest
 from tree import GREETER
 
 import loader
-from loader import library
 from loader._core._ffi import ffi
 from loader.errors import LibraryError
 from loader.image import read_bytes
-from loader.library import Library, open_library, owner_of
+from loader.library import Library, library, open_library, owner_of
 from loader.trust import Policy, trust
 from loader.trust.handshake import shake_hands
 

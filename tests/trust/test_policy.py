@@ -272,7 +272,7 @@ quarantine = ["one", "/two"]
 
 def test_from_loader_toml(tmp_path: Path) -> None:
     """In any other file the table is [policy]; an empty one asks for nothing."""
-    path = tmp_path / "loader.trust.toml"
+    path = tmp_path / "loader.toml"
     path.write_text("[policy]\n")
     assert Policy.from_file(path) == Policy()
 
@@ -308,7 +308,7 @@ def test_from_loader_toml(tmp_path: Path) -> None:
 )
 def test_refused_file(tmp_path: Path, text: str, found: str) -> None:
     """What is not understood is refused, with the place: it may be a rule with a typing error."""
-    path = tmp_path / "loader.trust.toml"
+    path = tmp_path / "loader.toml"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(TrustError) as caught:
         Policy.from_file(path)
@@ -318,7 +318,7 @@ def test_refused_file(tmp_path: Path, text: str, found: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     """A policy that is not there is an error, not an empty policy."""
     with pytest.raises(TrustError, match="No such file"):
-        Policy.from_file(tmp_path / "loader.trust.toml")
+        Policy.from_file(tmp_path / "loader.toml")
 
 
 # ---- Reports -----------------------------------------------------------------------------------------------

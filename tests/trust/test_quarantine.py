@@ -78,13 +78,13 @@ def test_the_next_start_of_an_htmlizer_refuses_the_culprit(role: Path, crashed: 
 
 def test_a_policy_can_ask_for_it(role: Path, crashed: Path, tmp_path: Path) -> None:
     """From Python and from a file, and only for the folders that it names."""
-    (tmp_path / "loader.trust.toml").write_text('[policy]\nquarantine = "app.crashes"\n')
+    (tmp_path / "loader.toml").write_text('[policy]\nquarantine = "app.crashes"\n')
     (tmp_path / "elsewhere").mkdir()
     image = loader.read_image(role)
     for policy in (
         Policy(quarantine=crashed),
         Policy(quarantine=["/nonexistent/report", crashed]),
-        Policy.from_file(tmp_path / "loader.trust.toml"),
+        Policy.from_file(tmp_path / "loader.toml"),
         Policy.for_folders({str(tmp_path): Policy(quarantine=crashed)}),
     ):
         with pytest.raises(TrustError, match="in quarantine"):
