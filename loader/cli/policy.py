@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loader.observe import crash
+from loader.trust import Policy
+from loader.trust.signature import PublicKey
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from loader.cli.parser import Parser
-    from loader.trust import Policy
 
 __all__ = ["add_policy", "policy_of", "record_crashes"]
 
@@ -37,12 +40,8 @@ def policy_of(options: Namespace) -> Policy | None:
     reports = () if options.quarantine is None else (options.quarantine,)
     if not (options.policy or options.permissions or options.lock or options.key or reports):
         return None
-    from loader.trust import Policy  # noqa: PLC0415 - where it is asked for
-
     keys = []
     if options.key:
-        from loader.trust.signature import PublicKey  # noqa: PLC0415 - as above
-
         keys = [PublicKey.read(key) if key.endswith(".pub") else PublicKey.parse(key) for key in options.key]
     asked = Policy(permissions=options.permissions, lock=options.lock, keys=keys, quarantine=reports)
     if options.policy is None:
@@ -55,6 +54,4 @@ def policy_of(options: Namespace) -> Policy | None:
 def record_crashes(options: Namespace) -> None:
     """Has this process write its crashes to the report of --quarantine, if there is one. Raises OSError."""
     if options.quarantine is not None:
-        from loader.observe import crash  # noqa: PLC0415 - as above
-
         crash.enable(options.quarantine)

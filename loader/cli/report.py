@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from loader.cli.streams import printable
 from loader.errors import HandshakeError, TrustError
 from loader.image import this_machine
+from loader.trust import check_image
 from loader.trust.handshake import markers
 
 if TYPE_CHECKING:
@@ -151,8 +152,6 @@ def failure_of(found: Found) -> LoaderError | None:
 
 def judged(found: Found, policy: Policy) -> Found:
     """The same, with why the policy refuses the file, if nothing else stands in its way. Nothing is run."""
-    from loader.trust import check_image  # noqa: PLC0415 - where there is a policy
-
     if found.image is None or failure_of(found) is not None:
         return found
     try:
