@@ -1,5 +1,6 @@
 /* output.c: what a plugin writes in one call: where it goes, how its room grows, the str or bytes made of it. */
 #include "call/internal.h"
+#include "text/decode.h"
 
 PyASCIIObject core_text_model;
 
@@ -208,10 +209,9 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     } else if (ascii || ascii_all(data, used)) {
         return take_result(c, used);
     }
-    text = PyUnicode_DecodeUTF8(data, (Py_ssize_t)used, NULL);
-    if (text != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError))
+    text = decode_utf8(data, used);
+    if (text != NULL || PyErr_Occurred())
         return text;
-    PyErr_Clear();
     valid = core_utf8_valid(data, used);
     char message[80];
     int size = snprintf(message, sizeof message, "wrote invalid UTF-8 at byte %zu of its answer", valid);
