@@ -13,7 +13,8 @@ import loader
 
 #: Hexadecimal: both sides of each edge of what is well-formed.
 _EDGES = "61 7f 80 bf c1bf c280 c3bf c480 dfbf e09fbf e0a080 ed9fbf eda080 ee8080 efbfbf f08fbfbf f0908080 f48fbfbf "
-_PIECES = st.sampled_from([bytes.fromhex(edge) for edge in (_EDGES + "f4908080 f5808080 ff 3132333435363738 e282").split()])
+_EDGES += "f4908080 f5808080 ff 3132333435363738 e282"
+_PIECES = st.sampled_from([bytes.fromhex(edge) for edge in _EDGES.split()])
 
 
 @pytest.fixture(scope="module")
