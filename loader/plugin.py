@@ -114,6 +114,7 @@ _STATUS_TEXT = {
     4: "stopped because it was cancelled",
     5: "stopped because its deadline had passed",
     6: "panicked",
+    7: "threw an exception",
 }
 _STATUS_ERROR: dict[int, type[PluginError]] = {4: CallCancelled, 5: DeadlineExceeded}
 

@@ -124,7 +124,8 @@ typedef struct loader_bytes {
     size_t size;
 } loader_bytes;
 
-/* What a contract function returns. Any other value is an error without a meaning of its own. */
+/* What a contract function returns. Any other value is an error without a meaning of its own:
+ * a host that is older than a value here says its number, and the text. */
 enum loader_status {
     LOADER_OK = 0,        /* it worked; what was written is the result */
     LOADER_FAILED = 1,    /* it did not; loader_fail said why */
@@ -132,7 +133,8 @@ enum loader_status {
     LOADER_INVALID = 3,   /* an argument's value is not acceptable */
     LOADER_CANCELLED = 4, /* stopped because the host asked (see loader_cancelled) */
     LOADER_DEADLINE = 5,  /* stopped because time was up (see loader_cancelled) */
-    LOADER_PANIC = 6      /* an exception or a panic was caught at the plugin's edge */
+    LOADER_PANIC = 6,     /* a panic (Rust, Go) was caught at the plugin's edge */
+    LOADER_EXCEPTION = 7  /* an exception (C++) was caught at the plugin's edge */
 };
 
 /* Levels of loader_log: the numbers of Python's logging. */

@@ -88,7 +88,7 @@ constexpr Bytes view(const loader_bytes *bytes) noexcept
 // ---- Errors --------------------------------------------------------------------------------------------
 
 // An expected failure: guard returns its status, and what() becomes the call's error text. Owns its text.
-// Any other std::exception is unexpected and becomes LOADER_PANIC.
+// Any other std::exception is unexpected and becomes LOADER_EXCEPTION.
 class Error : public std::exception {
 public:
     // Throws std::bad_alloc if the text cannot be copied. LOADER_OK as a status is taken for LOADER_FAILED.
@@ -239,9 +239,9 @@ inline int status_of_exception(loader_call *call) noexcept
     } catch (const std::bad_alloc &error) {
         return fail(LOADER_NO_MEMORY, error.what());
     } catch (const std::exception &error) {
-        return fail(LOADER_PANIC, error.what());
+        return fail(LOADER_EXCEPTION, error.what());
     } catch (...) {
-        return fail(LOADER_PANIC, "an exception that is not a std::exception");
+        return fail(LOADER_EXCEPTION, "what was thrown is not a std::exception");
     }
 }
 
@@ -253,8 +253,8 @@ inline int status_of_exception(loader_call *call) noexcept
 //     loader::Error            its status and text
 //     loader::Passed           its status; the text stays as the host or a service set it
 //     std::bad_alloc           LOADER_NO_MEMORY
-//     any std::exception       LOADER_PANIC with what()
-//     anything else            LOADER_PANIC
+//     any std::exception       LOADER_EXCEPTION with what()
+//     anything else            LOADER_EXCEPTION
 //
 // `call` is borrowed. Never throws; costs nothing while nothing is thrown.
 template <class Body> int guard(loader_call *call, Body &&body) noexcept

@@ -252,14 +252,14 @@ print(loader.load(sys.argv[3], contract=plugin.contract).greet("you"))
 @pytest.mark.parametrize(
     ("throw", "status", "message"),
     [
-        ('std::runtime_error("lost my head")', 6, "lost my head"),
-        ('std::out_of_range("too far")', 6, "too far"),
+        ('std::runtime_error("lost my head")', 7, "lost my head"),
+        ('std::out_of_range("too far")', 7, "too far"),
         ('loader::Error("no such name")', 1, "no such name"),
         ('loader::Error("not acceptable", LOADER_INVALID)', 3, "not acceptable"),
         ("loader::Error(std::string(2000, 'x'))", 1, "x" * 2000),
         ("std::bad_alloc()", 2, "std::bad_alloc"),
-        ("Unknown()", 6, "an exception that is not a std::exception"),
-        ("42", 6, "an exception that is not a std::exception"),
+        ("Unknown()", 7, "what was thrown is not a std::exception"),
+        ("42", 7, "what was thrown is not a std::exception"),
         ("loader::Passed(LOADER_INVALID)", 3, ""),
     ],
 )
@@ -270,6 +270,8 @@ def test_cpp_exception(build: Build, greeter: loader.Contract, throw: str, statu
         with pytest.raises(PluginError) as caught:
             plugin.greet("Ann")
         assert (caught.value.status, caught.value.message) == (status, message)
+        assert (f"threw an exception in greet: {message}" in str(caught.value)) == (status == 7)
+        assert "panic" not in str(caught.value)
         assert plugin.greet("") == "half of a greeting for "
 
 

@@ -107,7 +107,7 @@ int main(void)
     FIELD(htmlize_post, contents) FIELD(htmlize_posts, size) FIELD(htmlize_posts, title)
     WHOLE(loader_text) WHOLE(loader_bytes) WHOLE(loader_call) WHOLE(loader_host) WHOLE(htmlize_post)
     printf("status %d%d%d ", LOADER_OK, LOADER_FAILED, LOADER_NO_MEMORY);
-    printf("%d%d%d%d\\n", LOADER_INVALID, LOADER_CANCELLED, LOADER_DEADLINE, LOADER_PANIC);
+    printf("%d%d%d%d%d\\n", LOADER_INVALID, LOADER_CANCELLED, LOADER_DEADLINE, LOADER_PANIC, LOADER_EXCEPTION);
     return 0;
 }
 """
@@ -141,7 +141,7 @@ FROZEN = {
     "htmlize_post": (0, 64),
     "htmlize_posts.size": (0, 8),
     "htmlize_posts.title": (8, 8),
-    "status": (12, 3456),  # LOADER_OK to LOADER_PANIC, a digit each
+    "status": (12, 34567),  # LOADER_OK to LOADER_EXCEPTION, a digit each
 }
 
 

@@ -19,6 +19,7 @@ const (
 	Cancelled Status = 4 // stopped because the host asked
 	Deadline  Status = 5 // stopped because time was up
 	Panicked  Status = 6 // a panic was caught at the plugin's edge; set by [Guard]
+	Exception Status = 7 // an exception was caught at the plugin's edge: what the C++ kit answers, never this one
 )
 
 // Error says what the status means. Any goroutine.
@@ -38,6 +39,8 @@ func (status Status) Error() string {
 		return "deadline exceeded"
 	case Panicked:
 		return "panicked"
+	case Exception:
+		return "threw an exception"
 	}
 	return "status " + strconv.Itoa(int(status))
 }

@@ -30,6 +30,8 @@ impl Status {
     pub const DEADLINE: Status = Status(5);
     /// A panic was caught at the plugin's edge. For [`guard`](crate::guard), not for plugins.
     pub const PANIC: Status = Status(6);
+    /// An exception was caught at the plugin's edge: what the C++ kit answers, never this one.
+    pub const EXCEPTION: Status = Status(7);
 
     /// `Ok(())` for [`Status::OK`], an [`Error`] without a text for all others.
     #[inline]
@@ -52,6 +54,7 @@ impl fmt::Display for Status {
             Status::CANCELLED => "cancelled",
             Status::DEADLINE => "deadline passed",
             Status::PANIC => "panicked",
+            Status::EXCEPTION => "threw an exception",
             Status(number) => return write!(out, "status {number}"),
         })
     }
