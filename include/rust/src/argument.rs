@@ -4,23 +4,31 @@ use core::slice;
 use core::str;
 
 use crate::abi::{loader_bytes, loader_text};
+use crate::call::Call;
 
 /// One parameter of a contract function: how it crosses the ABI and what the plugin sees. `&str` and `&[u8]`
-/// are borrowed from the host until the exported function returns, which their lifetime says; integers are
-/// values.
+/// are borrowed from the host until the exported function returns, which their lifetime says; integers and
+/// `bool` are values.
+///
+/// What a function receives is [`Lent`](Self::Lent) for the call that runs, a lifetime that [`guard`](crate::guard)
+/// alone knows. So a function, or a line of [`export!`](crate::export!), that asks for a longer one does not compile:
+/// `&'static str`, for example.
 ///
 /// # Safety
-/// `Raw` is of pointer or integer class, exactly as the contract's header declares the parameter.
-pub unsafe trait Argument: Sized {
+/// `Raw` is of pointer or integer class, exactly as the contract's header declares the parameter, and `Lent`
+/// holds no borrow that is longer than `'call`.
+pub unsafe trait Argument {
     /// What the exported function receives.
     type Raw;
 
-    /// The safe form.
+    /// The safe form: this very type, with `'call` as its lifetime. Of a type without a lifetime, `Self`.
+    type Lent<'call>;
+
+    /// Makes the safe form. `call` is there for its lifetime, which ends before the exported function returns.
     ///
     /// # Safety
-    /// `raw` is what the host passed for this parameter, and the lifetimes in `Self` end before the exported
-    /// function returns.
-    unsafe fn from_raw(raw: Self::Raw) -> Self;
+    /// `raw` is what the host passed for this parameter to the function that was entered with `call`.
+    unsafe fn from_raw<'call>(raw: Self::Raw, call: &Call<'call>) -> Self::Lent<'call>;
 }
 
 /// A text that the host lent. It is taken for UTF-8 without a look, as the ABI has the host promise it: a
@@ -30,9 +38,18 @@ pub unsafe trait Argument: Sized {
 /// `text` is valid during `'a`, and so is what it points to, which is UTF-8.
 #[inline]
 pub(crate) unsafe fn text_of<'a>(text: *const loader_text) -> &'a str {
-    let bytes = slice_of((*text).data.cast(), (*text).size);
+    let bytes = bytes_of(text);
     debug_assert!(str::from_utf8(bytes).is_ok(), "the host lends text that is not UTF-8");
     str::from_utf8_unchecked(bytes)
+}
+
+/// The same as bytes, for text that somebody else than the host made.
+///
+/// # Safety
+/// `text` is valid during `'a`, and so is what it points to.
+#[inline]
+pub(crate) unsafe fn bytes_of<'a>(text: *const loader_text) -> &'a [u8] {
+    slice_of((*text).data.cast(), (*text).size)
 }
 
 #[inline]
@@ -46,8 +63,9 @@ unsafe fn slice_of<'a>(data: *const u8, size: usize) -> &'a [u8] {
 // SAFETY: `const loader_text *`, borrowed until the function returns.
 unsafe impl Argument for &str {
     type Raw = *const loader_text;
+    type Lent<'call> = &'call str;
     #[inline]
-    unsafe fn from_raw(raw: Self::Raw) -> Self {
+    unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> &'call str {
         text_of(raw)
     }
 }
@@ -55,8 +73,9 @@ unsafe impl Argument for &str {
 // SAFETY: `const loader_bytes *`, borrowed until the function returns.
 unsafe impl Argument for &[u8] {
     type Raw = *const loader_bytes;
+    type Lent<'call> = &'call [u8];
     #[inline]
-    unsafe fn from_raw(raw: Self::Raw) -> Self {
+    unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> &'call [u8] {
         slice_of((*raw).data, (*raw).size)
     }
 }
@@ -66,8 +85,9 @@ macro_rules! integers {
         // SAFETY: of integer class, and without a lifetime.
         unsafe impl Argument for $type {
             type Raw = $type;
+            type Lent<'call> = $type;
             #[inline]
-            unsafe fn from_raw(raw: $type) -> $type {
+            unsafe fn from_raw(raw: $type, _: &Call<'_>) -> $type {
                 raw
             }
         }
@@ -75,3 +95,13 @@ macro_rules! integers {
 }
 
 integers!(i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
+
+// SAFETY: C's `bool` is a byte. It is read as one: a byte that is neither 0 nor 1 is no `bool` of Rust's.
+unsafe impl Argument for bool {
+    type Raw = u8;
+    type Lent<'call> = bool;
+    #[inline]
+    unsafe fn from_raw(raw: u8, _: &Call<'_>) -> bool {
+        raw != 0
+    }
+}

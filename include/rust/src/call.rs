@@ -6,9 +6,10 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::slice;
+use core::str;
 
 use crate::abi::{loader_call, loader_host, loader_text};
-use crate::argument::text_of;
+use crate::argument::bytes_of;
 use crate::error::{Error, Result, Status};
 
 /// How grave a line of the log is: `loader_level` of the header, the numbers of Python's logging.
@@ -198,11 +199,15 @@ impl<'a> Call<'a> {
     }
 
     /// The text of the last failure on this call, of the plugin's own or of a service of the host; empty if
-    /// there was none. Owned by the host, and replaced by the next failure: so it borrows the call.
+    /// there was none; as far as it is UTF-8. Owned by the host, and replaced by the next failure: so it borrows
+    /// the call.
     pub fn error_text(&self) -> &str {
         // SAFETY: the header: a loader_text in a valid call, changed by the host's functions only, and all
         // that call them borrow `self` as mutable.
-        unsafe { text_of(&(*self.raw.as_ptr()).error) }
+        let text = unsafe { bytes_of(&(*self.raw.as_ptr()).error) };
+        // Whoever failed set it, perhaps in C and in Latin-1: so it is not taken for UTF-8 without a look.
+        str::from_utf8(text)
+            .unwrap_or_else(|error| str::from_utf8(&text[..error.valid_up_to()]).unwrap_or(""))
     }
 
     /// Sends one line to the application's log, under the plugin's name; copied.

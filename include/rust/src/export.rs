@@ -25,12 +25,16 @@ macro_rules! markers {
 /// Exports the functions of a contract by their plain names, and its markers.
 ///
 /// After the marker stands a line for each function, with the parameters that follow `call` in the contract's
-/// header: `&str` for `const loader_text *`, `&[u8]` for `const loader_bytes *`, integers, and any type that
+/// header: `&str` for `const loader_text *`, `&[u8]` for `const loader_bytes *`, integers, `bool`, and any type that
 /// implements [`Argument`](crate::Argument). In the same module is a function of that name, which takes
 /// `&mut Call` first and returns [`Result`](crate::Result): an ordinary safe function, which tests can call.
 ///
-/// What the functions receive is owned by the host and borrowed until they return. They may be entered from
-/// several threads at once. An `Err` or a panic is an error of that call, with its text.
+/// The lines must say what the contract's header declares: that one thing the compiler cannot check, and a wrong
+/// line reads what is not there.
+///
+/// What the functions receive is owned by the host and borrowed until they return; a function that keeps it, or
+/// asks for a longer lifetime, does not compile. They may be entered from several threads at once. An `Err` or a
+/// panic is an error of that call, with its text.
 ///
 /// ```
 /// use native_plugin::{Call, Result};
@@ -77,9 +81,20 @@ macro_rules! export_function {
                 // SAFETY: the host calls this function as the contract's header declares it.
                 unsafe {
                     $crate::guard(call, |call: &mut $crate::Call<'_>| -> $crate::Result {
-                        $inner(call, $(<$type as $crate::Argument>::from_raw($parameter)),*)
+                        $(let $parameter = <$type as $crate::Argument>::from_raw($parameter, call);)*
+                        __native_plugin_body(call, $($parameter),*)
                     })
                 }
+            }
+
+            // Apart, and safe: what the macro was given is the plugin's own code, for which nobody vouches.
+            #[inline]
+            fn __native_plugin_body<'call>(
+                call: &mut $crate::Call<'call>,
+                $($parameter: <$type as $crate::Argument>::Lent<'call>),*
+            ) -> $crate::Result {
+                $(let $parameter: $type = $parameter;)*
+                $inner(call, $($parameter),*)
             }
         };
     };

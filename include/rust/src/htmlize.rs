@@ -76,6 +76,14 @@ unsafe impl Send for Post<'_> {}
 unsafe impl Sync for Post<'_> {}
 
 impl<'a> Post<'a> {
+    /// # Safety
+    /// The post and its texts are valid, and not written to, during `'a`.
+    #[inline]
+    pub(crate) unsafe fn lent(raw: *const htmlize_post) -> Self {
+        debug_assert!(!raw.is_null(), "the host passes a post");
+        Post { raw: NonNull::new_unchecked(raw.cast_mut()), lent: PhantomData }
+    }
+
     /// The post's number; 0 if it has none.
     #[inline]
     pub fn id(self) -> i64 {
@@ -121,10 +129,10 @@ impl fmt::Debug for Post<'_> {
 // SAFETY: `const htmlize_post *`, borrowed until the function returns.
 unsafe impl Argument for Post<'_> {
     type Raw = *const htmlize_post;
+    type Lent<'call> = Post<'call>;
     #[inline]
-    unsafe fn from_raw(raw: Self::Raw) -> Self {
-        debug_assert!(!raw.is_null(), "the host passes a post");
-        Post { raw: NonNull::new_unchecked(raw.cast_mut()), lent: PhantomData }
+    unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Post<'call> {
+        Post::lent(raw)
     }
 }
 

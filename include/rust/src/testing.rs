@@ -10,7 +10,6 @@ use core::ptr;
 use core::slice;
 
 use crate::abi::{loader_bytes, loader_call, loader_host, loader_text};
-use crate::argument::Argument;
 use crate::call::{Call, Level, EMPTY_TEXT};
 use crate::catch::guard;
 use crate::error::{Result, Status};
@@ -194,7 +193,7 @@ impl TestPost {
     pub fn lend<R>(&self, body: impl FnOnce(Post<'_>) -> R) -> R {
         let raw = self.to_raw();
         // SAFETY: the post and its texts outlive the body, which cannot keep what it is lent.
-        body(unsafe { Post::from_raw(&raw) })
+        body(unsafe { Post::lent(&raw) })
     }
 }
 
@@ -213,8 +212,12 @@ unsafe extern "C" fn grow(call: *mut loader_call, more: usize) -> c_int {
     let used = written(state);
     match used.checked_add(more) {
         Some(size) if size <= state.max_output => {
-            let mut moved = vec![0; size]; // a new place each time, and no byte more than was asked for
-            moved[..used].copy_from_slice(&state.output[..used]);
+            let mut moved = Vec::new(); // a new place each time, and no byte more than was asked for
+            if moved.try_reserve_exact(size).is_err() {
+                return Status::NO_MEMORY.0;
+            }
+            moved.extend_from_slice(&state.output[..used]);
+            moved.resize(size, 0);
             state.output = moved;
         }
         _ => return Status::NO_MEMORY.0,

@@ -1,7 +1,8 @@
 //! `Call` against a host of real `extern "C"` functions.
 
+use native_plugin::abi::loader_text;
 use native_plugin::testing::Host;
-use native_plugin::{Call, Error, Level, Status};
+use native_plugin::{guard, Call, Error, Level, Status};
 
 /// What is written arrives whole and in order, however often the host has to grow and move its room.
 #[test]
@@ -93,6 +94,24 @@ fn fail_keeps_status_and_text() {
         Err(call.fail(Status::INVALID, "no post 42 – é"))
     });
     assert_eq!((outcome.status, outcome.error.as_str()), (Status::INVALID, "no post 42 – é"));
+}
+
+/// An error text that somebody set in another encoding is read as far as it is UTF-8.
+#[test]
+fn an_error_text_that_is_not_utf8_is_cut() {
+    for (bytes, text) in [(&b"caf\xe9 closed"[..], "caf"), (b"\xff", ""), (b"caf\xc3\xa9", "café")] {
+        let outcome = Host::new().enter(|call| {
+            // SAFETY: the host's own call, and bytes that outlive it.
+            unsafe {
+                (*call).error = loader_text { data: bytes.as_ptr().cast(), size: bytes.len() };
+                guard(call, |call| {
+                    let read = call.error_text().to_owned();
+                    call.write_str(&read)
+                })
+            }
+        });
+        assert_eq!(outcome.text(), text);
+    }
 }
 
 /// Errors made of texts, statuses and other errors reach the host with status and text.

@@ -18,10 +18,15 @@ fn mixed(call: &mut Call<'_>, data: &[u8], byte: u8, offset: i64, name: &str) ->
     write!(call, "{} {byte} {offset} {name}", data.len())
 }
 
+fn choose(call: &mut Call<'_>, flag: bool) -> Result {
+    call.write_str(if flag { "true" } else { "false" })
+}
+
 native_plugin::export! {
     greeter_abi_1_0;
     fn greet(name: &str);
     fn mixed(data: &[u8], byte: u8, offset: i64, name: &str);
+    fn choose(flag: bool);
 }
 
 mod symbols {
@@ -37,6 +42,7 @@ mod symbols {
             offset: i64,
             name: *const loader_text,
         ) -> c_int;
+        pub fn choose(call: *mut loader_call, flag: u8) -> c_int;
     }
 }
 
@@ -74,6 +80,15 @@ fn parameters_of_all_kinds_arrive() {
     // SAFETY: as above.
     let outcome = host.enter(|call| unsafe { symbols::mixed(call, &nothing, 0, 0, &EMPTY_TEXT) });
     assert_eq!(outcome.text(), "0 0 0 ");
+}
+
+/// A byte that C code calls a bool, and is neither 0 nor 1, is true, not undefined behaviour.
+#[test]
+fn a_bool_is_any_byte() {
+    for (byte, text) in [(0, "false"), (1, "true"), (2, "true"), (255, "true")] {
+        // SAFETY: called as the contract declares it.
+        assert_eq!(Host::new().enter(|call| unsafe { symbols::choose(call, byte) }).text(), text);
+    }
 }
 
 /// Both markers of the handshake are symbols.
