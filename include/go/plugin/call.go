@@ -37,7 +37,18 @@ import (
 //
 // Output goes straight into the host's memory. C is entered only to get more room. A failed write returns
 // [NoMemory]; return it, for what is written after it would leave a hole.
-type Call C.loader_call
+//
+// go vet reports a copy of one; a Call that a plugin made itself panics when it is used.
+type Call struct {
+	_ noCopy
+	c C.loader_call
+}
+
+// noCopy is what go vet looks for: a type with these methods is not to be copied. It takes no room.
+type noCopy struct{}
+
+func (*noCopy) Lock()   {}
+func (*noCopy) Unlock() {}
 
 var (
 	_ io.Writer       = (*Call)(nil)
@@ -45,8 +56,13 @@ var (
 	_ io.ByteWriter   = (*Call)(nil)
 )
 
-// native is the call as C knows it.
-func (call *Call) native() *C.loader_call { return (*C.loader_call)(call) }
+// native is the call as C knows it. C would follow the address of a host that is not there.
+func (call *Call) native() *C.loader_call {
+	if call.c.host == nil {
+		panic("plugin: this Call was not made by the host")
+	}
+	return &call.c
+}
 
 // room sees to it that `size` bytes fit at call.next. A negative size counts as a huge one, and fails. It is
 // apart from grow so that it is inlined: most writes find room.
@@ -56,7 +72,7 @@ func (call *Call) room(size int) bool {
 
 // left is the number of bytes that fit at call.next.
 func (call *Call) left() uintptr {
-	return uintptr(unsafe.Pointer(call.limit)) - uintptr(unsafe.Pointer(call.next))
+	return uintptr(unsafe.Pointer(call.c.limit)) - uintptr(unsafe.Pointer(call.c.next))
 }
 
 // grow asks the host for room.
@@ -66,12 +82,12 @@ func (call *Call) grow(size int) bool {
 
 // space is the `size` bytes at call.next, which room has made sure of.
 func (call *Call) space(size int) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(call.next)), size)
+	return unsafe.Slice((*byte)(unsafe.Pointer(call.c.next)), size)
 }
 
 // advance makes the next `size` bytes output.
 func (call *Call) advance(size int) {
-	call.next = (*C.char)(unsafe.Add(unsafe.Pointer(call.next), size))
+	call.c.next = (*C.char)(unsafe.Add(unsafe.Pointer(call.c.next), size))
 }
 
 // Reserve is room for `size` bytes of output, in the host's memory, or nil if the host has none to give (then
@@ -211,7 +227,7 @@ func (call *Call) Err(status int) error {
 }
 
 // failure is the text of the last failure on this call. Borrowed until the next one.
-func (call *Call) failure() Text { return TextAt(unsafe.Pointer(&call.error)) }
+func (call *Call) failure() Text { return TextAt(unsafe.Pointer(&call.c.error)) }
 
 // fail gives the text of a failure to the host, and returns the status to end the call with.
 func (call *Call) fail(status Status, text string) Status {

@@ -18,15 +18,18 @@ import (
 // f runs on the goroutine that was entered, and does not keep the Call.
 func Guard(call unsafe.Pointer, f func(call *Call) error) (status Status) {
 	c := (*Call)(call)
+	ended := false
 	defer func() {
-		if value := recover(); value != nil {
-			status = c.fail(Panicked, panicText(value)+panicPlace())
+		if !ended { // what recover gives does not tell: before Go 1.21, panic(nil) gives nil
+			status = c.fail(Panicked, panicText(recover())+panicPlace())
 		}
 	}()
+	status = OK
 	if err := f(c); err != nil {
-		return c.fail(StatusOf(err), err.Error())
+		status = c.fail(StatusOf(err), err.Error())
 	}
-	return OK
+	ended = true
+	return status
 }
 
 // panicText is what a panic said. fmt survives Error and String methods that panic themselves.

@@ -3,7 +3,12 @@ package plugin_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -197,6 +202,60 @@ func TestPanics(t *testing.T) {
 	host, status := run(t, 0, func(*plugin.Call) error { return selfDestructing{} })
 	if status != plugin.Panicked || !strings.HasPrefix(host.Error(), "again (plugin_test.go:") {
 		t.Errorf("an error whose text panics: status %d, %q", status, host.Error())
+	}
+}
+
+// A panic with nil, as modules of Go before 1.21 have it, is a panic all the same.
+func TestPanicWithNil(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	host, status := run(t, 10, func(call *plugin.Call) error { call.WriteString("half"); panic(nil) })
+	if status != plugin.Panicked || !strings.HasPrefix(host.Error(), "<nil> (plugin_test.go:") {
+		t.Errorf("status %d, %q", status, host.Error())
+	}
+}
+
+// A Call that the plugin made itself ends in a panic, never in C.
+func TestCallOfOnesOwn(t *testing.T) {
+	uses := map[string]func(call *plugin.Call){
+		"Write":     func(call *plugin.Call) { call.WriteString("pie") },
+		"Reserve":   func(call *plugin.Call) { call.Reserve(1) },
+		"Log":       func(call *plugin.Call) { call.Log(plugin.LogInfo, "pie") },
+		"Cancelled": func(call *plugin.Call) { call.Cancelled() },
+		"Service":   func(call *plugin.Call) { call.Service("htmlize.posts/1") },
+	}
+	for name, use := range uses {
+		for _, made := range []*plugin.Call{nil, {}} {
+			host, status := run(t, 0, func(*plugin.Call) error { use(made); return nil })
+			if status != plugin.Panicked || host.Error() == "" {
+				t.Errorf("%s: status %d, %q", name, status, host.Error())
+			}
+		}
+	}
+}
+
+// go vet tells of a copied Call.
+func TestCallsAreNotCopied(t *testing.T) {
+	if _, locks := any(new(plugin.Call)).(sync.Locker); locks {
+		t.Error("a Call has the methods of a lock itself")
+	}
+	file := filepath.Join(t.TempDir(), "copies.go")
+	text := "package main\n\nimport \"native-plugin.example/plugin\"\n\n" +
+		"func keep(call *plugin.Call) { kept := *call; _ = kept.Cancelled() }\n\nfunc main() { keep(nil) }\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command("go", "vet", file).CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "assignment copies lock value") {
+		t.Errorf("go vet says nothing of it: %v, %s", err, said)
+	}
+}
+
+// Texts and bytes are no keys of maps, which would keep what they borrow.
+func TestTextsAreNotComparable(t *testing.T) {
+	for _, value := range []any{plugin.Text{}, plugin.Bytes{}} {
+		if reflect.TypeOf(value).Comparable() {
+			t.Errorf("%T can be compared", value)
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ import "unsafe"
 //
 // Thread: may be read by any goroutine while the call lasts.
 type Text struct {
+	_    [0]func() // no ==, and no key of a map: both would compare addresses, and a key is kept
 	data *byte
 	size int
 }
@@ -41,6 +42,7 @@ func (t Text) Borrow() string { return unsafe.String(t.data, t.size) }
 
 // Bytes are raw bytes that the host lends. As for [Text]: a view, valid until the exported function returns.
 type Bytes struct {
+	_    [0]func() // as in Text
 	data *byte
 	size int
 }
