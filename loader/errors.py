@@ -6,7 +6,7 @@ fields are there for programs, ``str()`` puts them together for people. All of t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 __all__ = [
     "CallCancelled",
@@ -43,6 +43,12 @@ class LoaderError(Exception):
     #: Exit code of the commands for this kind of error (2 usage, 3 not found, 4 incompatible, 5 untrusted,
     #: 6 plugin failed).
     exit_code = 1
+    path: str | None = None
+    plugin: str | None = None
+    function: str | None = None
+    expected: str | None = None
+    found: str | None = None
+    cure: str | None = None
 
     def __init__(
         self,
@@ -76,12 +82,12 @@ class LoaderError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # BaseException would call the class with self.args alone and lose the keyword fields.
-        return (_rebuild, (type(self), self.__dict__.copy()))
+        return (_rebuild, (type(self), {"what": self.what, **self.__dict__}))
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for ``--json``: kind, message and whatever is known."""
-        fields = {name: value for name, value in self.__dict__.items() if value is not None}
-        return {**fields, "error": type(self).__name__, "message": str(self)}
+        fields = {name: value for name, value in self.__dict__.items() if value is not None and name != "where"}
+        return {"what": self.what, **fields, "error": type(self).__name__, "message": str(self)}
 
 
 def _rebuild(kind: type[LoaderError], fields: dict[str, Any]) -> LoaderError:
@@ -165,16 +171,39 @@ class TextError(LoaderError, ValueError):
 class PluginError(LoaderError):
     """A plugin's function returned an error, or wrote what it must not.
 
-    `status` is the number that it returned, `message` its own text ("" if it gave none). If the failure
-    began in a service of the host, that exception is the cause (``__cause__``).
+    `status` is the number that it returned, `message` its own text ("" if it gave none), `where` the place in a
+    document, or None. If the failure began in a service of the host, that exception is the cause (``__cause__``).
     """
 
     exit_code = 6
+    where: str | None = None
+    _WORDS: Final = {
+        1: "failed",
+        2: "ran out of memory or room for its output",
+        3: "refused an argument",
+        4: "stopped because it was cancelled",
+        5: "stopped because its deadline had passed",
+        6: "panicked",
+        7: "threw an exception",
+    }
 
     def __init__(self, what: str, *, status: int = 1, message: str = "", **fields: Any) -> None:
         super().__init__(what, **fields)
         self.status = status
         self.message = message
+
+    def __getattr__(self, name: str) -> Any:
+        """`what` of a call that failed: put together where it is asked for, since most programs do not ask."""
+        if name != "what":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+        words = self._WORDS.get(self.status, f"returned the unknown status {self.status}")
+        what = f"plugin {self.plugin} {words}"
+        if self.function is not None:
+            what += f" in {self.function}"
+        if self.where is not None:
+            what += f" {self.where}"
+        self.what = f"{what}: {self.message}" if self.message else what
+        return self.what
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values; the plugin's own text is `plugin_message`."""

@@ -107,15 +107,6 @@ def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
 
 # ---- What comes back from plugins --------------------------------------------------------------------------
 
-_STATUS_TEXT = {
-    1: "failed",
-    2: "ran out of memory or room for its output",
-    3: "refused an argument",
-    4: "stopped because it was cancelled",
-    5: "stopped because its deadline had passed",
-    6: "panicked",
-    7: "threw an exception",
-}
 _STATUS_ERROR: dict[int, type[PluginError]] = {4: CallCancelled, 5: DeadlineExceeded}
 
 
@@ -139,17 +130,14 @@ def _call_failed(
             plugin=name,
             cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
         )
-    what = f"plugin {name} " + _STATUS_TEXT.get(status, f"returned the unknown status {status}")
-    if function is not None:
-        what += f" in {function}"
+    kind = _STATUS_ERROR.get(status, PluginError)
+    error = kind.__new__(kind, message)
+    # All that __init__ would set, and `what` when it is asked for: an error is the way of some plugins to answer.
+    error.__dict__ = {"path": path, "plugin": name, "function": function, "status": status, "message": message}
     if where is not None:
-        what += f" {where}"
-    if message:
-        what += f": {message}"
-    error = _STATUS_ERROR.get(status, PluginError)(
-        what, status=status, message=message, plugin=name, function=function, path=path
-    )
-    error.__cause__ = cause
+        error.where = where
+    if cause is not None:
+        error.__cause__ = cause
     return error
 
 
