@@ -113,14 +113,23 @@ const _: () = {
 macro_rules! sized_field {
     ($pointer:expr, $type:ty, $field:ident) => {{
         let pointer: *const $type = $pointer;
-        let field = ::core::ptr::addr_of!((*pointer).$field);
-        let end = ::core::mem::offset_of!($type, $field) + $crate::abi::pointee_size(field);
+        let start = ::core::mem::offset_of!($type, $field);
+        // The closure only says what type the field is of: a pointer to one that is not there is not to be made.
+        let field = $crate::abi::field_at(pointer, start, |whole| ::core::ptr::addr_of!((*whole).$field));
+        let end = start + $crate::abi::pointee_size(field);
         if ::core::ptr::addr_of!((*pointer).size).read() >= end {
             Some(field.read())
         } else {
             None
         }
     }};
+}
+
+/// The address `start` bytes into `whole`, perhaps past its end. For [`sized_field!`](crate::sized_field).
+#[doc(hidden)]
+#[inline]
+pub fn field_at<T, F>(whole: *const T, start: usize, _: impl FnOnce(*const T) -> *const F) -> *const F {
+    whole.cast::<u8>().wrapping_add(start).cast()
 }
 
 /// The size of what a pointer of this type points to; it is not read. For

@@ -244,3 +244,8 @@ fn f() {
     let mut kept = None;
     native_plugin::testing::TestPost::default().lend(|post| kept = Some(post));
 }
+
+//# a_field_without_unsafe: is unsafe and requires unsafe
+fn f(post: *const native_plugin::htmlize::htmlize_post) -> Option<i64> {
+    native_plugin::sized_field!(post, native_plugin::htmlize::htmlize_post, id)
+}
