@@ -39,7 +39,7 @@ ffibuilder.set_source(
     #include "loader/plugin.h"
     #include "library/library.h"
     """,
-    sources=["loader/_core/library/library.c", "loader/_core/library/library_sealed.c", "loader/_core/library/library_loaded.c"],
+    sources=[f"loader/_core/library/library{part}.c" for part in ("", "_sealed", "_loaded")],
     include_dirs=["include", "loader/_core"],
     libraries=[],
 )

@@ -1,9 +1,9 @@
-"""Image -> Closure: everything that the dynamic linker would bring along with a file, by its own rules; nothing is run.
+"""Image -> Closure: all that the dynamic linker would bring along with a file, by its own rules; nothing is run.
 
-The one resolver: `loader doctor` and `inspect` tell what it finds, policies judge it, and library/ opens it. search.py
-has the places for one name; here are the order (breadth first), names that are known already, who hands down what, and
-the libraries that stand in for others (DT_AUXILIARY, DT_FILTER). For ELF on this machine, glibc or musl; and for a DLL,
-what lies beside it.
+The one resolver: `loader doctor` and `inspect` tell what it finds, policies judge it, and library/ opens it.
+search.py has the places for one name; here are the order (breadth first), names that are known already, who hands
+down what, and the libraries that stand in for others (DT_AUXILIARY, DT_FILTER). For ELF on this machine, glibc or
+musl; and for a DLL, what lies beside it.
 """
 
 from __future__ import annotations

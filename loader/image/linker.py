@@ -1,7 +1,8 @@
 """The dynamic linker of this process: which one it is, and what only itself can tell about its search.
 
 glibc's replaces tokens and looks into subfolders for better CPUs, both as it was built and as the CPU is. It says so
-when it is asked (LD_DEBUG), which takes a millisecond: only where a file has such tokens, or a folder such subfolders.
+when it is asked (LD_DEBUG), which takes a millisecond: only where a file has such tokens, or a folder such
+subfolders.
 """
 
 from __future__ import annotations

@@ -12,14 +12,14 @@ from loader._core._ffi import ffi, lib
 
 __all__ = ["brought", "conflicts", "loaded_as", "note"]
 
-#: Names (paths, and what libraries call themselves) of what was brought, with its SHA-256; and what the linker calls it.
+#: What was brought: SHA-256 by name (a path, or what it calls itself); and the paths under which the linker has it.
 _names: dict[str, str] = {}
 _paths: set[str] = set()
 _ROOM = 4096
 
 
 def loaded_as(name: str) -> str | None:
-    """What the dynamic linker calls the library of the application's own that serves for `name`; None: there is none."""
+    """What the dynamic linker calls the application's own library that serves for `name`; None: there is none."""
     found = ffi.new("char[]", _ROOM)
     wanted = os.fsencode(name)
     number = 0
@@ -32,7 +32,7 @@ def loaded_as(name: str) -> str | None:
 
 
 def note(path: str, names: tuple[str | None, ...], digest: str) -> None:
-    """Remembers a library that is brought along: what the linker calls it, and the names that it could be taken for."""
+    """Remembers a library that is brought along: the linker's name for it, and those that it could be taken for."""
     _paths.add(path)
     for name in names:
         if name:

@@ -1,9 +1,9 @@
-"""Where the dynamic linker of this machine looks for a library that an ELF file needs, in its order. Nothing is loaded.
+"""Where the dynamic linker of this machine looks for a library that an ELF file needs, in its order.
 
-glibc (ld.so(8)): a name with a slash is a path; else DT_RPATH of the file, if it has no DT_RUNPATH, and of what needed
-it; LD_LIBRARY_PATH as it was when the process started; DT_RUNPATH; the cache /etc/ld.so.cache; the default folders; in
-each folder first its subfolders for better CPUs. musl: LD_LIBRARY_PATH, either of the two and those of what needed it,
-its own folders. A file for another machine is passed over. closure.py puts the places together.
+glibc (ld.so(8)): a name with a slash is a path; else DT_RPATH of the file, if it has no DT_RUNPATH, and of what
+needed it; LD_LIBRARY_PATH as it was when the process started; DT_RUNPATH; the cache /etc/ld.so.cache; the default
+folders; in each folder first its subfolders for better CPUs. musl: LD_LIBRARY_PATH, either of the two and those of
+what needed it, its own folders. A file for another machine is passed over. closure.py puts the places together.
 """
 
 from __future__ import annotations
@@ -92,10 +92,7 @@ def places(name: str, image: Image, inherited: tuple[Place, ...]) -> Iterator[Pl
 
 def handed_down(image: Image, inherited: tuple[Place, ...]) -> tuple[Place, ...]:
     """The folders that serve what `image` needs, and what that needs in turn: its DT_RPATH, and what it inherits."""
-    if here_is_musl():
-        own = image.runpath or image.rpath
-    else:
-        own = () if image.runpath else image.rpath
+    own = image.rpath if not image.runpath else image.runpath if here_is_musl() else ()
     return (*_expanded(own, image), *inherited)
 
 
@@ -105,15 +102,15 @@ def expand(text: str, image: Image) -> Place:
 
     def value(match: re.Match[str]) -> str:
         nonlocal beside, doubt
-        token = match[1] or match[2]
-        if token == "ORIGIN":
+        name = match[1] or match[2]
+        if name == "ORIGIN":
             beside = True
             return os.path.dirname(image.path)  # links not replaced: as the dynamic linker does it
         told = None if here_is_musl() else answers()
         if told is None:
             doubt = f"{match[0]} in {text!r}, which only the dynamic linker knows"
             return match[0]
-        return told.lib if token == "LIB" else told.platform
+        return told.lib if name == "LIB" else told.platform
 
     replaced = _TOKEN.sub(value, text) if "$" in text else text
     if "$" in replaced and doubt is None:
@@ -156,8 +153,8 @@ def lies_beside(name: str, image: Image) -> bool:
 
 
 def look(path: str, image: Image) -> str:
-    """What the linker makes of a path: "absent", "other" (for another machine: it looks on), "broken" (it gives up) or
-    "fits".
+    """What the linker makes of a path: it "fits", is "absent", "other" (for another machine: it looks on) or "broken":
+    it gives up.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -215,7 +212,7 @@ def _from_here(path: str, what: str, *, beside: bool = False) -> Place:
 
 
 def _subfolders(folder: str) -> tuple[str, ...]:
-    """The subfolders for better CPUs of a folder, best first, and last "" for itself; "?" for one that nobody knows."""
+    """A folder's subfolders for better CPUs, best first, and last "" for itself; "?" for one that nobody knows."""
     if here_is_musl():
         return ("",)
     old = _OLD_SUBFOLDERS if glibc() < (2, 37) else ()

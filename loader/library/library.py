@@ -16,7 +16,6 @@ gdb finds it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from loader._core._call import Owner
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
 from loader.image.loaded import conflicts, note
+from loader.library.refusal import explain
 from loader.library.sealed import open_checked, open_together
 from loader.trust.identity import plugin_name
 
@@ -204,7 +204,7 @@ def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] 
         if not opened.open:
             del _opened[key]
     if refusal is not None:
-        raise _explain(image, refusal)
+        raise explain(image, refusal)
     if image.soname:  # by which the linker would find it for somebody else
         note(os.fsdecode(ffi.string(opened.path)), (image.soname,), image.digest)
     return library
@@ -215,156 +215,72 @@ def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] 
 
 def _open_resolved(resolved: Resolved, owner: Owner, *, one_go: bool) -> Library:
     """The library of a plugin and what it brings along: the one that is open, or a new one."""
+    from loader.library.identity import identities  # noqa: PLC0415 - most plugins come alone
+
     image = resolved.closure.image
-    keys = _keys(resolved)
-    if not (resolved.sealed or resolved.by_path):
-        keys[image.path] = image.digest
+    keys = identities(resolved)
     known = _known(keys[image.path])
     if known is not None:
         return known
-    for each in (image, *(member.image for member in resolved.sealed if _known(keys[member.path]) is None)):
-        if each.go:
+    for each in (image, *resolved.sealed):
+        if each.go and _known(keys[each.path]) is None:
             _look_for_go(each, refuse=one_go)
     if image.machine.format == "pe":
         return _open_in_turn(resolved, owner, keys)
-    if resolved.sealed or resolved.pinned:
-        return _open_together(resolved, owner, keys)
-    library = _open(image, owner, keys[image.path])
-    _note_by_path(resolved)
+    together = resolved.sealed or resolved.pinned
+    library = _open_together(resolved, owner, keys) if together else _open(image, owner, keys[image.path])
+    for each in resolved.by_path:
+        note(each.path, (each.path, each.soname), each.digest)
     return library
 
 
 def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
     """Opens copies that name each other."""
-    from loader.library.pinned import pinned  # noqa: PLC0415 - most plugins come alone
+    from loader.library.pinned import pinned, targets  # noqa: PLC0415 - as above
 
     image = resolved.closure.image
-    known = {member.path: _known(keys[member.path]) for member in resolved.sealed}
-    new = [image, *(member.image for member in resolved.sealed if known[member.path] is None)]
-    copies = {ffi.new(_OPENED): each for each in new}
+    known = {each.path: _known(keys[each.path]) for each in resolved.sealed}
+    there = {path: copy for path, each in known.items() if each is not None and (copy := _copy_of(each, keys[path]))}
+    copies = {ffi.new(_OPENED): each for each in (image, *resolved.sealed) if each.path not in there}
     made = {each.path: Library(each.without_bytes(), opened) for opened, each in copies.items()}
-    along = tuple(known[member.path] or made[member.path] for member in resolved.sealed)
-    library = made[image.path] = replace(made[image.path], neighbours=along)
+    along = tuple(made.get(path) or each for path, each in known.items())
+    neighbours = tuple(each for each in along if each is not None)
+    library = made[image.path] = replace(made[image.path], neighbours=neighbours)
     _opened.update((keys[path], each) for path, each in made.items())
     try:
-        there = {path: _copies[keys[path]] for path, each in known.items() if each is not None}
-        refusal = open_together(
-            copies, owner, lambda each, paths: pinned(each, _targets(resolved, each, paths)), there
-        )
+        paths = open_together(copies, owner, lambda each, paths: pinned(each, targets(resolved, each, paths)), there)
     finally:
         for path, each in made.items():
             if not each.opened.open:
                 del _opened[keys[path]]
-    if isinstance(refusal, str):
-        raise _explain(image, refusal)
+    if isinstance(paths, str):
+        raise explain(image, paths)
     for path, each in made.items():
-        _copies[keys[path]] = refusal[path]
-        names = [member.name for member in resolved.sealed if member.path == path]
-        note(os.fsdecode(refusal[path]), (path, each.image.soname, *names), each.image.digest)
-    _note_by_path(resolved)
+        _copies[keys[path]] = paths[path]
+        note(os.fsdecode(paths[path]), (path, each.image.soname), each.image.digest)
     return library
 
 
-def _note_by_path(resolved: Resolved) -> None:
-    for member in resolved.by_path:
-        note(member.path, (member.path, member.name, member.image.soname), member.image.digest)
-
-
-def _targets(resolved: Resolved, image: Image, paths: dict[str, bytes]) -> dict[str, bytes | None]:
-    """What each needed name of a copy is replaced by."""
-    targets: dict[str, bytes | None] = {}
-    for raw, member, _ in resolved.closure.edges.get(image.path, ()):
-        path = resolved.closure.image.path if member is None else member.path
-        if member is not None and member.resident and "$" not in raw:
-            continue  # the linker has it, by this name
-        if path is not None:
-            targets[raw] = paths.get(path) or os.fsencode(path)
-        elif member is not None and member.kind == "auxiliary":
-            targets[raw] = None
-    return targets
-
-
-def _keys(resolved: Resolved) -> dict[str, str]:
-    """What tells one library from another, by the path of each copy: its bytes, and all that they bring along."""
-    closure = resolved.closure
-    sealed = {member.path for member in resolved.sealed}
-    images = {member.path: member.image for member in (*resolved.sealed, *resolved.by_path)}
-    images[closure.image.path] = closure.image
-    keys = {}
-    for begin in (closure.image.path, *sealed):
-        parts = hashlib.sha256()
-        waiting = [begin]
-        for path in waiting:
-            for raw, member, _ in closure.edges.get(path, ()):
-                found = closure.image.path if member is None else member.path
-                image = images.get(found)
-                told = found if image is None else image.digest
-                how = "copy" if found in sealed or member is None else "path"
-                parts.update(f"{raw}\0{how}\0{told}\0".encode("utf-8", "surrogateescape"))
-                if image is not None and found not in waiting:
-                    waiting.append(found)
-            parts.update(b"\0")
-        keys[begin] = f"{images[begin].digest} with {parts.hexdigest()}"
-    return keys
+def _copy_of(library: Library, key: str) -> bytes:
+    """The path of a library's copy; empty if it is not known."""
+    path: bytes = _copies.get(key) or ffi.string(library.opened.path)
+    return path
 
 
 def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
-    """For Windows, which finds a DLL among those that are loaded by its file's name: those that need none come first."""
+    """For Windows, which finds a DLL among those that are loaded by its file's name: what needs none comes first."""
     image = resolved.closure.image
     along = []
-    for member in reversed(resolved.sealed):
-        name = os.path.basename(member.path).lower()
-        if conflicts(name, digest=member.image.digest):
+    for each in reversed(resolved.sealed):
+        name = os.path.basename(each.path).lower()
+        if conflicts(name, digest=each.digest):
             raise LibraryError(
-                f"needs {member.name} from beside it, but another library of that name is loaded",
+                f"needs {os.path.basename(each.path)} from beside it, but another library of that name is loaded",
                 path=image.path,
-                expected=f"{member.path}, SHA-256 {member.image.digest}",
+                expected=f"{each.path}, SHA-256 {each.digest}",
                 found="one with other contents",
                 cure="Give the library a name of its own, or link it into the plugin",
             )
-        known = _known(keys[member.path])
-        along.append(known or _open(member.image, owner_of(member.image), keys[member.path]))
-        note(member.path, (name,), member.image.digest)
+        along.append(_known(keys[each.path]) or _open(each, owner_of(each), keys[each.path]))
+        note(each.path, (name,), each.digest)
     return _open(image, owner, keys[image.path], tuple(along))
-
-
-def _explain(image: Image, text: str) -> LibraryError:
-    """The dynamic linker's text, with who needs what and what to do."""
-    if "cannot open shared object file" in text:
-        missing = text.split(":", 1)[0]
-        return LibraryError(
-            f"needs the library {missing}, which is not found",
-            path=image.path,
-            found=text,
-            cure=f"Install {missing}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
-        )
-    if "undefined symbol" in text:
-        return LibraryError(
-            "needs a symbol that no library has",
-            path=image.path,
-            found=text,
-            cure="Link it with the library that defines the symbol; -Wl,--no-undefined tells when building",
-        )
-    if "version `" in text and "not found" in text:
-        return LibraryError(
-            "needs a newer system library than this machine has",
-            path=image.path,
-            found=text,
-            cure="Build it on an older system, or update this one",
-        )
-    for code, what, cure in _WINDOWS:
-        if text.startswith(f"Windows error {code}"):
-            return LibraryError(what, path=image.path, expected=_needs(image), found=text, cure=cure)
-    return LibraryError("could not be loaded", path=image.path, found=text)
-
-
-#: Windows does not say which library or function it looked for in vain.
-_WINDOWS = (
-    (126, "needs a library that is not found", "Put the one that is missing beside the plugin, or install it"),
-    (127, "needs a function that a library does not have", "Update that library, or build against an older one"),
-    (1114, "its own code failed when it was loaded", "Ask its author: a constructor or DllMain gave up"),
-)
-
-
-def _needs(image: Image) -> str:
-    return f"what it needs: {', '.join(image.needed) or 'no library'}"

@@ -3,13 +3,14 @@
 A copy runs from memory, where $ORIGIN means nothing, and two libraries of one name are one to the dynamic linker. So
 where a plugin brings libraries along, the copies name each other by path: the linker searches for nothing that was
 found here already, and each plugin gets its own. What is changed is the dynamic table (DT_NEEDED, DT_FILTER,
-DT_AUXILIARY, DT_STRTAB, DT_STRSZ), the file names of needed versions, and the header; the longer names and the program
-headers, one more than before, are put behind everything else, in a segment of their own. All that was there stays
-where it was, so that debuggers and crash reports go by the file's own offsets.
+DT_AUXILIARY, DT_STRTAB, DT_STRSZ), the file names of needed versions, and the header; the longer names and the
+program headers, one more than before, are put behind everything else, in a segment of their own. All that was there
+stays where it was, so that debuggers and crash reports go by the file's own offsets.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import TYPE_CHECKING, Final
 
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loader.image import Image
+    from loader.trust.members import Resolved
 
-__all__ = ["pinned"]
+__all__ = ["pinned", "targets"]
 
 PT_PHDR: Final = 6
 DT_DEBUG: Final = 21  # means nothing in a library
@@ -41,6 +43,20 @@ _PAGE: Final = 4096
 _READ: Final = 4
 #: Program headers of 64 and 32 bits: struct format, and where flags, offset, address, sizes and alignment stand.
 _HEADERS: Final = {64: "IIQQQQQQ", 32: "IIIIIIII"}
+
+
+def targets(resolved: Resolved, image: Image, paths: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    """What each needed name of a copy is replaced by; `paths`: of the copies, by the paths of their files."""
+    found: dict[str, bytes | None] = {}
+    for name, member, _ in resolved.closure.edges.get(image.path, ()):
+        path = resolved.closure.image.path if member is None else member.path
+        if member is not None and member.resident and "$" not in name:
+            continue  # the linker has it, by this name
+        if path is not None:
+            found[name] = paths.get(path) or os.fsencode(path)
+        elif member is not None and member.kind == "auxiliary":
+            found[name] = None
+    return found
 
 
 def pinned(image: Image, targets: Mapping[str, bytes | None]) -> bytes:
@@ -52,6 +68,8 @@ def pinned(image: Image, targets: Mapping[str, bytes | None]) -> bytes:
 
     Raises LibraryError for a file that cannot be changed in this way.
     """
+    if not targets:
+        return image.data
     try:
         return _Copy(image).with_needs(targets)
     except (struct.error, IndexError, ValueError) as error:

@@ -52,7 +52,7 @@ def open_checked(image: Image, owner: Owner, opened: Any) -> str | None:
         if error:
             raise _failure(image, opened, error)
     else:
-        path = _private(image, opened)
+        path = _private(image)
         _write(image, path, image.data, opened)
         loading(owner, _open, path, opened)
     if opened.open:
@@ -67,7 +67,10 @@ def _failure(image: Image, opened: Any, error: int) -> LibraryError:
 
 
 def open_together(
-    copies: dict[Any, Image], owner: Owner, contents: Callable[[Image, dict[str, bytes]], bytes], known: dict[str, bytes]
+    copies: dict[Any, Image],
+    owner: Owner,
+    contents: Callable[[Image, dict[str, bytes]], bytes],
+    known: dict[str, bytes],
 ) -> str | dict[str, bytes]:
     """Opens the first of several libraries, which need each other: the dynamic linker opens the others for it.
 
@@ -91,11 +94,12 @@ def open_together(
                 reserved.append(opened)
                 paths[image.path] = ffi.string(opened.path)
             else:
-                paths[image.path] = _private(image, opened)
+                paths[image.path] = _private(image)
         for opened, image in copies.items():
             data = contents(image, paths)
-            error = lib.library_seal(data, len(data), opened) if _MEMORY else _write(image, paths[image.path], data, opened)
-            if error:
+            if not _MEMORY:
+                _write(image, paths[image.path], data, opened)
+            elif error := lib.library_seal(data, len(data), opened):
                 raise _failure(image, opened, error)
         first, *others = copies.items()
         loading(owner, _open, paths[first[1].path], first[0])
@@ -104,7 +108,7 @@ def open_together(
             for image in copies.values():
                 said = said.replace(os.fsdecode(paths[image.path]), image.path)
             return said
-        for opened, image in others:  # they are open, but for what the linker did not reach: these only get their handles
+        for opened, image in others:  # the linker has opened them: this only gets their handles
             _open(paths[image.path], opened)
         return paths
     finally:
@@ -112,7 +116,7 @@ def open_together(
             lib.library_settle(opened)
 
 
-def _private(image: Image, opened: Any) -> bytes:
+def _private(image: Image) -> bytes:
     """A new path for a private copy of an image, in a folder of its own."""
     global _folder  # noqa: PLW0603 - one folder a process
     if _folder is None or not os.path.isdir(_folder):
@@ -131,7 +135,7 @@ def _not_written(image: Image, error: OSError) -> LibraryError:
     return LibraryError("its checked copy could not be written", path=image.path, found=str(error))
 
 
-def _write(image: Image, path: bytes, data: bytes, opened: Any) -> int:
+def _write(image: Image, path: bytes, data: bytes, opened: Any) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         with open(os.open(path, flags, 0o700), "wb") as file:
@@ -140,7 +144,6 @@ def _write(image: Image, path: bytes, data: bytes, opened: Any) -> int:
     except OSError as error:
         raise _not_written(image, error) from error
     opened.device, opened.inode = status.st_dev & _LONG, status.st_ino & _LONG
-    return 0
 
 
 def _own_folder() -> str:

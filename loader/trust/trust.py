@@ -83,7 +83,7 @@ def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
 
 
 def _comes_alone(image: Image) -> bool:
-    """Whether the dynamic linker finds what a file needs as well from the file's copy, and nothing stands in its way."""
+    """Whether the dynamic linker finds what a file needs from the file's copy too, and nothing stands in its way."""
     if image.machine.format != "elf":
         return image.machine.format != "pe"
     if image.rpath or image.runpath or image.filters or image.auxiliaries:
@@ -109,9 +109,8 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
             else "Set LD_LIBRARY_PATH to absolute folders, without an empty one, before the process starts",
         )
     for member in resolved.closure.members:
-        if member.kind == "auxiliary":
-            if member.error is None or not strict:
-                continue  # it may be absent
+        if member.kind == "auxiliary" and (member.error is None or not strict):
+            continue  # it may be absent
         if member.error is not None:
             what = f"needs the library {member.name}, which cannot be read"
             raise LibraryError(what, path=member.needed_by, found=str(member.error), cure=member.error.cure)
@@ -122,11 +121,10 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
                 path=image.path,
                 cure=f"Install {member.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
             )
-    for member in (*resolved.sealed, *resolved.by_path):
-        if member.image is not None and not asks_nothing(policy):
-            check_image(member.image, policy, needed_by=image)
-            if strict and member in resolved.by_path:  # nobody else may put another one there until it is opened
-                _hold(member.image, Policy(permissions=True))
+    for each in (*resolved.sealed, *resolved.by_path) if not asks_nothing(policy) else ():
+        check_image(each, policy, needed_by=image)
+        if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
+            _hold(each, Policy(permissions=True))
     return resolved
 
 
