@@ -13,7 +13,7 @@ from loader._core._ffi import ffi, lib
 __all__ = ["brought", "conflicts", "loaded_as", "note"]
 
 #: What was brought: SHA-256 by name (a path, or what it calls itself); and the paths under which the linker has it.
-_names: dict[str, str] = {}
+_names: dict[str, set[str]] = {}
 _paths: set[str] = set()
 _ROOM = 4096
 
@@ -36,7 +36,7 @@ def note(path: str, names: tuple[str | None, ...], digest: str) -> None:
     _paths.add(path)
     for name in names:
         if name:
-            _names[name] = digest
+            _names.setdefault(name, set()).add(digest)
 
 
 def brought(names: tuple[str, ...]) -> bool:
@@ -46,4 +46,4 @@ def brought(names: tuple[str, ...]) -> bool:
 
 def conflicts(*names: str | None, digest: str) -> bool:
     """Whether a library of one of these names was brought along that has other contents."""
-    return any(_names.get(name, digest) != digest for name in names if name)
+    return any(_names.get(name, set()) - {digest} for name in names if name)

@@ -153,7 +153,7 @@ def lies_beside(name: str, image: Image) -> bool:
 
 
 def look(path: str, image: Image) -> str:
-    """What the linker makes of a path: it "fits", is "absent", "other" (for another machine: it looks on) or "broken":
+    """What the linker makes of a path: "fits", "absent", "other" (for another machine: it looks on) or "broken":
     it gives up.
     """
     try:

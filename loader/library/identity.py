@@ -13,7 +13,7 @@ __all__ = ["identities"]
 
 
 def identities(resolved: Resolved) -> dict[str, str]:
-    """By path, for a plugin and each library that is opened from a copy for it: the digest alone if nothing comes along.
+    """By path, for a plugin and each library that is copied for it: the digest alone if nothing comes along.
 
     What is needed counts by the name under which it is needed and the bytes that are found; the system's own by their
     paths, because a process keeps those that it has.

@@ -36,9 +36,9 @@ __all__ = ["Resolved", "resolve"]
 class Resolved:
     """What comes along with a plugin.
 
-    `sealed` are opened from copies, `by_path` by the linker; neither holds the system's own, nor what the process has
-    already. `pinned`: the plugin's copy is told where each of the system's is, because it names folders where somebody
-    might put another one meanwhile.
+    `sealed` are opened from copies, `by_path` by the linker; neither holds the system's own, nor what the process
+    has already. `pinned`: the plugin's copy is told where each of the system's is, because it names folders where
+    somebody might put another one meanwhile.
     """
 
     closure: Closure
