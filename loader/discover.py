@@ -27,11 +27,13 @@ class Place:
     """A file that may be a plugin, or why there is none.
 
     `source` says what led to it: "folder plugins", "environment variable APP_PLUGINS", "entry point x of g".
+    `listed`: nobody named the file, a folder was searched; it may be a library that a plugin there needs.
     """
 
     path: str
     source: str
     error: LoaderError | None = None
+    listed: bool = False
 
 
 def find(
@@ -81,7 +83,7 @@ def _at(path: str, source: str) -> Iterator[Place]:
         return
     for name in names:
         if name.endswith(SUFFIXES) and not name.startswith("."):
-            yield Place(os.path.join(path, name), source or f"folder {path}")
+            yield Place(os.path.join(path, name), source or f"folder {path}", listed=True)
 
 
 def _nothing(path: str, source: str) -> PluginNotFound:

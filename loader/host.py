@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
-from loader.errors import LoaderError
-from loader.load import check_kinds, load
+from loader.errors import HandshakeError, LoaderError
+from loader.load import Needs, check_kinds, load
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import DEFAULT_POLICY
@@ -166,15 +166,23 @@ class Host:
         """Loads all that :func:`loader.discover` finds, in its order.
 
         With `lazy` each is opened at its first use; see :meth:`load`. A file that fails is noted in
-        :attr:`failures` and does not stop the others, unless the host is strict.
+        :attr:`failures` and does not stop the others, unless the host is strict. A library in a searched folder that
+        one of its plugins needs is passed over (with `lazy`, which reads no file that it need not, if its name begins
+        with "lib").
         """
         loaded = []
-        for place in find(paths, entry_points=entry_points, environment=environment):
+        places = find(paths, entry_points=entry_points, environment=environment)
+        needs = Needs(places)
+        for place in places:
             try:
                 if place.error is not None:
                     raise place.error
+                if lazy and os.path.basename(place.path).startswith("lib") and needs.who(place):
+                    continue
                 loaded.append(self.load(place.path, claims=claims, lazy=lazy))
             except LoaderError as error:
+                if isinstance(error, HandshakeError) and error.path == place.path and needs.who(place):
+                    continue
                 if self.strict:
                     raise
                 self.failures.append(error)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loader.contract import Contract
-from loader.discover import find
+from loader.discover import Place, find
 from loader.errors import LibraryError, LoaderError
 from loader.image import Image, read_image
 from loader.library import open_library, owner_of
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, Policy, asks_for_steps, asks_nothing, trust
-from loader.trust.handshake import Candidate, shake_hands
+from loader.trust.handshake import Candidate, markers, shake_hands
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from loader._core._call import Services
     from loader.trust.quarantine import Quarantine
 
-__all__ = ["Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
+__all__ = ["Found", "Needs", "check_kinds", "discover", "load", "read_plugin", "reopen"]
 
 
 def check_kinds(contract: object, policy: object) -> None:
@@ -125,6 +125,7 @@ class Found:
 
     `error` says why it cannot be loaded, or is None. `image` is None if the file could not be read at all;
     `candidate` is None if no contract was given or the handshake failed. `source` says what led to the file.
+    `needed_by` is the plugin that brings the file along: a library in a plugin folder, which is no failure.
     """
 
     path: str
@@ -132,6 +133,7 @@ class Found:
     image: Image | None = None
     candidate: Candidate | None = None
     error: LoaderError | None = None
+    needed_by: str | None = None
 
     @property
     def name(self) -> str:
@@ -157,16 +159,66 @@ def discover(
     One bad file never stops the others: its :class:`Found` has the error.
     """
     found = []
-    for place in find(paths, entry_points=entry_points, environment=environment):
-        image = candidate = None
+    places = find(paths, entry_points=entry_points, environment=environment)
+    needs = Needs(places)
+    for place in places:
+        image = candidate = needed_by = None
         error = place.error
         try:
             if error is None:
                 image = read_image(place.path)
-                candidate = None if contract is None else shake_hands(image, contract)
+                needed_by = needs.who(place, image)
+                candidate = None if contract is None or needed_by else shake_hands(image, contract)
         except LoaderError as failure:
             error = failure
         if strict and error is not None:
             raise error
-        found.append(Found(place.path, place.source, image, candidate, error))
+        found.append(Found(place.path, place.source, image, candidate, error, needed_by))
     return found
+
+
+class Needs:
+    """Which of the files in searched folders are no plugins but libraries that plugins there need."""
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self._places = [place for place in places if place.listed]
+        self._found: dict[tuple[int, int], str] | None = None  # by device and inode
+
+    def who(self, place: Place, image: Image | None = None) -> str | None:
+        """The plugin that brings a file along which is no plugin itself, or None."""
+        if not place.listed:
+            return None
+        try:
+            if markers(image or read_image(place.path, steps=False, quick=True)):
+                return None
+            status = os.stat(place.path)
+        except (LoaderError, OSError):
+            return None
+        if self._found is None:
+            self._found = self._look()
+        return self._found.get((status.st_dev, status.st_ino))
+
+    def _look(self) -> dict[tuple[int, int], str]:
+        """Asks all plugins of the folders; for each file the first that brings it along."""
+        from functools import cache  # noqa: PLC0415 - most folders hold plugins alone
+
+        from loader.image.closure import closure_of  # noqa: PLC0415
+        from loader.image.read import read_links  # noqa: PLC0415
+
+        @cache
+        def read(path: str) -> Image:
+            return read_links(path) or read_image(path, steps=False)
+
+        found: dict[tuple[int, int], str] = {}
+        for place in self._places:
+            try:
+                image = read_image(place.path, steps=False, quick=True)
+                if not markers(image) or image.mismatch() is not None:
+                    continue
+                for member in closure_of(image, read=read).members:
+                    if member.path is not None:
+                        status = os.stat(member.path)
+                        found.setdefault((status.st_dev, status.st_ino), image.path)
+            except (LoaderError, OSError):
+                continue
+        return found

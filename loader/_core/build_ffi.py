@@ -18,11 +18,16 @@ ffibuilder.cdef(
         unsigned long long device, inode;
         long process;
         int step;
+        int descriptor;
         char path[64];
         char error[1024];
     } library_opened;
     void library_open(const char *path, library_opened *opened);
     int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
+    int library_reserve(const char *path, library_opened *opened);
+    int library_seal(const char *data, size_t size, library_opened *opened);
+    void library_settle(library_opened *opened);
+    int library_loaded(const char *name, int nth, char *path, size_t room);
     uintptr_t library_symbol(const library_opened *opened, const char *name);
     """
 )
@@ -34,7 +39,7 @@ ffibuilder.set_source(
     #include "loader/plugin.h"
     #include "library/library.h"
     """,
-    sources=["loader/_core/library/library.c", "loader/_core/library/library_sealed.c"],
+    sources=[f"loader/_core/library/library{part}.c" for part in ("", "_sealed", "_loaded")],
     include_dirs=["include", "loader/_core"],
     libraries=[],
 )

@@ -133,7 +133,7 @@ def _names(names: Iterable[str]) -> str:
 def failure_of(found: Found) -> LoaderError | None:
     """Why a file is no plugin for here. Without a contract too, some files can be none for any."""
     image = found.image
-    if found.error is not None or image is None or found.candidate is not None:
+    if found.error is not None or image is None or found.candidate is not None or found.needed_by is not None:
         return found.error
     mismatch = image.mismatch()
     if mismatch is not None:
@@ -169,6 +169,8 @@ def found_values(found: Found) -> dict[str, Any]:
         image = found.image
         values |= {"size": image.size, "digest": image.digest, "machine": str(image.machine)}
         values["contracts"] = _versions(image)
+    if found.needed_by is not None:
+        values["needed_by"] = found.needed_by
     values["status"] = "ok" if failure is None else "failed"
     if failure is not None:
         values["failure"] = failure.to_dict()
@@ -180,7 +182,8 @@ def found_lines(several: Sequence[Found]) -> list[str]:
     rows = [("NAME", "CONTRACT", "BUILT FOR", "SIZE", "FILE", "STATUS")]
     for found in several:
         image, failure = found.image, failure_of(found)
-        reason = "ok" if failure is None else str(failure).removeprefix(f"{failure.path}: ")
+        fine = "ok" if found.needed_by is None else f"a library that {_short(found.needed_by)} needs"
+        reason = fine if failure is None else str(failure).removeprefix(f"{failure.path}: ")
         rows.append(
             (
                 found.name,

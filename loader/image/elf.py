@@ -13,7 +13,7 @@ from loader.image.traces import GO_SYMBOLS, go_version, sanitizer, texts
 
 DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS, DT_FLAGS_1 = 14, 15, 22, 29, 30, 0x6FFFFFFB
 DF_TEXTREL, DF_STATIC_TLS = 0x4, 0x10
-DF_1_NOOPEN, DF_1_PIE = 0x40, 0x0800_0000
+DF_1_NOOPEN, DF_1_NODEFLIB, DF_1_PIE = 0x40, 0x800, 0x0800_0000
 PF_X = 1
 NT_GNU_BUILD_ID, NT_GO_BUILD_ID = 3, 4
 
@@ -59,9 +59,12 @@ def read_elf(file: File) -> Image:
         data_exports=symbols.data_exports,
         imports=symbols.imports,
         needed=needed,
+        auxiliaries=tuple(elf.names.all(elf.auxiliaries)),
+        filters=tuple(elf.names.all(elf.filters)),
         soname=elf.text(DT_SONAME),
         rpath=_folders(elf.text(DT_RPATH)),
         runpath=_folders(elf.text(DT_RUNPATH)),
+        no_default_folders=bool(flags_1 & DF_1_NODEFLIB),
         versions=read_versions(elf),
         defines=read_definitions(elf),
         libc=libc_of(needed, notes.system),
@@ -75,6 +78,24 @@ def read_elf(file: File) -> Image:
         text_relocations=DT_TEXTREL in elf.dynamic or bool(flags & DF_TEXTREL),
         static_tls=bool(flags & DF_STATIC_TLS),
         no_dlopen=bool(flags_1 & DF_1_NOOPEN),
+    )
+
+
+def read_links(file: File) -> Image:
+    """Of an ELF file no more than what the dynamic linker finds other libraries by. Raises ImageError."""
+    elf = Tables(file)
+    return Image(
+        file=file,
+        machine=elf.machine(_notes(elf).system),
+        kind="shared library",
+        exports=frozenset(),
+        needed=tuple(elf.names.all(elf.needed)),
+        auxiliaries=tuple(elf.names.all(elf.auxiliaries)),
+        filters=tuple(elf.names.all(elf.filters)),
+        soname=elf.text(DT_SONAME),
+        rpath=_folders(elf.text(DT_RPATH)),
+        runpath=_folders(elf.text(DT_RUNPATH)),
+        no_default_folders=bool(elf.dynamic.get(DT_FLAGS_1, 0) & DF_1_NODEFLIB),
     )
 
 

@@ -22,6 +22,9 @@ COMMON: Final = {
     "go_version": None,
     "sanitizer": None,
     "no_dlopen": False,
+    "auxiliaries": (),
+    "filters": (),
+    "no_default_folders": False,
     "slices": (),
 }
 

@@ -37,7 +37,7 @@ MACHINES: Final = {
 
 ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
 PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_TLS, PT_GNU_STACK = 1, 2, 4, 7, 0x6474E551
-DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ = 0, 1, 5, 10
+DT_NULL, DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_AUXILIARY, DT_FILTER = 0, 1, 5, 10, 0x7FFFFFFD, 0x7FFFFFFF
 
 
 class Segment(NamedTuple):
@@ -151,6 +151,8 @@ class Tables:
             self.segments = [Segment(row[0], row[5], row[1], row[2], row[3], row[4], row[6]) for row in rows]
         self.loads = self._loads()
         self.needed: list[int] = []
+        self.auxiliaries: list[int] = []
+        self.filters: list[int] = []
         self.dynamic = self._dynamic()
         self.names = self._names()
 
@@ -236,6 +238,8 @@ class Tables:
         for end, (tag, value) in enumerate(rows):
             if tag == DT_NEEDED:
                 self.needed.append(value)
+            elif tag in (DT_AUXILIARY, DT_FILTER):
+                (self.filters if tag == DT_FILTER else self.auxiliaries).append(value)
             elif tag == DT_NULL:
                 return dict(rows[:end])
         found = f"none after {count:,} entries"

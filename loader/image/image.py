@@ -75,11 +75,17 @@ class Image:
     imports: frozenset[str] = field(default=frozenset(), repr=False)
     #: Libraries that the dynamic linker loads with this one, as the file names them, in its order.
     needed: tuple[str, ...] = ()
+    #: Libraries that stand in for it, symbol by symbol, where they have one: those that may be absent (DT_AUXILIARY)
+    #: and those that may not (DT_FILTER). glibc's dynamic linker loads them too.
+    auxiliaries: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
     #: The library's own name for itself (DT_SONAME, LC_ID_DYLIB, the name in the export table), or None.
     soname: str | None = None
     #: Folders where `needed` are looked for, `$ORIGIN` and `@loader_path` not replaced.
     rpath: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
+    #: What it needs is not looked for in the system's default folders (`-z nodefaultlib`).
+    no_default_folders: bool = False
     #: Symbol versions asked of a library: {"libc.so.6": ("GLIBC_2.2.5", "GLIBC_2.34")}.
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False, repr=False)
     #: Symbol versions that it offers to others: "GLIBC_2.36" and so on in the C library.

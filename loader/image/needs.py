@@ -14,21 +14,22 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ImageError, LoaderError
+from loader.image.closure import closure_of
 from loader.image.image import this_machine
+from loader.image.linker import glibc, here_is_musl
 from loader.image.read import read_image
-from loader.image.search import find_library, lies_beside, rpath_of
+from loader.image.search import lies_beside
 from loader.image.static_tls import static_tls_of, static_tls_room
 from loader.image.undefined import undefined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from loader.image.closure import Member
     from loader.image.image import Image, Machine
 
-__all__ = ["Library", "Problem", "libraries", "problems", "second_go"]
+__all__ = ["Problem", "libraries", "problems", "second_go"]
 
-#: Libraries that are followed; no plugin needs as many.
-MAX_LIBRARIES: Final = 512
 #: What a symbol version is called, and what to do where it is missing.
 CURES: Final = {
     "GLIBC": "Build it on an older system, or for an older one: zig cc -target {target}.2.28",
@@ -53,18 +54,6 @@ class Problem:
         return f"{self.what}; expected {self.expected}, found {self.found}. {self.cure}"
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
-    """A library that is loaded with a file."""
-
-    name: str
-    #: Who needs it: the file's path, or that of another library.
-    needed_by: str
-    #: Where it would be found, or None.
-    path: str | None
-    image: Image | None
-
-
 def problems(image: Image) -> tuple[Problem, ...]:
     """What stands in the way of loading `image` in this process; empty if nothing is known to.
 
@@ -75,22 +64,9 @@ def problems(image: Image) -> tuple[Problem, ...]:
     return tuple(_problems(image))
 
 
-def libraries(image: Image) -> tuple[Library, ...]:
+def libraries(image: Image) -> tuple[Member, ...]:
     """All libraries that would be loaded with an ELF file, directly or not, in the dynamic linker's order."""
-    if image.machine.format != "elf":
-        return ()
-    found: dict[str, Library] = {}
-    waiting: list[tuple[Image, tuple[str, ...]]] = [(image, ())]
-    for current, inherited in waiting:  # grows while it is walked: breadth first, as the dynamic linker does
-        for name in current.needed:
-            if name in found or len(found) >= MAX_LIBRARIES:
-                continue
-            path = find_library(name, current, inherited=inherited)
-            read = _read(path)
-            found[name] = Library(name, current.path, path, read)
-            if read is not None:
-                waiting.append((read, rpath_of(current, inherited)))
-    return tuple(found.values())
+    return closure_of(image).members if image.machine.format == "elf" else ()
 
 
 def _read(path: str | None) -> Image | None:
@@ -169,7 +145,7 @@ def _c_library(image: Image) -> Iterator[Problem]:
         )
 
 
-def _missing(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     for library in loaded:
         if library.path is not None:
             continue
@@ -182,7 +158,7 @@ def _missing(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
         )
 
 
-def _versions(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     """Symbol versions that a library found here does not define."""
     offered = {library.name: library.image for library in loaded}
     needing = [image, *(library.image for library in loaded if library.image is not None)]
@@ -217,7 +193,7 @@ def _key(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", version))
 
 
-def _undefined(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     """Symbols that nobody defines, of the file and of what lies beside it: other libraries are the system's."""
     ours = tuple(library.image for library in loaded if library.image is not None)
     program = _program()
@@ -251,7 +227,7 @@ def _program() -> tuple[Image, ...]:
     return tuple(each for each in images if each is not None) if None not in images else ()
 
 
-def _static_tls(image: Image, loaded: tuple[Library, ...]) -> Iterator[Problem]:
+def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     """See static_tls.py. A small part of the room is not worth a word: every plugin with Go needs 8 bytes."""
     several = (image, *(library.image for library in loaded if library.image is not None))
     sizes = {each.path: size for each in several if (size := static_tls_of(each))}
@@ -310,21 +286,3 @@ def _lacks_sanitizer(image: Image) -> bool:
             return not any(f"lib{short}." in line or f"rt.{short}" in line for line in file)
     except OSError:
         return True
-
-
-def glibc() -> tuple[int, ...]:
-    """The version of glibc that this process runs with, (2, 36); empty if it is another C library."""
-    try:
-        text = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except (AttributeError, OSError, ValueError):
-        return ()
-    return _key(text) if text.startswith("glibc") else ()
-
-
-def here_is_musl() -> bool:
-    """Whether this process runs with musl."""
-    try:
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-            return any("/ld-musl-" in line or "/libc.musl-" in line for line in file)
-    except OSError:
-        return False

@@ -6,17 +6,19 @@ import errno
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from typing import Final
 
 from loader._core._elf import read_file
 from loader.errors import ImageError, PluginNotFound
 from loader.image.elf import read_elf
+from loader.image.elf import read_links as links_of
 from loader.image.elf_quick import read_quickly
 from loader.image.image import File, Image
 from loader.image.sniff import MACHO_MAGICS, is_universal, refusal
 from loader.image.walk import Step, open_file
 
-__all__ = ["MAX_SIZE", "read_bytes", "read_image"]
+__all__ = ["MAX_SIZE", "read_bytes", "read_image", "read_links", "read_steps"]
 
 #: Bytes of the largest file that is read: memory is taken for all of it.
 MAX_SIZE: Final = 2 << 30
@@ -64,6 +66,24 @@ def read_image(path: str | os.PathLike[str], *, steps: bool = True, quick: bool 
     if data is None:
         data, passed = _read(name, steps)
     return read_bytes(data, path=name, steps=passed, quick=quick)
+
+
+def read_steps(path: str) -> tuple[bytes, tuple[Step, ...]]:
+    """A regular file's bytes, and what was passed on the way to it. Raises what read_image raises."""
+    return _read(path, True)
+
+
+def read_links(path: str, data: bytes | None = None, steps: tuple[Step, ...] = ()) -> Image | None:
+    """Of an ELF file what other libraries are found by, and no more: for libraries that nobody judges by their bytes.
+
+    None for another kind of file. The image has no digest, and of the bytes only the first.
+    """
+    if data is None:
+        data = _read(path, False)[0]
+    if data[:4] != b"\x7fELF":
+        return None
+    image = links_of(File(path, data, "", len(data), steps))
+    return replace(image, file=replace(image.file, data=data[:64]))
 
 
 def read_bytes(

@@ -1,57 +1,133 @@
-"""Where the dynamic linker of this machine would find a library that an ELF file needs.
+"""Where the dynamic linker of this machine looks for a library that an ELF file needs, in its order.
 
-The order is that of ld.so(8): a name with a slash is a path; else DT_RPATH, if there is no DT_RUNPATH, of the
-file and of what needed it; LD_LIBRARY_PATH; DT_RUNPATH; the cache /etc/ld.so.cache; the standard folders. A
-file for another machine is passed over. Nothing is loaded.
+glibc (ld.so(8)): a name with a slash is a path; else DT_RPATH of the file, if it has no DT_RUNPATH, and of what
+needed it; LD_LIBRARY_PATH as it was when the process started; DT_RUNPATH; the cache /etc/ld.so.cache; the default
+folders; in each folder first its subfolders for better CPUs. musl: LD_LIBRARY_PATH, either of the two and those of
+what needed it, its own folders. A file for another machine is passed over. closure.py puts the places together.
 """
 
 from __future__ import annotations
 
 import glob
 import os
+import re
+import stat
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ImageError
 from loader.image.cursor import Cursor
+from loader.image.linker import answers, glibc, here_is_musl, library_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loader.image.image import Image
 
+__all__ = [
+    "Place",
+    "cached_folders",
+    "default_folders",
+    "expand",
+    "find_library",
+    "handed_down",
+    "lies_beside",
+    "look",
+    "places",
+]
+
 CACHE: Final = "/etc/ld.so.cache"
 CACHE_MAGIC: Final = b"glibc-ld.so.cache1.1"
-STANDARD: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib")
+STANDARD: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
+_MUSL: Final = ("/lib", "/usr/local/lib", "/usr/lib")
+_TOKEN: Final = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
+#: Subfolders for better CPUs that glibc before 2.37 looked into; there are no others on the CPUs named.
+_OLD_SUBFOLDERS: Final = ("tls", "x86_64", "haswell", "xeon_phi", "avx512_1", "aarch64", "atomics")
+_HEAD: Final = 64
 
 
-def find_library(name: str, image: Image, *, inherited: tuple[str, ...] = ()) -> str | None:
-    """The file that would be loaded for `name`, needed by `image`; None if there is none.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path or folder where a library is looked for.
 
-    Args:
-        name: as DT_NEEDED has it.
-        image: an ELF file; its machine, search paths and folder count.
-        inherited: folders of the DT_RPATH of the files that needed `image`.
+    `beside`: it is named relative to the file that needs the library. `doubt`: why nobody can say in advance what is
+    found there, or None.
     """
-    if "/" in name:
-        return name if _fits(name, image) else None
-    for folder in _folders(image, inherited):
-        path = os.path.join(folder, name)
-        if _fits(path, image):
-            return path
-    for path in _cached(CACHE).get(name, ()):
-        if _fits(path, image):
-            return path
-    for folder in (*STANDARD, *_multiarch()):
-        path = os.path.join(folder, name)
-        if _fits(path, image):
-            return path
+
+    path: str
+    beside: bool = False
+    doubt: str | None = None
+
+
+def find_library(name: str, image: Image, *, inherited: tuple[Place, ...] = ()) -> str | None:
+    """The file that would be loaded for `name`, needed by `image`; None if there is none."""
+    for place in places(name, image, inherited):
+        if look(place.path, image) in ("fits", "broken"):
+            return place.path
     return None
 
 
-def rpath_of(image: Image, inherited: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """The DT_RPATH folders that `image` hands down to what it needs."""
-    return inherited if image.runpath else (*_expanded(image.rpath, image), *inherited)
+def places(name: str, image: Image, inherited: tuple[Place, ...]) -> Iterator[Place]:
+    """The paths that are tried for a needed name whose tokens are replaced already, in order.
+
+    Args:
+        image: the ELF file that needs it; its search paths and folder count.
+        inherited: what the files that needed `image` hand down.
+    """
+    if "/" in name:
+        yield _from_here(name, f"the library {name}")
+        return
+    for folder in _folders(image, inherited):
+        for sub in _subfolders(folder.path):
+            place = os.path.join(folder.path, sub, name)
+            yield Place(place, folder.beside, folder.doubt if sub != "?" else _NO_ANSWER)
+    defaults = default_folders()
+    for path in () if here_is_musl() else _best_first(_cached(CACHE).get(name, [])):
+        if not (image.no_default_folders and os.path.dirname(path) in defaults):
+            yield Place(path)
+    for each in () if image.no_default_folders else defaults:
+        yield from (Place(os.path.join(each, sub, name)) for sub in _subfolders(each))
+
+
+def handed_down(image: Image, inherited: tuple[Place, ...]) -> tuple[Place, ...]:
+    """The folders that serve what `image` needs, and what that needs in turn: its DT_RPATH, and what it inherits."""
+    own = image.rpath if not image.runpath else image.runpath if here_is_musl() else ()
+    return (*_expanded(own, image), *inherited)
+
+
+def expand(text: str, image: Image) -> Place:
+    """A folder or needed name with the tokens replaced that the linker replaces: $ORIGIN, $LIB, $PLATFORM."""
+    beside, doubt = False, None
+
+    def value(match: re.Match[str]) -> str:
+        nonlocal beside, doubt
+        name = match[1] or match[2]
+        if name == "ORIGIN":
+            beside = True
+            return os.path.dirname(image.path)  # links not replaced: as the dynamic linker does it
+        told = None if here_is_musl() else answers()
+        if told is None:
+            doubt = f"{match[0]} in {text!r}, which only the dynamic linker knows"
+            return match[0]
+        return told.lib if name == "LIB" else told.platform
+
+    replaced = _TOKEN.sub(value, text) if "$" in text else text
+    if "$" in replaced and doubt is None:
+        doubt = f"a token in {text!r} that is not $ORIGIN, $LIB or $PLATFORM"
+    if "\\" in text:  # stands for a byte that is not UTF-8, as likely as for itself
+        doubt = f"{text!r}, which may not be UTF-8"
+    return Place(replaced, beside, doubt)
+
+
+def default_folders() -> tuple[str, ...]:
+    """The folders that the linker looks into for every library."""
+    return _musl_folders() if here_is_musl() else (*_multiarch(), *STANDARD)
+
+
+def cached_folders() -> frozenset[str]:
+    """The folders of libraries in the linker's cache: those of /etc/ld.so.conf, as ldconfig found them."""
+    return frozenset(os.path.dirname(path) for paths in _cached(CACHE).values() for path in paths)
 
 
 def lies_beside(name: str, image: Image) -> bool:
@@ -76,30 +152,83 @@ def lies_beside(name: str, image: Image) -> bool:
     return False
 
 
-def _folders(image: Image, inherited: tuple[str, ...]) -> Iterator[str]:
-    yield from () if image.runpath else rpath_of(image, inherited)
-    yield from (folder for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":") if folder)
-    yield from _expanded(image.runpath, image)
-
-
-def _expanded(folders: tuple[str, ...], image: Image) -> Iterator[str]:
-    """With $ORIGIN replaced. $LIB and $PLATFORM differ between systems: folders with them are left out."""
-    origin = os.path.dirname(image.path)
-    for folder in folders:
-        expanded = folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
-        if expanded and "$" not in expanded:
-            yield expanded
-
-
-def _fits(path: str, image: Image) -> bool:
-    """Whether there is an ELF file of the same class, byte order and CPU."""
+def look(path: str, image: Image) -> str:
+    """What the linker makes of a path: "fits", "absent", "other" (for another machine: it looks on) or "broken":
+    it gives up.
+    """
     try:
-        with open(path, "rb") as file:
-            head = file.read(20)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except (OSError, ValueError):
-        return False
-    ours = image.data[:20]
-    return head[:4] == b"\x7fELF" and head[4:6] == ours[4:6] and head[18:20] == ours[18:20]
+        return "absent"
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        head = os.read(descriptor, _HEAD) if regular else b""
+    except OSError:
+        return "broken"
+    finally:
+        os.close(descriptor)
+    ours = image.data[:_HEAD]
+    if len(head) < 20 or head[:4] != b"\x7fELF":
+        return "broken"
+    if head[4] != ours[4]:
+        return "other"
+    if head[5] != ours[5]:
+        return "broken"
+    return "fits" if head[18:20] == ours[18:20] else "other"
+
+
+# ---- Folders -----------------------------------------------------------------------------------------------
+
+_NO_ANSWER: Final = "a subfolder for better CPUs, whose order only the dynamic linker knows"
+
+
+def _folders(image: Image, inherited: tuple[Place, ...]) -> Iterator[Place]:
+    if not image.runpath and not here_is_musl():
+        yield from handed_down(image, inherited)
+    for folder in library_path():
+        place = Place(folder) if here_is_musl() else expand(folder, _program())
+        yield place if place.doubt else _from_here(place.path, "LD_LIBRARY_PATH")
+    if here_is_musl():
+        yield from handed_down(image, inherited)
+    else:
+        yield from _expanded(image.runpath, image)
+
+
+def _expanded(folders: tuple[str, ...], image: Image) -> Iterator[Place]:
+    """With tokens replaced. musl ignores all of them for a token that it does not know."""
+    if here_is_musl() and any("$" in re.sub(r"\$(ORIGIN|\{ORIGIN\})", "", folder) for folder in folders):
+        return
+    for folder in folders:
+        place = expand(folder, image)
+        yield place if place.doubt else _from_here(place.path, f"{folder!r}", beside=place.beside)
+
+
+def _from_here(path: str, what: str, *, beside: bool = False) -> Place:
+    """A path; one that is relative begins at the current folder, whichever that is when it is asked for."""
+    if os.path.isabs(path):
+        return Place(path, beside)
+    where = os.path.join(os.getcwd(), path)
+    return Place(where, beside, f"{what} in the current folder, whichever that is")
+
+
+def _subfolders(folder: str) -> tuple[str, ...]:
+    """A folder's subfolders for better CPUs, best first, and last "" for itself; "?" for one that nobody knows."""
+    if here_is_musl():
+        return ("",)
+    old = _OLD_SUBFOLDERS if glibc() < (2, 37) else ()
+    if not any(os.path.isdir(os.path.join(folder, name)) for name in ("glibc-hwcaps", *old)):
+        return ("",)
+    told = answers()
+    return ("?", "") if told is None else told.subfolders
+
+
+@cache
+def _program() -> Image:
+    """This process's program, as far as its place goes: $ORIGIN of LD_LIBRARY_PATH."""
+    from loader.image.image import File, Image, this_machine  # noqa: PLC0415 - where it is wanted
+
+    file = File(os.path.realpath("/proc/self/exe"), b"", "", 0)
+    return Image(file=file, machine=this_machine(), kind="executable", exports=frozenset())
 
 
 @cache
@@ -109,13 +238,24 @@ def _multiarch() -> tuple[str, ...]:
 
 
 @cache
+def _musl_folders() -> tuple[str, ...]:
+    for path in glob.glob("/etc/ld-musl-*.path"):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return tuple(folder for folder in re.split("[:\n]", file.read()) if folder)
+        except OSError:
+            break
+    return _MUSL
+
+
+@cache
 def _cached(path: str) -> dict[str, list[str]]:
-    """Paths by name from the cache, in its order, those for every CPU of a kind first.
+    """Paths by name from the cache, in its order.
 
     The cache is written by ldconfig, in the machine's own byte order. One that is absent or makes no sense is
     empty: musl has none.
     """
-    found: dict[str, list[tuple[bool, str]]] = {}
+    found: dict[str, list[str]] = {}
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -124,13 +264,20 @@ def _cached(path: str) -> dict[str, list[str]]:
             return {}
         cursor = Cursor(path, data, start=start)
         (count,) = cursor.unpack("=I", 20, "the number of libraries")
-        for _, key, value, _, special in cursor.table("=iIIIQ", 48, count, "libraries"):
+        for _, key, value, _, _ in cursor.table("=iIIIQ", 48, count, "libraries"):
             name = cursor.name(key, cursor.size, "a library's name")
-            entry = (special != 0, cursor.name(value, cursor.size, "a library's path"))
-            found.setdefault(name, []).append(entry)
+            found.setdefault(name, []).append(cursor.name(value, cursor.size, "a library's path"))
     except (OSError, ImageError):
         return {}
-    return {
-        name: [path for _, path in sorted(entries, key=lambda entry: entry[0])]
-        for name, entries in found.items()
-    }
+    return found
+
+
+def _best_first(paths: list[str]) -> list[str]:
+    """Those for better CPUs that the linker would take, best first, and then the others."""
+    if not any("/glibc-hwcaps/" in path for path in paths):
+        return paths
+    plain = [path for path in paths if "/glibc-hwcaps/" not in path]
+    told = answers()
+    order = [] if told is None else [sub for sub in told.subfolders if sub.startswith("glibc-hwcaps/")]
+    better = [path for sub in order for path in paths if os.path.dirname(path).endswith("/" + sub)]
+    return [*better, *plain]

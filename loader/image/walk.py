@@ -14,7 +14,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["Step", "open_file"]
+__all__ = ["Step", "absolute", "open_file"]
 
 _LINKS = 40  # as many as Linux follows
 _PASSING: Final = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -41,6 +41,12 @@ def open_file(path: str, flags: int) -> tuple[int, tuple[Step, ...]]:
         except OSError:
             pass  # the system says below, in its own words, what is wrong with the path
     return os.open(path, flags), ()
+
+
+def absolute(folder: str | os.PathLike[str]) -> str:
+    """A folder from the current one on. What stands before a ".." may be a link, so it is not taken away."""
+    name = os.fspath(folder)
+    return os.path.join(os.getcwd(), name) if os.pardir in name.split(os.sep) else os.path.abspath(name)
 
 
 class _Walk:

@@ -3,11 +3,12 @@
 Those bytes are copied to where nobody can change them (sealed.py) and that is what dlopen maps: whatever
 happens to the file meanwhile, replaced, rewritten or cut off, what runs is what was checked, and a mapping
 cannot be cut off under us (SIGBUS). It also makes a rebuilt plugin at the same path a new library, where
-dlopen would return the old one. Libraries that lie beside the plugin go the same way first, under the same
-policy.
+dlopen would return the old one. The libraries that it brings along are copied too (see trust/members.py), and the
+copies name each other by path (pinned.py): the dynamic linker opens them, in its own order, cycles included.
 
-A library is opened once a process for each content: two hosts that load the same bytes share it, as two
-dlopen calls would, and a Go runtime is not started twice. Nothing is ever unmapped (see library.c).
+A library is its bytes and what comes along with it. It is opened once a process: two hosts that load the same bytes
+with the same libraries share it, as two dlopen calls would, and a Go runtime is not started twice. The same plugin
+beside other libraries is another one. Nothing is ever unmapped (see library.c).
 
 Debuggers and crash reports: `mappings` says which addresses belong to which file, and docs/security.md how
 gdb finds it.
@@ -23,21 +24,22 @@ from typing import TYPE_CHECKING, Any
 from loader._core._call import Owner
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
-from loader.library.neighbours import neighbours_of
-from loader.library.sealed import open_checked
-from loader.trust import NAMED, check_image, check_place
+from loader.image.loaded import conflicts, note
+from loader.library.refusal import explain
+from loader.library.sealed import open_checked, open_together
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
     from loader._core._call import Services
     from loader.image import Image
-    from loader.library.neighbours import Neighbour
-    from loader.trust import Policy, TrustedImage
+    from loader.trust import TrustedImage
+    from loader.trust.members import Resolved
 
 __all__ = ["Library", "Mapping", "go_runtimes", "mappings", "open_library", "owner_of"]
 
 _lock = threading.Lock()
 _opened: dict[str, Library] = {}
+_copies: dict[str, bytes] = {}  # paths of those that came along with a plugin, or brought others, by the same keys
 if hasattr(
     os, "register_at_fork"
 ):  # a child must not inherit the lock held by a thread that it does not have
@@ -54,7 +56,7 @@ class Library:
     """An opened shared library. Valid as long as the process.
 
     `image` is what was checked, mostly without its bytes; `opened` is the C side's (a cffi ``library_opened *``);
-    `neighbours` are the libraries from beside it that were opened for it.
+    `neighbours` are the libraries that were opened from copies for it.
     """
 
     image: Image
@@ -144,15 +146,16 @@ def open_library(
         TrustError: the policy does not allow a library that lies beside it and that it needs.
         ForkError: it has a Go runtime, which was started before this process was forked.
     """
-    image = trusted.candidate.image
+    image, resolved = trusted.candidate.image, trusted.resolved
     with _lock:  # constructors run inside: two threads must not start the same library twice
-        known = _known(image.digest)
-        if known is None:
-            if image.go:
-                _look_for_go(image, refuse=one_go)
-            known = _open(image, owner, trusted.policy, strict=trusted.checks != NAMED, needed_by=())
+        if resolved is None:
+            known = _known(image.digest)
+            if known is None:
+                if image.go:
+                    _look_for_go(image, refuse=one_go)
+                known = _open(image, owner, image.digest)
         else:
-            _check_again(known, trusted.policy)
+            known = _open_resolved(resolved, owner, one_go=one_go)
         if image.go and known.inherited and not forked:
             raise ForkError(
                 "has a runtime of its own, which was started before this process was forked",
@@ -190,115 +193,94 @@ def _look_for_go(image: Image, *, refuse: bool) -> None:
     )  # fmt: skip
 
 
-def _check_again(library: Library, policy: Policy) -> None:
-    """Its neighbours are here already; another policy may not allow them."""
-    for neighbour in library.neighbours:
-        check_image(neighbour.image, policy)
-        _check_again(neighbour, policy)
-
-
-def _open(
-    image: Image, owner: Owner, policy: Policy, *, strict: bool, needed_by: tuple[str, ...]
-) -> Library:
-    neighbours = []
-    for neighbour in neighbours_of(image, strict=strict):
-        if not neighbour.beside:
-            check_place(neighbour.image, policy)  # the linker opens it by its path
-        elif neighbour.image.digest not in needed_by:  # libraries may need each other
-            here = (*needed_by, image.digest)
-            neighbours.append(_open_neighbour(image, neighbour, policy, strict=strict, needed_by=here))
+def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] = ()) -> Library:
     opened = ffi.new(_OPENED)
-    # Its bytes have done their work, and if they are many they go; few are not worth the time. Those of a neighbour
-    # stay: they may be judged once more, by another plugin's policy.
-    facts = image if needed_by or image.size < _MANY else image.without_bytes()
-    library, digest = Library(facts, opened, tuple(neighbours)), image.digest
-    _opened[digest] = library  # now: once it is loaded, memory must not run out before it is known
+    # Its bytes have done their work, and if they are many they go; few are not worth the time.
+    facts = image if image.size < _MANY else image.without_bytes()
+    library = _opened[key] = Library(facts, opened, neighbours)  # now: once it is loaded, memory must not run out
     try:
         refusal = open_checked(image, owner, opened)
     finally:
         if not opened.open:
-            del _opened[digest]
+            del _opened[key]
     if refusal is not None:
-        raise _explain(image, refusal)
+        raise explain(image, refusal)
+    if image.soname:  # by which the linker would find it for somebody else
+        note(os.fsdecode(ffi.string(opened.path)), (image.soname,), image.digest)
     return library
 
 
-def _open_neighbour(
-    image: Image, neighbour: Neighbour, policy: Policy, *, strict: bool, needed_by: tuple[str, ...]
-) -> Library:
-    """Opens a library for the one that needs it: the dynamic linker will find it among those loaded, by its
-    soname.
-    """
-    check_image(neighbour.image, policy)
-    name = _known_as(neighbour.image)
-    if image.machine.format != "pe" and name != neighbour.name:
-        raise LibraryError(
-            f"needs {neighbour.name} from beside it, which does not say that this is its name",
-            path=image.path,
-            expected=f"soname {neighbour.name} in {neighbour.image.path}",
-            found=f"soname {neighbour.image.soname}" if neighbour.image.soname else "no soname",
-            cure=f"Link that library with -Wl,-soname,{neighbour.name}",
-        )
-    for other in _opened.values():
-        if _known_as(other.image) == name and other.image.digest != neighbour.image.digest:
+# ---- What comes along --------------------------------------------------------------------------------------
+
+
+def _open_resolved(resolved: Resolved, owner: Owner, *, one_go: bool) -> Library:
+    """The library of a plugin and what it brings along: the one that is open, or a new one."""
+    from loader.library.identity import identities  # noqa: PLC0415 - most plugins come alone
+
+    image = resolved.closure.image
+    keys = identities(resolved)
+    known = _known(keys[image.path])
+    if known is not None:
+        return known
+    for each in (image, *resolved.sealed):
+        if each.go and _known(keys[each.path]) is None:
+            _look_for_go(each, refuse=one_go)
+    if image.machine.format == "pe":
+        return _open_in_turn(resolved, owner, keys)
+    together = resolved.sealed or resolved.pinned
+    library = _open_together(resolved, owner, keys) if together else _open(image, owner, keys[image.path])
+    for each in resolved.by_path:
+        note(each.path, (each.path, each.soname), each.digest)
+    return library
+
+
+def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
+    """Opens copies that name each other."""
+    from loader.library.pinned import pinned, targets  # noqa: PLC0415 - as above
+
+    image = resolved.closure.image
+    known = {each.path: _known(keys[each.path]) for each in resolved.sealed}
+    there = {path: copy for path, each in known.items() if each is not None and (copy := _copy_of(each, keys[path]))}
+    copies = {ffi.new(_OPENED): each for each in (image, *resolved.sealed) if each.path not in there}
+    made = {each.path: Library(each.without_bytes(), opened) for opened, each in copies.items()}
+    along = tuple(made.get(path) or each for path, each in known.items())
+    neighbours = tuple(each for each in along if each is not None)
+    library = made[image.path] = replace(made[image.path], neighbours=neighbours)
+    _opened.update((keys[path], each) for path, each in made.items())
+    try:
+        paths = open_together(copies, owner, lambda each, paths: pinned(each, targets(resolved, each, paths)), there)
+    finally:
+        for path, each in made.items():
+            if not each.opened.open:
+                del _opened[keys[path]]
+    if isinstance(paths, str):
+        raise explain(image, paths)
+    for path, each in made.items():
+        _copies[keys[path]] = paths[path]
+        note(os.fsdecode(paths[path]), (path, each.image.soname), each.image.digest)
+    return library
+
+
+def _copy_of(library: Library, key: str) -> bytes:
+    """The path of a library's copy; empty if it is not known."""
+    path: bytes = _copies.get(key) or ffi.string(library.opened.path)
+    return path
+
+
+def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
+    """For Windows, which finds a DLL among those that are loaded by its file's name: what needs none comes first."""
+    image = resolved.closure.image
+    along = []
+    for each in reversed(resolved.sealed):
+        name = os.path.basename(each.path).lower()
+        if conflicts(name, digest=each.digest):
             raise LibraryError(
-                f"needs {neighbour.name} from beside it, but another library of that name is loaded",
+                f"needs {os.path.basename(each.path)} from beside it, but another library of that name is loaded",
                 path=image.path,
-                expected=f"{neighbour.image.path}, SHA-256 {neighbour.image.digest}",
-                found=f"{other.image.path}, SHA-256 {other.image.digest}",
+                expected=f"{each.path}, SHA-256 {each.digest}",
+                found="one with other contents",
                 cure="Give the library a name of its own, or link it into the plugin",
             )
-    known = _known(neighbour.image.digest)
-    if known is not None:
-        _check_again(known, policy)
-        # The same bytes; but it is the way to this file that policies ask for.
-        return replace(known, image=neighbour.image)
-    owner = owner_of(neighbour.image)
-    return _open(neighbour.image, owner, policy, strict=strict, needed_by=needed_by)
-
-
-def _known_as(image: Image) -> str | None:
-    """The name by which the dynamic linker finds a library among those loaded."""
-    return os.path.basename(image.path).lower() if image.machine.format == "pe" else image.soname
-
-
-def _explain(image: Image, text: str) -> LibraryError:
-    """The dynamic linker's text, with who needs what and what to do."""
-    if "cannot open shared object file" in text:
-        missing = text.split(":", 1)[0]
-        return LibraryError(
-            f"needs the library {missing}, which is not found",
-            path=image.path,
-            found=text,
-            cure=f"Install {missing}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
-        )
-    if "undefined symbol" in text:
-        return LibraryError(
-            "needs a symbol that no library has",
-            path=image.path,
-            found=text,
-            cure="Link it with the library that defines the symbol; -Wl,--no-undefined tells when building",
-        )
-    if "version `" in text and "not found" in text:
-        return LibraryError(
-            "needs a newer system library than this machine has",
-            path=image.path,
-            found=text,
-            cure="Build it on an older system, or update this one",
-        )
-    for code, what, cure in _WINDOWS:
-        if text.startswith(f"Windows error {code}"):
-            return LibraryError(what, path=image.path, expected=_needs(image), found=text, cure=cure)
-    return LibraryError("could not be loaded", path=image.path, found=text)
-
-
-#: Windows does not say which library or function it looked for in vain.
-_WINDOWS = (
-    (126, "needs a library that is not found", "Put the one that is missing beside the plugin, or install it"),
-    (127, "needs a function that a library does not have", "Update that library, or build against an older one"),
-    (1114, "its own code failed when it was loaded", "Ask its author: a constructor or DllMain gave up"),
-)
-
-
-def _needs(image: Image) -> str:
-    return f"what it needs: {', '.join(image.needed) or 'no library'}"
+        along.append(_known(keys[each.path]) or _open(each, owner_of(each), keys[each.path]))
+        note(each.path, (name,), each.digest)
+    return _open(image, owner, keys[image.path], tuple(along))

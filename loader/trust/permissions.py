@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from loader.image.walk import Step
 
-__all__ = ["check_permissions", "read_checked"]
+__all__ = ["check_permissions", "only_roots", "read_checked"]
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -48,6 +48,14 @@ def check_permissions(path: str, steps: Sequence[Step]) -> None:
         _check_owner(path, step)
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         _check_writers(path, step, following)
+
+
+def only_roots(steps: Sequence[Step]) -> bool:
+    """Whether nobody but root can have changed a file or its place."""
+    return bool(steps) and all(
+        step.stat.st_uid == 0 and (stat.S_ISLNK(step.stat.st_mode) or not step.stat.st_mode & _OTHERS_WRITE)
+        for step in steps
+    )
 
 
 def read_checked(path: str, *, limit: int) -> bytes:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import TrustError
+from loader.image.walk import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,6 +54,8 @@ class Policy:
     keys: tuple[PublicKey, ...] = ()
     quarantine: tuple[str, ...] = ()
     folders: tuple[tuple[str, Policy], ...] = field(default=())
+    #: Where each of `folders` led when the policy was made, in their order.
+    _led: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     if TYPE_CHECKING:  # more is taken than is kept
 
@@ -79,10 +82,15 @@ class Policy:
             keep(self, "lock", os.path.abspath(os.fspath(self.lock)))
         keep(self, "keys", _keys(self.keys))
         keep(self, "quarantine", _reports(self.quarantine))
-        rules = sorted((os.path.abspath(os.fspath(folder)), rule) for folder, rule in self.folders)
-        if len({folder for folder, _ in rules}) != len(rules) or any(rule.folders for _, rule in rules):
-            raise ValueError("each folder has one policy, which has no folders of its own")
-        keep(self, "folders", tuple(rules))
+        self._keep_folders()
+
+    def _keep_folders(self) -> None:
+        rules = sorted(((absolute(folder), rule) for folder, rule in self.folders), key=lambda pair: pair[0])
+        led = tuple(os.path.realpath(folder) for folder, _ in rules)
+        if len(set(led)) != len(rules) or any(rule.folders for _, rule in rules):
+            raise ValueError("each folder, whatever it is called, has one policy, which has no folders of its own")
+        object.__setattr__(self, "folders", tuple(rules))
+        object.__setattr__(self, "_led", led)
 
     @classmethod
     def for_folders(cls, folders: Mapping[str, Policy], *, otherwise: Policy | None = None) -> Policy:
@@ -106,20 +114,34 @@ class Policy:
         return cls(**arguments, folders=folders)
 
     def rules_for(self, image: Image) -> tuple[Policy, ...]:
-        """The policies that decide about a file: one, or two if links lead it from one folder to another."""
+        """The policies that decide about a file, which must all hold: one, or more if links lead it from one folder
+        to another.
+        """
         if not self.folders:
             return (self,)
         steps = image.file.steps
         real = steps[-1].path if steps else os.path.realpath(image.path)
-        return tuple(dict.fromkeys((self._rule_at(image.path), self._rule_at(real))))
+        return self._rules_at(image.path, real)
 
-    def _rule_at(self, path: str) -> Policy:
-        best, found = "", None
-        for folder, rule in self.folders:
-            for each in (folder, os.path.realpath(folder)):
-                if path.startswith(each.rstrip(os.sep) + os.sep) and len(each) > len(best):
-                    best, found = each, rule
-        return self._elsewhere() if found is None else found
+    def _rules_at(self, *paths: str) -> tuple[Policy, ...]:
+        """What decides about a file that is known by these paths.
+
+        Folders are what they lead to, however they are spelled. One that has become a link since the policy was
+        made, or a link that leads elsewhere now, adds its rule to that of the place where it leads, and takes none
+        away: who can make links must not choose the rule.
+        """
+        then = [
+            (place, rule)
+            for led, (folder, rule) in zip(self._led, self.folders, strict=True)
+            for place in (folder, led)
+        ]
+        now = [(os.path.realpath(folder), rule) for folder, rule in self.folders]
+        moved = [pair for pair, led in zip(now, self._led, strict=True) if pair[0] != led]
+        found: list[Policy] = []
+        for path in paths:
+            found += _longest(path, then) or [self._elsewhere()]
+            found += _longest(path, moved)
+        return tuple(dict.fromkeys(found))
 
     def _elsewhere(self) -> Policy:
         return replace(self, folders=())
@@ -132,17 +154,19 @@ class Policy:
         `permissions` and `unlocked` are changed for all folders too; `lock` and `keys` for folders that have
         none of their own. `folders` (pairs) and `quarantine` are added to those that there are, everywhere.
         """
-        unknown = changes.keys() - {each.name for each in fields(self)}
+        unknown = changes.keys() - {each.name for each in fields(self) if each.init}
         if unknown:
             raise TypeError(f"a policy has no {', '.join(sorted(unknown))}")
         folders = dict(self.folders)
-        added = {os.path.abspath(os.fspath(path)): rule for path, rule in changes.pop("folders", ())}
+        added = {absolute(path): rule for path, rule in changes.pop("folders", ())}
+        replaced = {os.path.realpath(path) for path in added}
         for folder, rule in folders.items():
             own = {name for name in ("lock", "keys") if getattr(rule, name)}
             folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
         if "quarantine" in changes:
             changes["quarantine"] = (*self.quarantine, *_reports(changes["quarantine"]))
-        stricter = replace(self, **changes, folders=tuple({**folders, **added}.items()))
+        kept = tuple(pair for pair in folders.items() if os.path.realpath(pair[0]) not in replaced)
+        stricter = replace(self, **changes, folders=kept + tuple(added.items()))
         self.check_kept_by(stricter)
         return stricter
 
@@ -163,14 +187,29 @@ class Policy:
 
     def _loosened_by(self, new: Policy) -> str | None:
         """What `new` does not ask for though this policy does, or None."""
-        places = sorted({folder for policy in (self, new) for folder, _ in policy.folders})
-        for inside in ["", *(os.path.join(folder, "_") for folder in places)]:
-            mine = self._rule_at(inside) if inside else self._elsewhere()
-            theirs = new._rule_at(inside) if inside else new._elsewhere()
-            lost = _lost(mine, theirs)
-            if lost:
-                return lost + (f" for {os.path.dirname(inside)}" if inside else "")
+        places = {
+            path
+            for policy in (self, new)
+            for folder, _ in policy.folders
+            for path in (folder, os.path.realpath(folder))
+        }
+        places.update(self._led, new._led)
+        for folder in ["", *sorted(places)]:
+            inside = os.path.join(folder, "_")
+            paths = (inside, os.path.realpath(inside))
+            theirs = new._rules_at(*paths) if folder else (new._elsewhere(),)
+            for mine in self._rules_at(*paths) if folder else (self._elsewhere(),):
+                lost = [_lost(mine, each) for each in theirs]  # all of theirs must hold: one that keeps it is enough
+                if None not in lost:
+                    return f"{lost[0]}" + (f" for {folder}" if folder else "")
         return None
+
+
+def _longest(path: str, rules: Iterable[tuple[str, Policy]]) -> list[Policy]:
+    """The policies of the longest folder that holds a path."""
+    holding = [(len(place), rule) for place, rule in rules if path.startswith(place.rstrip(os.sep) + os.sep)]
+    most = max((size for size, _ in holding), default=0)
+    return [rule for size, rule in holding if size == most]
 
 
 def _lost(old: Policy, new: Policy) -> str | None:

@@ -8,6 +8,7 @@ import os
 from typing import Any, NoReturn
 
 from loader.errors import TrustError
+from loader.image.walk import absolute
 from loader.trust import toml
 from loader.trust.signature import PublicKey
 
@@ -88,9 +89,10 @@ class _Reader:
             self.refuse(f"folders = {values!r}", "a table of tables")
         found: dict[str, dict[str, Any]] = {}
         for folder, rule in values.items():
-            if not isinstance(rule, dict) or self._beside(folder) in found:
+            place = absolute(os.path.join(os.path.dirname(self._path), folder))
+            if not isinstance(rule, dict) or os.path.realpath(place) in map(os.path.realpath, found):
                 self.refuse(f"folders.{toml.key(folder)} = {rule!r}", "one table for each folder")
-            found[self._beside(folder)] = self.policy(rule, inside=f".folders.{toml.key(folder)}")
+            found[place] = self.policy(rule, inside=f".folders.{toml.key(folder)}")
         return list(found.items())
 
     def _text(self, name: str, value: object) -> str:

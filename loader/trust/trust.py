@@ -10,6 +10,9 @@ is given, between the handshake and dlopen. Four things can be asked, and all th
 
 What is judged is the image: bytes, and what fstat said, from one descriptor. No path of the plugin is looked
 up again, so nothing that happens to the file meanwhile has a say; library.py loads those bytes.
+
+The same is asked of everything that the dynamic linker would bring along with it and that is not the system's own
+(members.py), by the plugin's rules and by those of its own folder. What cannot be judged is refused.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader.errors import TrustError
+from loader.errors import LibraryError, TrustError
+from loader.image.loaded import brought
 from loader.trust.identity import identify
 from loader.trust.policy import DEFAULT_POLICY, Policy
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from loader.image import Image
     from loader.trust.handshake import Candidate
     from loader.trust.lockfile import LockFile
+    from loader.trust.members import Resolved
     from loader.trust.signature import PublicKey
 
 __all__ = [
@@ -38,7 +43,6 @@ __all__ = [
     "asks_for_steps",
     "asks_nothing",
     "check_image",
-    "check_place",
     "minimum",
     "require",
     "signed_version",
@@ -62,14 +66,66 @@ class TrustedImage:
     candidate: Candidate
     policy: Policy
     checks: tuple[str, ...]
+    #: What comes along with it; None where that is for the dynamic linker alone to find.
+    resolved: Resolved | None = None
 
 
 def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
     """The candidate, allowed under `policy` and all that `require` asked for; raises TrustError if it is
     not.
     """
-    checks = NAMED if asks_nothing(policy) else check_image(candidate.image, policy) or NAMED
-    return TrustedImage(candidate, policy, checks)
+    image = candidate.image
+    if asks_nothing(policy):
+        resolved = None if _comes_alone(image) else _judged(image, policy, strict=False)
+        return TrustedImage(candidate, policy, NAMED, resolved)
+    checks = check_image(image, policy)
+    return TrustedImage(candidate, policy, checks or NAMED, _judged(image, policy, strict=bool(checks)))
+
+
+def _comes_alone(image: Image) -> bool:
+    """Whether the dynamic linker finds what a file needs from the file's copy too, and nothing stands in its way."""
+    if image.machine.format != "elf":
+        return image.machine.format != "pe"
+    if image.rpath or image.runpath or image.filters or image.auxiliaries:
+        return False
+    names = "".join(image.needed)
+    return "/" not in names and "$" not in names and not brought(image.needed)
+
+
+def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
+    """What comes along with a plugin, if all of it may run. Raises TrustError, LibraryError."""
+    from loader.trust.members import resolve  # noqa: PLC0415 - most plugins come alone
+
+    resolved = resolve(image, strict=strict)
+    if strict and resolved.closure.doubts:
+        doubt = resolved.closure.doubts[0]
+        raise TrustError(
+            "finds libraries in a way that nobody can judge before it is loaded",
+            path=doubt.path,
+            expected="absolute folders, $ORIGIN, and names without a folder",
+            found=doubt.found,
+            cure="Give the library a name (-Wl,-soname) and link with -Wl,-rpath,'$ORIGIN'"
+            if doubt.found.partition(" ")[0] != "LD_LIBRARY_PATH"
+            else "Set LD_LIBRARY_PATH to absolute folders, without an empty one, before the process starts",
+        )
+    for member in resolved.closure.members:
+        if member.kind == "auxiliary" and (member.error is None or not strict):
+            continue  # it may be absent
+        if member.error is not None:
+            what = f"needs the library {member.name}, which cannot be read"
+            raise LibraryError(what, path=member.needed_by, found=str(member.error), cure=member.error.cure)
+        if strict and member.path is None:
+            through = "" if member.needed_by == image.path else f", which {member.needed_by} needs"
+            raise LibraryError(
+                f"needs the library {member.name}{through}, which is not found",
+                path=image.path,
+                cure=f"Install {member.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
+            )
+    for each in (*resolved.sealed, *resolved.by_path) if not asks_nothing(policy) else ():
+        check_image(each, policy, needed_by=image)
+        if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
+            _hold(each, Policy(permissions=True))
+    return resolved
 
 
 def require(policy: Policy) -> None:
@@ -101,25 +157,19 @@ def asks_for_steps(policy: Policy) -> bool:
     return any(each.permissions or each.folders for each in (policy, *_minimum))
 
 
-def check_image(image: Image, policy: Policy) -> tuple[str, ...]:
-    """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises
-    TrustError.
+def check_image(image: Image, policy: Policy, *, needed_by: Image | None = None) -> tuple[str, ...]:
+    """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises TrustError.
+
+    `needed_by`: the plugin, whose rules hold for the library too, whatever is asked in the library's own folder.
     """
     checks: list[str] = []
     for each in (policy, *_minimum):
-        for rule in each.rules_for(image):
+        rules = each.rules_for(image)
+        if needed_by is not None:
+            rules = tuple(dict.fromkeys((*rules, *each.rules_for(needed_by))))
+        for rule in rules:
             checks += _hold(image, rule)
     return tuple(dict.fromkeys(checks))
-
-
-def check_place(image: Image, policy: Policy) -> None:
-    """The same for a library that the dynamic linker will open by its path: permissions alone can vouch for
-    it.
-    """
-    for each in (policy, *_minimum):
-        for rule in each.rules_for(image):
-            if rule.permissions:
-                _hold(image, Policy(permissions=True))
 
 
 def _hold(image: Image, rule: Policy) -> list[str]:

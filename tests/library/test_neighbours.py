@@ -1,4 +1,4 @@
-"""loader/library/neighbours.py, sealed.py, library.mappings: what a plugin needs from beside it, where code is."""
+"""loader/library/pinned.py, sealed.py, library.mappings: what a plugin needs from beside it, where code is."""
 
 from __future__ import annotations
 
@@ -118,39 +118,29 @@ def test_folder_relative_to_the_current_one(
     """A runpath that means the current folder is refused under any policy that asks for something."""
     plugin = needy("d", rpath=rpath, soname="librelative.so", answer=4004)
     plugin.chmod(0o755)
-    with pytest.raises(LibraryError, match="in the current folder"):
+    with pytest.raises(TrustError, match="in the current folder"):
         loader.load(plugin, contract=greeter, policy=Policy(permissions=True))
 
 
 def test_two_libraries_of_one_name(run_python: Run, needy: Callable[..., Path]) -> None:
-    """Two plugins with different libraries of one name: the second is refused, not given the first one's."""
+    """Two plugins with different libraries of one name: each gets its own, in whichever order they come."""
     first = needy("e", soname="libsame.so", answer=1)
     second = needy("f", soname="libsame.so", answer=2)
-    done = run_python(
-        """
+    code = """
 import sys, loader
 greeter = loader.Contract.from_header(sys.argv[3])
-print(loader.load(sys.argv[1], contract=greeter).greet(""))
-try:
-    print(loader.load(sys.argv[2], contract=greeter).greet(""))
-except loader.LibraryError as error:
-    print(error)
-""",
-        first,
-        second,
-        GREETER,
-    )
-    lines = done.stdout.splitlines()
-    assert lines[0] == "neighbour says 1"
-    assert "another library of that name is loaded" in lines[1]
-    assert str(first.parent) in lines[1]
+plugins = [loader.load(path, contract=greeter) for path in (sys.argv[1:3])]
+print([plugin.greet("") for plugin in plugins])
+"""
+    for several in ((first, second), (second, first)):
+        expected = str([f"neighbour says {1 if each == first else 2}" for each in several])
+        assert run_python(code, *several, GREETER).stdout.strip() == expected
 
 
 def test_library_without_a_name(needy: Callable[..., Path], greeter: loader.Contract) -> None:
-    """A library that does not say its name is refused, with the linker's option: nobody would find it."""
+    """A library that does not say its name is found by its file's name, as the dynamic linker would find it."""
     plugin = needy("g", soname="libnameless.so", answer=4007, named=False)
-    with pytest.raises(LibraryError, match=r"-Wl,-soname,libnameless\.so"):
-        loader.load(plugin, contract=greeter)
+    assert loader.load(plugin, contract=greeter).greet("") == "neighbour says 4007"
 
 
 def test_damaged_neighbour(needy: Callable[..., Path], greeter: loader.Contract) -> None:

@@ -17,7 +17,7 @@
 enum { EHDR_SIZE = 64, SHDR_SIZE = 64, MAX_SEGMENTS = 64, MAX_SECTIONS = 8192 };
 enum { MAX_COMMENT = 4096, MAX_BUILD_ID = 64, MAX_OWNER = 16 };
 enum { ET_DYN = 3, PT_DYNAMIC = 2, PT_NOTE = 4, PT_GNU_STACK = 0x6474E551, PF_X = 1 };
-enum { DF_TEXTREL = 4, DF_STATIC_TLS = 0x10, DF_1_NOOPEN = 0x40, DF_1_PIE = 0x8000000 };
+enum { DF_TEXTREL = 4, DF_STATIC_TLS = 0x10, DF_1_NOOPEN = 0x40, DF_1_NODEFLIB = 0x800, DF_1_PIE = 0x8000000 };
 enum { NT_GNU_BUILD_ID = 3 };
 
 /* ---- Segments ---------------------------------------------------------------------------------------- */
@@ -160,6 +160,8 @@ static struct elf_entry *entry_of(struct elf_reader *r, uint64_t tag)
     case 0x6FFFFFFC: return &r->verdef;
     case 0x6FFFFFFE: return &r->verneed;
     case 0x6FFFFFFF: return &r->verneednum;
+    case 0x7FFFFFFD: /* DT_AUXILIARY, DT_FILTER: Python reads those */
+    case 0x7FFFFFFF: return &r->filter;
     default: return NULL;
     }
 }
@@ -212,7 +214,7 @@ enum elf_answer elf_read(struct elf_bytes file, struct elf_facts *facts, elf_tak
     if (!is_for_here(file) ||
         !part(file, u64(file.at + 32), (uint64_t)u16(file.at + 56) * ELF_PHDR_SIZE, &r.headers) ||
         !read_segments(&r, facts, &dynamic, &dynamic_size) || !read_dynamic(&r, dynamic, dynamic_size) ||
-        r.verdef.there || (r.flags_1.value & (DF_1_NOOPEN | DF_1_PIE)) != 0 || !read_notes(&r, facts) ||
+        r.verdef.there || (r.flags_1.value & (DF_1_NOOPEN | DF_1_NODEFLIB | DF_1_PIE)) != 0 || r.filter.there || !read_notes(&r, facts) ||
         !read_sections(&r, facts))
         return ELF_OTHER;
     facts->text_relocations = r.textrel.there || (r.flags.value & DF_TEXTREL) != 0;

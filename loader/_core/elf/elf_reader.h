@@ -19,7 +19,7 @@ struct elf_reader {
     struct elf_bytes headers; /* program headers */
     struct elf_bytes dynamic; /* entries before DT_NULL */
     struct elf_entry strtab, strsz, symtab, syment, gnu_hash, versym, verdef, verneed, verneednum;
-    struct elf_entry soname, rpath, runpath, textrel, flags, flags_1;
+    struct elf_entry soname, rpath, runpath, textrel, flags, flags_1, filter;
     struct elf_bytes strings;
     uint64_t room; /* bytes of names that may still be asked for: they may share theirs */
     elf_take *take;

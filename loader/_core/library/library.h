@@ -20,6 +20,7 @@ typedef struct {
     unsigned long long device, inode; /* of what is mapped, as fstat and /proc/PID/maps say them */
     long process;                     /* the one that opened it */
     int step;                         /* where it ended, see above */
+    int descriptor;                   /* of the memory file, from library_reserve on */
     char path[64];                    /* of the memory file, for every process of the /proc that is mounted */
     char error[1024];                 /* ended by NUL */
 } library_opened;
@@ -32,6 +33,18 @@ void library_open(const char *path, library_opened *opened);
  * Its name, which debuggers and profilers show, is the last part of `path`, cut to what the system takes. Returns an
  * errno if `step` is not LIBRARY_LINK, else 0; nothing is left behind if it is not open. One thread at a time. */
 int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
+
+/* The same in steps, for libraries that need each other: the path of each copy is known before any has its bytes. First
+ * the memory file, still empty; then its bytes and seals; library_open is the caller's. Each returns an errno or 0.
+ * library_settle comes last, always once after a library_reserve that returned 0: it closes the file of one that is not
+ * open. One thread at a time. */
+int library_reserve(const char *path, library_opened *opened);
+int library_seal(const char *data, size_t size, library_opened *opened);
+void library_settle(library_opened *opened);
+
+/* What the dynamic linker would take for `name` among the libraries that are loaded: the path under which number `nth`
+ * of them (from 0, oldest first) is known, ended by NUL. 0: there is none; -1: it does not fit. */
+int library_loaded(const char *name, int nth, char *path, size_t room);
 
 /* The address of an exported symbol, or 0. */
 uintptr_t library_symbol(const library_opened *opened, const char *name);

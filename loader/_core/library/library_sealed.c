@@ -118,7 +118,7 @@ static bool find_path(int descriptor, char *path, size_t room)
     return true;
 }
 
-int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened)
+int library_reserve(const char *path, library_opened *opened)
 {
     const char *slash = strrchr(path, '/');
     int descriptor = memory_file(slash == NULL ? path : slash + 1), other, error;
@@ -128,38 +128,82 @@ int library_open_sealed(const char *path, const char *data, size_t size, library
     if (descriptor < 0)
         return errno;
     opened->step = LIBRARY_SEAL;
-    if (!write_all(descriptor, data, size) ||
-        fcntl(descriptor, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
-        fstat(descriptor, &status) != 0 || (other = unused_number(descriptor)) < 0)
+    if (fstat(descriptor, &status) != 0 || (other = unused_number(descriptor)) < 0)
         goto failed;
     descriptor = other;
     opened->step = LIBRARY_PATH;
     if (!find_path(descriptor, opened->path, sizeof opened->path))
         goto failed;
-    opened->step = LIBRARY_LINK;
     opened->device = status.st_dev;
     opened->inode = status.st_ino;
-    library_open(opened->path, opened);
-    if (!opened->open) {
-        close(descriptor);
-        return 0;
-    }
-    /* It stays open for life: dlopen also knows a library by device and inode. */
-    used.bits[descriptor / 8] |= (unsigned char)(1 << descriptor % 8);
-    used.highest = descriptor > used.highest ? descriptor : used.highest;
+    opened->descriptor = descriptor;
     return 0;
 failed:
     error = errno;
     close(descriptor);
     return error;
 }
-#else
+
+int library_seal(const char *data, size_t size, library_opened *opened)
+{
+    opened->step = LIBRARY_SEAL;
+    if (!write_all(opened->descriptor, data, size) ||
+        fcntl(opened->descriptor, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        return errno;
+    opened->step = LIBRARY_LINK;
+    return 0;
+}
+
+void library_settle(library_opened *opened)
+{
+    int number = opened->descriptor;
+
+    if (!opened->open) {
+        close(number);
+        return;
+    }
+    /* It stays open for life: dlopen also knows a library by device and inode. */
+    used.bits[number / 8] |= (unsigned char)(1 << number % 8);
+    used.highest = number > used.highest ? number : used.highest;
+}
+
 int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened)
 {
+    int error = library_reserve(path, opened);
+
+    if (error != 0)
+        return error;
+    error = library_seal(data, size, opened);
+    if (error == 0)
+        library_open(opened->path, opened);
+    library_settle(opened);
+    return error;
+}
+#else
+int library_reserve(const char *path, library_opened *opened)
+{
     (void)path;
+    opened->step = LIBRARY_COPY;
+    return ENOSYS;
+}
+
+int library_seal(const char *data, size_t size, library_opened *opened)
+{
     (void)data;
     (void)size;
     opened->step = LIBRARY_COPY;
     return ENOSYS;
+}
+
+void library_settle(library_opened *opened)
+{
+    (void)opened;
+}
+
+int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened)
+{
+    (void)data;
+    (void)size;
+    return library_reserve(path, opened);
 }
 #endif

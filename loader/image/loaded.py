@@ -1,0 +1,49 @@
+"""Which libraries this process has loaded, as the dynamic linker matches them with a needed name.
+
+Those that this package brought along with a plugin are told apart: they belong to that plugin. Another one that needs
+a library of the same name gets the file that is found for it, and not that one because it happened to be first.
+"""
+
+from __future__ import annotations
+
+import os
+
+from loader._core._ffi import ffi, lib
+
+__all__ = ["brought", "conflicts", "loaded_as", "note"]
+
+#: What was brought: SHA-256 by name (a path, or what it calls itself); and the paths under which the linker has it.
+_names: dict[str, set[str]] = {}
+_paths: set[str] = set()
+_ROOM = 4096
+
+
+def loaded_as(name: str) -> str | None:
+    """What the dynamic linker calls the application's own library that serves for `name`; None: there is none."""
+    found = ffi.new("char[]", _ROOM)
+    wanted = os.fsencode(name)
+    number = 0
+    while (answer := lib.library_loaded(wanted, number, found, _ROOM)) != 0:
+        path = os.fsdecode(ffi.string(found)) if answer > 0 else name
+        if path not in _paths:
+            return path or os.path.realpath("/proc/self/exe")
+        number += 1
+    return None
+
+
+def note(path: str, names: tuple[str | None, ...], digest: str) -> None:
+    """Remembers a library that is brought along: the linker's name for it, and those that it could be taken for."""
+    _paths.add(path)
+    for name in names:
+        if name:
+            _names.setdefault(name, set()).add(digest)
+
+
+def brought(names: tuple[str, ...]) -> bool:
+    """Whether one of these names is that of a library that was brought along with some plugin."""
+    return bool(_names) and not _names.keys().isdisjoint(names)
+
+
+def conflicts(*names: str | None, digest: str) -> bool:
+    """Whether a library of one of these names was brought along that has other contents."""
+    return any(_names.get(name, set()) - {digest} for name in names if name)

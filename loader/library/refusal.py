@@ -1,0 +1,54 @@
+"""What the dynamic linker said -> LibraryError: who needs what, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loader.errors import LibraryError
+
+if TYPE_CHECKING:
+    from loader.image import Image
+
+__all__ = ["explain"]
+
+
+def explain(image: Image, text: str) -> LibraryError:
+    """The dynamic linker's text, with who needs what and what to do."""
+    if "cannot open shared object file" in text:
+        missing = text.split(":", 1)[0]
+        return LibraryError(
+            f"needs the library {missing}, which is not found",
+            path=image.path,
+            found=text,
+            cure=f"Install {missing}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
+        )
+    if "undefined symbol" in text:
+        return LibraryError(
+            "needs a symbol that no library has",
+            path=image.path,
+            found=text,
+            cure="Link it with the library that defines the symbol; -Wl,--no-undefined tells when building",
+        )
+    if "version `" in text and "not found" in text:
+        return LibraryError(
+            "needs a newer system library than this machine has",
+            path=image.path,
+            found=text,
+            cure="Build it on an older system, or update this one",
+        )
+    for code, what, cure in _WINDOWS:
+        if text.startswith(f"Windows error {code}"):
+            return LibraryError(what, path=image.path, expected=_needs(image), found=text, cure=cure)
+    return LibraryError("could not be loaded", path=image.path, found=text)
+
+
+#: Windows does not say which library or function it looked for in vain.
+_WINDOWS = (
+    (126, "needs a library that is not found", "Put the one that is missing beside the plugin, or install it"),
+    (127, "needs a function that a library does not have", "Update that library, or build against an older one"),
+    (1114, "its own code failed when it was loaded", "Ask its author: a constructor or DllMain gave up"),
+)
+
+
+def _needs(image: Image) -> str:
+    return f"what it needs: {', '.join(image.needed) or 'no library'}"
