@@ -20,7 +20,7 @@ extern char **environ;
 /* owner.watch(owner, function, token): token None before the call, and what that gave after it. */
 static PyObject *ask(core_call *c, const char *function, PyObject *token)
 {
-    PyThreadState *thread = c->thread;
+    const bool away = c->thread != NULL;
     PyObject *watch, *result = NULL;
 
     core_acquire(c);
@@ -31,8 +31,7 @@ static PyObject *ask(core_call *c, const char *function, PyObject *token)
             core_keep_cause(c);
         Py_DECREF(watch);
     }
-    if (thread != NULL)
-        core_release(c);
+    core_go_on(c, away);
     return result;
 }
 
@@ -48,13 +47,13 @@ PyObject *core_watch_before(core_call *c, const char *function)
 int core_watch_after(core_call *c, const char *function, PyObject *token, int status)
 {
     static const char text[] = "it changed the state of the process";
-    PyThreadState *thread = c->thread;
+    const bool away = c->thread != NULL;
     PyObject *result = ask(c, function, token);
 
     core_acquire(c);
     Py_DECREF(token);
     Py_XDECREF(result);
-    if (thread != NULL)
+    if (away)
         core_release(c);
     if (result != NULL || c->cause == NULL)
         return status;
@@ -94,6 +93,7 @@ static PyObject *signal_state(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(n
         PyObject *item;
         if (sigaction(number, NULL, &now) == 0)
             memcpy(&address, &now.sa_handler, sizeof address); /* sa_sigaction lies in the same place */
+        address = core_signals_true(address);
         item = Py_BuildValue("KO", (unsigned long long)address,
                              sigismember(&blocked, number) == 1 ? Py_True : Py_False);
         if (item == NULL || PyList_Append(list, item) < 0)
