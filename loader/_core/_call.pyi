@@ -40,7 +40,8 @@ class Owner:
     name: str
     path: str
     fork_safe: bool
-    talks: bool
+    promises: frozenset[str]
+    attaches: bool
     watch: Callable[[Owner, str, object], object] | None
     def __new__(
         cls,
