@@ -205,12 +205,6 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     } else if (ascii || ascii_all(data, used)) {
         return take_result(c, used);
     }
-    if (c->room == CORE_HEAP && (ascii || ascii_all(data, used))) {
-        text = PyUnicode_New((Py_ssize_t)used, 127);
-        if (text != NULL)
-            memcpy(PyUnicode_DATA(text), data, used);
-        return text;
-    }
     text = decode_utf8(data, used);
     if (text != NULL || PyErr_Occurred())
         return text;
