@@ -42,7 +42,7 @@ class Owner:
     fork_safe: bool
     promises: frozenset[str]
     attaches: bool
-    watch: Callable[[Owner, str, object], object] | None
+    watch: Callable[[Owner, str, object, str | float | None], object] | None
     def __new__(
         cls,
         name: str,

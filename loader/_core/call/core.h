@@ -84,6 +84,7 @@ typedef struct core_call {
     size_t lines_lost;   /* lines that were not queued */
     char *error;         /* memory of call.error, malloc, or NULL */
     size_t max_output;   /* bytes this call may write */
+    int64_t watched_since; /* when the watched function began */
     unsigned signals;    /* core_signals_arrived, when the application's handlers had their last turn */
     enum core_room room;
     bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */

@@ -137,7 +137,6 @@ static CORE_NOINLINE int enter_slowly(const function *f, core_call *c, const uin
     const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);
     core_leave(c, outer);
-    core_acquire(c);
     return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
 }
 

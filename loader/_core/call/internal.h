@@ -79,6 +79,8 @@ void core_note_range(const core_owner *owner, const void *address);
 /* ---- watch.c ---- */
 PyObject *core_watch_before(core_call *c, const char *function);
 int core_watch_after(core_call *c, const char *function, PyObject *token, int status);
+/* The call enters a service, or leaves it (size 0). GIL held. */
+void core_watch_service(core_call *c, const char *function, const char *id, size_t size);
 extern PyMethodDef core_watch_functions[];
 
 /* ---- limit.c ---- */

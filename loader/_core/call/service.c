@@ -164,9 +164,13 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
     core_acquire(c);
     c->crumb->step = NULL; /* a crash in here is not the plugin's */
     core_tell_log(c); /* in order with what the service logs */
+    if (c->owner->watch != NULL)
+        core_watch_service(c, step == NULL ? "" : step->name, service->id, service->id_size);
     status = core_run_handlers(c) ? complain(c) : call_python(c, &service->functions[place], values);
     if (status == LOADER_OK && core_run_handlers(c)) /* a service in C gives them no turn */
         status = complain(c);
+    if (c->owner->watch != NULL)
+        core_watch_service(c, step == NULL ? "" : step->name, "", 0);
     c->crumb->step = step;
     core_go_on(c, away);
     return status;

@@ -148,7 +148,6 @@ static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, c
     const core_crumb outer = core_enter(c, &role_step);
     status = role->process(&c->call, &role->name, text, post);
     core_leave(c, outer);
-    engine_api->acquire(c);
     return token == NULL ? status : engine_api->watch_after(c, role_step.name, token, status);
 }
 
