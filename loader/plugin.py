@@ -98,10 +98,19 @@ class Plugin:
         return f"<plugin {self.name} ({self.contract.name} {self.version[0]}.{self.version[1]}) from {self.path}>"
 
 
+#: Functions of Python by which a thread of C becomes one of Python: who needs one is never called with the GIL kept
+#: because there is no other thread. See _core/call/gil.c.
+_ATTACH = frozenset({"PyGILState_Ensure", "PyThreadState_New", "PyEval_AcquireThread", "PyEval_RestoreThread"})
+
+
 def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
     """Makes a Plugin of a library that was opened for `owner`."""
-    if trusted.candidate.image.go:  # the others do not ask
+    image = trusted.candidate.image
+    if image.go:  # the others do not ask
         owner.set_inherited(library.inherited)
+    owner.promises = trusted.candidate.promises
+    if not _ATTACH.isdisjoint(image.imports):
+        owner.attaches = True
     return Plugin(trusted, library, owner)
 
 

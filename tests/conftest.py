@@ -123,6 +123,15 @@ def rust_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., st
 
 
 @pytest.fixture(scope="session")
+def rust_lock(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Path:
+    """tests/plugins/lock_rust, built by cargo."""
+    target = tmp_path_factory.mktemp("rust_lock")
+    command = [tool("cargo"), "build", "--release", "--offline", "--locked", "--target-dir", str(target)]
+    _run(command, SOURCES / "lock_rust")
+    return target / "release" / "liblock_rust.so"
+
+
+@pytest.fixture(scope="session")
 def go_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Path:
     """tests/plugins/panic_go, built by go. Load it in a process of its own: its runtime stays for good."""
     target = tmp_path_factory.mktemp("go") / "panic_go.so"
@@ -165,21 +174,26 @@ def probe_path(build: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def probe(probe_path: Path, probe_contract: loader.Contract) -> loader.Plugin:
-    """The plugin probe, bound anew: nothing is known yet about how long its functions take."""
+    """The plugin probe, bound anew."""
     return loader.load(probe_path, contract=probe_contract)
 
 
-@pytest.fixture(params=["GIL kept", "GIL released"])
-def gil(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Runs a test twice: calls let the GIL go because they are under a deadline, or keep it.
+@pytest.fixture
+def another_thread() -> Iterator[None]:
+    """A second Python thread is there, so calls let the GIL go."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
 
-    (A function's first call lets it go too, so ask each thing more than once.)
-    """
-    if request.param == "GIL kept":
-        yield
-    else:
-        with loader.deadline(3600):
-            yield
+
+@pytest.fixture(params=["GIL kept", "GIL released"])
+def gil(request: pytest.FixtureRequest) -> None:
+    """Runs a test twice: calls let the GIL go because there is another thread, or keep it."""
+    if request.param == "GIL released":
+        request.getfixturevalue("another_thread")
 
 
 @pytest.fixture

@@ -80,11 +80,12 @@ if [ "$status" -eq 0 ]; then
     plugin count counter.c -DRACE
     must_be_found "a plugin" tests/plugins/counter.c
     plugin count counter.c
-    # Each call that lets the GIL go counts itself once more, after it has done so.
-    sed -i 's/core_release(c);/(core_release(c), f->calls++);/' loader/_core/call/function.c
-    grep -q 'f->calls++);' loader/_core/call/function.c # else the control has to be made anew
+    # Each call that lets the GIL go counts itself, after it has done so.
+    sed -i 's/c->thread = PyEval_SaveThread();/(c->thread = PyEval_SaveThread(), core_main_thread++);/' \
+        loader/_core/call/gil.c
+    grep -q 'core_main_thread++);' loader/_core/call/gil.c # else the control has to be made anew
     "$python" setup.py -q build_ext --inplace
-    must_be_found "the core" loader/_core/call/function.c
+    must_be_found "the core" loader/_core/call/gil.c
     control="found, in a plugin and in the core"
 else
     control="not tried"

@@ -39,7 +39,7 @@ TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS))
 from lending import Clock, Database  # noqa: E402
 
-#: From 16 KiB on the GIL is released: shorter calls run one after the other, these side by side.
+#: Long enough for calls to lie side by side, and for output to grow.
 LONG = "é" * 9000
 DOCUMENT = "x :count:`a` y & z :count:`b` "
 #: Plugins that are loaded during the run: each stays, as nothing is unmapped.
@@ -68,13 +68,13 @@ class Threads:
     # ---- Calls ----
 
     def short_call(self, number: int) -> str:
-        """A call under the GIL; the same function as long_call's, whose pace is known to all threads."""
+        """Short calls."""
         for i in range(50):
             assert self.probe.echo(f"{number} {i}") == f"{number} {i}"
         return "50 calls"
 
     def long_call(self, _number: int) -> str:
-        """Calls without the GIL, and failures, whose texts are kept in the call."""
+        """Long calls, and failures, whose texts are kept in the call; and lines of log, which wait in it."""
         for _ in range(20):
             assert self.probe.echo(LONG) == LONG
             with suppress(loader.PluginError):
@@ -104,14 +104,14 @@ class Threads:
     # ---- Documents ----
 
     def short_document(self, number: int) -> str:
-        """Documents and single roles under the GIL."""
+        """Short documents and single roles."""
         for _ in range(20):
             assert "<b>" in self.app.htmlize(DOCUMENT, Post(id=number))
             assert "<b>" in self.app.process_role("count", "x", Post(id=number))
         return "20 documents"
 
     def long_document(self, _number: int) -> str:
-        """Documents without the GIL, side by side through one engine and its plugins; failures are kept."""
+        """Long documents, side by side through one engine and its plugins; failures are kept."""
         problems: list[object] = []
         text = DOCUMENT * 600 + ":count:`fail`"
         html = self.app.htmlize(text, escape=True, plugin_errors="keep", report=problems.append)

@@ -13,6 +13,9 @@
  *             valid until the function returns and never after.
  *   thread    `call` and all that it lends belong to the thread that entered the function. The host may
  *             enter the same plugin from several threads at once, each with a `call` of its own.
+ *   locks     A plugin may lock what its threads share, and write, log, fail and ask loader_cancelled with
+ *             the lock held: none of these waits for Python. A service does, and may run any Python code,
+ *             this plugin's functions included: hold no lock across a call of a service.
  *   unwinding No C++ exception, Rust panic, Go panic or longjmp may leave an exported function.
  *   text      is UTF-8 with its length beside it. It is not NUL-terminated and may hold NUL bytes.
  *   growth    Structs grow only at their end, and begin with their own size, so that both sides can tell
@@ -110,6 +113,19 @@
 
 LOADER_MARKER(loader_abi_1);
 
+/* LOADER_NEVER_BLOCKS(greet), once, after the contract's header: a promise that the function `greet` of this
+ * plugin never blocks: it takes no lock, does no I/O, calls no service, waits for nobody, and returns within a
+ * millisecond or two. (Memory may be allocated: malloc's locks are not held for long.) A host in Python lets
+ * other threads run while a plugin does (it releases the GIL), which costs about as much as a short call; with
+ * the promise it does not. A promise that is not kept makes threads wait for each other, for ever where a lock
+ * is in it; a host in debug mode (Host(debug=True)) finds out.
+ *
+ * The host reads the name greet_never_blocks from the export table, so any language can promise: export a
+ * function or a variable of that name. */
+#define LOADER_NEVER_BLOCKS(function)                                                                   \
+    LOADER_STATIC_ASSERT(sizeof(&(function)) != 0, "a function of the contract");                        \
+    LOADER_MARKER(function##_never_blocks)
+
 /* ---- Values ------------------------------------------------------------------------------------------ */
 
 /* Text: `size` bytes of UTF-8 at `data`. Borrowed. `data` may be NULL only if `size` is 0. */
@@ -170,9 +186,12 @@ struct loader_host {
     /* Copies `size` bytes of UTF-8 at `text` as the error text of this call, replacing an earlier one (the
      * host cuts it at 64 KiB). Returns `status`, or LOADER_FAILED if `status` is LOADER_OK. */
     int (*fail)(loader_call *call, int status, const char *text, size_t size);
-    /* Hands one line of UTF-8 to the application's log. Copies. */
+    /* Hands one line of UTF-8 to the application's log. Copies. The line is written when the function returns or
+     * calls a service. A call keeps 1 MiB of lines; those beyond are counted, and the log says how many. */
     void (*log)(loader_call *call, int level, const char *text, size_t size);
-    /* LOADER_OK: go on. LOADER_CANCELLED, LOADER_DEADLINE: stop soon and return that value. */
+    /* LOADER_OK: go on. LOADER_CANCELLED, LOADER_DEADLINE: stop soon and return that value. Cancelled is also a call
+     * on Python's main thread when a signal arrives that Python code handles (SIGINT, SIGTERM, SIGHUP, SIGQUIT,
+     * SIGALRM, SIGUSR1, SIGUSR2); the handler runs when the function has returned. */
     int (*cancelled)(loader_call *call);
     /* The table of a service that the host lends under this id ("app.db/1"), or NULL. Owned by the host;
      * borrowed until the function returns. */
@@ -325,14 +344,16 @@ static inline int loader_fail(loader_call *call, const char *format, ...)
     return loader_fail_with(call, LOADER_FAILED, text, (size_t)size);
 }
 
-/* Sends `size` bytes of UTF-8 at `text` (copied) to the application's log under this plugin's name. */
+/* Sends `size` bytes of UTF-8 at `text` (copied) to the application's log under this plugin's name, which has it
+ * when the function returns or calls a service. */
 static inline void loader_log(loader_call *call, int level, const char *text, size_t size)
 {
     call->host->log(call, level, text, size);
 }
 
-/* 0: go on. Otherwise the status to return with (LOADER_CANCELLED or LOADER_DEADLINE). Costs about as much
- * as reading a clock; ask every few thousand steps of long work. */
+/* 0: go on. Otherwise the status to return with (LOADER_CANCELLED or LOADER_DEADLINE): time is up, the application
+ * asked, or somebody pressed Ctrl-C. Costs about as much as reading a clock; ask every few thousand steps of long
+ * work, also with a lock held. */
 static inline int loader_cancelled(loader_call *call)
 {
     return call->host->cancelled(call);
@@ -353,7 +374,10 @@ static inline const void *loader_service(loader_call *call, const char *id)
  * until the function returns. The last parameter may be a result (pointer to a non-const loader_text,
  * loader_bytes, int64_t or double): the host fills it; what it points to is owned by the host and valid
  * until the plugin's own function returns. Without one, what the host's function gives is appended to the
- * output of `call`. A status other than LOADER_OK leaves the result untouched and its text in call->error. */
+ * output of `call`. A status other than LOADER_OK leaves the result untouched and its text in call->error.
+ * Locks: a service waits for Python (the GIL), which a thread may have that waits for a lock of this plugin in
+ * Python code of its own. Hold no lock across it: take what you need out, unlock, then call. A function that
+ * calls one cannot promise LOADER_NEVER_BLOCKS. */
 #define LOADER_SERVICE(id, type)                                                                        \
     static inline const type *type##_get(loader_call *call)                                             \
     {                                                                                                   \

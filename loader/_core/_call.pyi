@@ -40,8 +40,9 @@ class Owner:
     name: str
     path: str
     fork_safe: bool
-    talks: bool
-    watch: Callable[[Owner, str, object], object] | None
+    promises: frozenset[str]
+    attaches: bool
+    watch: Callable[[Owner, str, object, str | float | None], object] | None
     def __new__(
         cls,
         name: str,

@@ -8,6 +8,8 @@ plugin and each of its calls, documents included, and a warning names plugin, fu
     with loader.process_state.watch(plugin):             # or calls only, for a while
         plugin.greet("World")
 
+A watch also finds out who holds a lock across a service, and who breaks a promise never to block: waits.py.
+
 It costs about half a millisecond a call, and is for finding things out. What other threads of the application
 change meanwhile looks like the plugin's doing: watch with as few threads as possible. Where two watched calls
 overlap, the change is told of both.
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from loader._core._call import environment, float_state, signal_state
 from loader.errors import PluginError
+from loader.observe.waits import Waits
 from loader.plugin import Plugin
 from loader.trust.identity import plugin_name
 
@@ -32,8 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from loader._core._call import Owner
+    from loader.observe.waits import WatchedCall
 
-__all__ = ["Change", "ProcessState", "StateError", "StateWatch", "snapshot", "watch"]
+__all__ = ["Change", "ProcessState", "PromiseError", "StateError", "StateWatch", "snapshot", "watch"]
 
 _logger = logging.getLogger("loader.process_state")
 
@@ -42,6 +46,10 @@ class StateError(PluginError):
     """A plugin changed the state of the process, and the watch is strict. `changes` are what it changed."""
 
     changes: tuple[Change, ...] = ()
+
+
+class PromiseError(PluginError):
+    """A plugin blocked in a function that it promised never to block in, and the watch is strict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +194,13 @@ class _Call:
     of it.
     """
 
-    __slots__ = ("before", "name", "others", "watch")
+    __slots__ = ("before", "name", "others", "wait", "watch")
 
     def __init__(self, name: str, watch: StateWatch, others: list[_Call]) -> None:
         self.name = name
         self.watch = watch
         self.before: ProcessState
+        self.wait: WatchedCall | None = None  # of a load: None
         self.others = others[:]
         for other in others:
             other.others.append(self)
@@ -210,6 +219,8 @@ class StateWatch:
         #: Every change seen: (plugin, function, change). The function of a load is "dlopen".
         self.seen: list[tuple[str, str, Change]] = []
         self._running: list[_Call] = []
+        #: The calls as those see them who wait; `waits.said` are the warnings.
+        self.waits = Waits()
 
     def add(self, plugin: Plugin) -> None:
         """Looks around all calls of this plugin from now on, those of other hosts and engines included."""
@@ -231,14 +242,34 @@ class StateWatch:
             raise
         self._end(call, plugin_name(name), name, "dlopen")
 
-    def _around(self, owner: Owner, function: str, token: object) -> object:
-        """Called by loader/_core/call/watch.c: before a call with None, after it with what this gave."""
+    def _around(self, owner: Owner, function: str, token: object, what: str | float | None) -> object:
+        """Called by loader/_core/call/watch.c: before a call, with None and None; after it, with what this gave and
+        the seconds that the call took; with None and a service's id, or "", when the call enters and leaves it.
+        """
+        if isinstance(what, str):
+            self.waits.service(what)
+            return None
         if token is None:
-            return self._begin(owner.name)
+            call = self._begin(owner.name)
+            call.wait = self.waits.begin(owner, function)
+            return call
         assert isinstance(token, _Call)  # noqa: S101 - for the type checker
         # By the watch that it began with: another one may have taken its place while the call ran.
-        token.watch._end(token, owner.name, owner.path, function)  # noqa: SLF001 - its own kind
+        token.watch._leave(token, owner, function, what or 0.0)  # noqa: SLF001 - its own kind
         return None
+
+    def _leave(self, call: _Call, owner: Owner, function: str, seconds: float) -> None:
+        broken = None if call.wait is None else self.waits.end(call.wait, seconds)
+        self._end(call, owner.name, owner.path, function)
+        if broken is not None and self.strict:
+            raise PromiseError(
+                f"plugin {owner.name} promised never to block in {function}",
+                path=owner.path,
+                plugin=owner.name,
+                function=function,
+                found=f"that it {broken}",
+                cure=f"Take LOADER_NEVER_BLOCKS({function}) out of it",
+            )
 
     def _begin(self, name: str) -> _Call:
         call = _Call(name, self, self._running)

@@ -23,6 +23,8 @@ __all__ = ["LOADER_ABI", "Candidate", "markers", "shake_hands"]
 LOADER_ABI = 1
 
 _MARKER = f"loader_abi_{LOADER_ABI}"
+#: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS of plugin.h.
+_NEVER_BLOCKS = "_never_blocks"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")
 
@@ -32,13 +34,15 @@ class Candidate:
     """A file whose handshake held. It may be loaded once it is trusted.
 
     `version` is the (major, minor) that the plugin was built against, `missing` the contract's optional
-    functions that it does not have.
+    functions that it does not have, `promises` the functions that it promises never to block in (calls of these keep
+    the GIL).
     """
 
     image: Image
     contract: Contract
     version: tuple[int, int]
     missing: frozenset[str]
+    promises: frozenset[str] = frozenset()
 
     @property
     def path(self) -> str:
@@ -72,7 +76,14 @@ def shake_hands(image: Image, contract: Contract) -> Candidate:
         raise _incomplete(image, contract)
     if not (image.data_exports.isdisjoint(contract.required) and image.data_exports.isdisjoint(contract.optional)):
         raise _not_functions(image, contract)
-    return Candidate(image, contract, version, frozenset(contract.optional) - image.exports)
+    missing = frozenset(contract.optional) - image.exports
+    return Candidate(image, contract, version, missing, _promises(image, contract))
+
+
+def _promises(image: Image, contract: Contract) -> frozenset[str]:
+    """The contract's functions that the plugin never blocks in, as it says."""
+    names = [*contract.required, *contract.optional]
+    return frozenset(name for name in names if name + _NEVER_BLOCKS in image.exports)
 
 
 def _version(image: Image, contract: Contract) -> tuple[int, int]:

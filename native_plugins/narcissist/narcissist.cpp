@@ -7,6 +7,9 @@
 #include <string>
 #include <string_view>
 
+LOADER_NEVER_BLOCKS(hooks);
+LOADER_NEVER_BLOCKS(process_contents);
+
 namespace {
 
 // Not std::isalnum: that one asks the process's locale.

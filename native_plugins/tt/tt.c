@@ -1,6 +1,9 @@
 /* tt.c: plugin for contract htmlize. :tt:`text` becomes <tt>text</tt>, the text as it stands, not escaped. */
 #include "htmlize/htmlize.h"
 
+LOADER_NEVER_BLOCKS(hooks);
+LOADER_NEVER_BLOCKS(process_role);
+
 static const char before[] = "<tt>";
 static const char after[] = "</tt>";
 

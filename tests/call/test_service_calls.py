@@ -20,17 +20,10 @@ Build = Callable[..., Path]
 Make = Callable[..., loader.Plugin]
 
 
-#: Whether the GIL is held when the plugin comes back: it is at first, unless a plugin is known to talk.
-@pytest.fixture(params=["GIL kept", "GIL released"])
-def plugin(request: pytest.FixtureRequest, lent: Make, database: Database) -> Any:
+@pytest.fixture
+def plugin(gil: None, lent: Make, database: Database) -> Any:
     """The plugin lend with a database, entered with the GIL and without."""
-    made = lent(database)
-    if request.param == "GIL kept":
-        made.survey()  # the first call is timed, and lets go of the GIL; the ones after it do not
-        yield made
-    else:
-        with loader.deadline(3600):
-            yield made
+    return lent(database)
 
 
 # ---- Arguments and results ---------------------------------------------------------------------------------
@@ -333,7 +326,7 @@ def test_from_another_thread(
 
 
 def test_growing_from_another_thread(lent: Make, database: Database) -> None:
-    """Output that lies in a Python object is not grown by a thread that cannot hold the GIL."""
+    """Output that lies in a Python object is not grown there by a thread that cannot hold the GIL."""
     made = lent(database)
     for _ in range(3):
         try:

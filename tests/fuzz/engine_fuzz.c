@@ -81,20 +81,19 @@ static const void *host_service(loader_call *call, const char *id, size_t size)
 
 static const loader_host host = {sizeof host, host_grow, host_fail, host_log, host_cancelled, host_service};
 
-static bool forget(loader_call *call)
+static int forget(loader_call *call)
 {
     call->error.data = NULL;
     call->error.size = 0;
-    return true;
+    return LOADER_OK;
 }
 
-static bool report(engine_run *run, const engine_problem *problem)
+static int report(engine_run *run, const engine_problem *problem)
 {
     struct host_call *c = run->context;
 
     c->problems = c->problems * 31 + (size_t)problem->status; /* their order counts too */
-    forget(run->call);
-    return true;
+    return forget(run->call);
 }
 
 /* Plugins here write UTF-8, or a byte 0xFF: that is all this has to find. */

@@ -22,6 +22,23 @@ macro_rules! markers {
     };
 }
 
+/// Promises that functions of this plugin never block: no lock, no I/O, no service, and back within a millisecond or
+/// two. The host then does not let other threads run meanwhile, which costs as much as a short call. What it means
+/// not to keep the promise stands at `LOADER_NEVER_BLOCKS` in `loader/plugin.h`.
+///
+/// ```
+/// native_plugin::never_blocks!(hooks, process_role);
+/// ```
+#[macro_export]
+macro_rules! never_blocks {
+    ($($function:ident),+ $(,)?) => {
+        $(const _: () = {
+            #[export_name = ::core::concat!(::core::stringify!($function), "_never_blocks")]
+            pub static PROMISE: u8 = $crate::abi::LOADER_ABI;
+        };)+
+    };
+}
+
 /// Exports the functions of a contract by their plain names, and its markers.
 ///
 /// After the marker stands a line for each function, with the parameters that follow `call` in the contract's

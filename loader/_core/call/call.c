@@ -1,9 +1,10 @@
 /* call.c: one call's context: its beginning and end, its error, and the host functions that a plugin reaches
- * through it. Its output has a file of its own, output.c.
+ * through it. Its output has a file of its own, output.c, and so has what it logs, log.c.
  *
- * Threads: the functions of core_host run on the thread that made the call. Where they need Python they take
- * the GIL only if this call let it go (c->thread); that is cheaper than PyGILState_Ensure and always right,
- * unless a plugin uses the call from another thread, which core_on_thread finds out.
+ * Threads: the functions of core_host run on the thread that made the call, and none of them waits for the GIL: the
+ * plugin may hold a lock. Only a service does, see service.c; it takes the GIL if this call let it go (c->thread),
+ * which is cheaper than PyGILState_Ensure and always right, unless a plugin uses the call from another thread, which
+ * core_on_thread finds out.
  */
 #include "call/internal.h"
 
@@ -13,7 +14,6 @@ unsigned core_generation = 0;
 
 /* (name, path, function, status, message, where, cause) -> exception; status None: refused after a fork */
 static PyObject *error_factory;
-static PyObject *log_function;  /* (plugin name, level, text) */
 
 /* ---- Exceptions -------------------------------------------------------------------------------------- */
 
@@ -45,10 +45,22 @@ void core_raise_again(PyObject *error)
 #endif
 }
 
-/* Takes the exception that is set away and keeps it as the cause of whatever becomes of the call. */
+/* Takes the exception that is set away and keeps it as the cause of whatever becomes of the call. An interrupt or an
+ * exit stays the cause, whatever fails after it. */
 void core_keep_cause(core_call *c)
 {
-    Py_XSETREF(c->cause, core_raised());
+    PyObject *error = core_raised(), *before = c->cause, *dropped = c->dropped;
+
+    c->settle = true;
+    c->dropped = NULL;
+    if (c->interrupted) {
+        before = error;
+    } else {
+        c->cause = error;
+        c->interrupted = !PyObject_TypeCheck(error, (PyTypeObject *)PyExc_Exception);
+    }
+    Py_XDECREF(before);
+    Py_XDECREF(dropped);
 }
 
 static void raise_made(PyObject *error)
@@ -89,14 +101,17 @@ void core_end_slow(core_call *c)
 {
     if (c->room == CORE_HEAP)
         free(c->begin);
-    Py_CLEAR(c->result);
     c->room = CORE_BORROWED;
+    c->interrupted = c->settle = false;
+    core_forget(c);
+    core_drop_log(c);
+    Py_CLEAR(c->result);
     Py_CLEAR(c->lent);
+    Py_CLEAR(c->dropped);
     if (c->limit != NULL) {
         Py_DECREF((PyObject *)c->limit);
         c->limit = NULL;
     }
-    core_forget(c);
 }
 
 void core_forget(core_call *c)
@@ -105,34 +120,12 @@ void core_forget(core_call *c)
     c->error = NULL;
     c->call.error.data = NULL;
     c->call.error.size = 0;
-    if (c->cause != NULL) {
-        PyThreadState *thread = c->thread;
-        core_acquire(c);
-        Py_CLEAR(c->cause);
-        if (thread != NULL)
-            core_release(c);
+    /* To give an object back may run Python code, and wants the GIL. There is room for one: a cause arises under the
+     * GIL, in core_keep_cause, which gives back the one before. */
+    if (c->cause != NULL && !c->interrupted) {
+        c->dropped = c->cause;
+        c->cause = NULL;
     }
-}
-
-void core_release(core_call *c)
-{
-    if (c->thread == NULL)
-        c->thread = PyEval_SaveThread();
-}
-
-void core_acquire(core_call *c)
-{
-    if (c->thread != NULL) {
-        PyEval_RestoreThread(c->thread);
-        c->thread = NULL;
-    }
-}
-
-bool core_on_thread(const core_call *c)
-{
-    if (c->thread != NULL)
-        return c->thread->thread_id == PyThread_get_thread_ident();
-    return PyGILState_Check() != 0;
 }
 
 /* ---- Errors ------------------------------------------------------------------------------------------ */
@@ -171,7 +164,7 @@ PyObject *core_raise(core_call *c, const char *function, int status, const char 
     PyObject *message, *cause = c->cause;
 
     /* An interrupt or an exit that arose in a service is not the plugin's failure: it goes on as it is. */
-    if (cause != NULL && (status == CORE_NOT_CALLED || !PyObject_IsInstance(cause, PyExc_Exception))) {
+    if (cause != NULL && (status == CORE_NOT_CALLED || c->interrupted)) {
         PyErr_SetObject((PyObject *)Py_TYPE(cause), cause);
         return NULL;
     }
@@ -185,48 +178,51 @@ PyObject *core_raise(core_call *c, const char *function, int status, const char 
     return NULL;
 }
 
-/* ---- Log, cancel, services --------------------------------------------------------------------------- */
+/* ---- Cancel, services -------------------------------------------------------------------------------- */
 
-static void host_log(loader_call *call, int level, const char *text, size_t size)
-{
-    core_call *c = (core_call *)call;
-    PyThreadState *thread = c->thread;
-    PyObject *result = NULL, *line;
-
-    if (log_function == NULL || !core_on_thread(c))
-        return;
-    core_acquire(c);
-    c->owner->talks = true;
-    line = PyUnicode_DecodeUTF8(text == NULL ? "" : text, text == NULL ? 0 : (Py_ssize_t)size, "replace");
-    if (line != NULL)
-        result = PyObject_CallFunction(log_function, "OiO", c->owner->name, level, line);
-    if (result == NULL && !PyErr_ExceptionMatches(PyExc_Exception))
-        core_keep_cause(c); /* an interrupt or an exit: it ends the call */
-    else if (result == NULL) /* a log handler that fails must not fail the plugin */
-        PyErr_WriteUnraisable(log_function);
-    Py_XDECREF(result);
-    Py_XDECREF(line);
-    if (thread != NULL)
-        core_release(c);
-}
-
+/* Needs no GIL: a plugin may ask with a lock in its hand. Work that asks is long, so if the GIL was kept until now it
+ * is let go: others may run, and what arrives for the main thread is seen. */
 static int host_cancelled(loader_call *call)
 {
-    return core_limit_check(((core_call *)call)->limit);
+    core_call *c = (core_call *)call;
+    int status;
+
+    if (c->thread == NULL && core_on_thread(c))
+        core_release(c);
+    status = core_limit_check(c->limit);
+    if (status == LOADER_OK && c->interrupted)
+        return LOADER_CANCELLED;
+    if (status == LOADER_OK && PyThread_get_thread_ident() == core_main_thread) {
+        core_signals_look_after();
+        if (c->signals != atomic_load_explicit(&core_signals_arrived, memory_order_relaxed)) {
+            c->stopped = c->settle = true;
+            return LOADER_CANCELLED;
+        }
+    }
+    return status;
 }
 
 static const void *host_service(loader_call *call, const char *id, size_t size)
 {
-    const core_services *services = ((core_call *)call)->owner->services;
+    core_call *c = (core_call *)call;
+    const core_services *services = c->owner->services;
+    bool given = false;
+    const void *table = services == NULL || id == NULL ? NULL : core_services_find(services, id, size, &given);
 
-    return services == NULL || id == NULL ? NULL : core_services_find(services, id, size);
+    if (table != NULL && given) { /* its functions are not ours to look after; see gil.c */
+        atomic_store_explicit(&c->owner->attaches, true, memory_order_relaxed);
+        atomic_store_explicit(&c->owner->unusual, true, memory_order_relaxed);
+        if (c->thread == NULL && core_on_thread(c))
+            core_release(c);
+    }
+    return table;
 }
 
 const loader_host core_host = {
     .size = sizeof(loader_host),
     .grow = core_host_grow,
     .fail = host_fail,
-    .log = host_log,
+    .log = core_host_log,
     .cancelled = host_cancelled,
     .service = host_service,
 };
@@ -236,11 +232,5 @@ const loader_host core_host = {
 PyObject *core_set_error_factory(PyObject *Py_UNUSED(module), PyObject *factory)
 {
     Py_XSETREF(error_factory, Py_NewRef(factory));
-    Py_RETURN_NONE;
-}
-
-PyObject *core_set_log(PyObject *Py_UNUSED(module), PyObject *log)
-{
-    Py_XSETREF(log_function, Py_NewRef(log));
     Py_RETURN_NONE;
 }

@@ -7,9 +7,9 @@
  * One call, in order:
  *   1. core_begin      fills a core_call on the C stack, with room for output; the GIL is held.
  *   2. core_use_result gives it more room, where the output may be long.
- *   3. core_release    if the work is long, lets the GIL go.
+ *   3. core_release    lets the GIL go, unless core_keeps says that it stays; the rule stands in gil.c.
  *   4. the plugin runs, through function pointers; it may come back through call.host->...
- *   5. core_acquire    takes the GIL again (does nothing if it was kept).
+ *   5. core_settle     if c->settle: takes the GIL again, hands on what was logged, and so on.
  *   6. core_text / core_bytes   turns the output into a new object, or core_raise turns a status into an
  *      exception.
  *   7. core_end        gives back what is left. Always, once for each core_begin.
@@ -20,6 +20,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #ifndef LOADER_HOST
@@ -45,16 +46,21 @@ typedef struct core_owner {
     PyObject *name;      /* str */
     PyObject *path;      /* str: the file, for messages */
     char *label;         /* name, path and digest as members of a JSON object, for crash_line.c; malloc */
-    PyObject *watch;     /* callable of loader/process_state.py, or NULL; with it, `talks` is set */
+    PyObject *watch;     /* callable of loader/observe/process_state.py, or NULL; with it, `unusual` is set */
+    PyObject *promises;  /* frozenset of the functions that never block, by name, or NULL */
     struct core_services *services; /* what the host lends, or NULL */
     size_t max_output;   /* bytes a call may write; SIZE_MAX: no limit */
     unsigned generation; /* core's fork generation at load time */
     bool fork_safe;      /* false: has a runtime with threads of its own (Go); refuse in forked children */
-    bool talks;          /* has called into Python once: the GIL is released around its calls from then on */
+    atomic_bool attaches; /* its own threads may make themselves threads of Python; see gil.c */
+    atomic_bool unusual; /* attaches, or has had a watch: its calls do not go the short way */
 } core_owner;
 
 /* A deadline and a cancel flag. Type _call.Limit; the contextvar "loader.limit" holds the one in force. */
 typedef struct core_limit core_limit;
+
+/* What a plugin has logged in one call, in log.c. */
+typedef struct core_log core_log;
 
 /* Where output lives. */
 enum core_room {
@@ -72,12 +78,21 @@ typedef struct core_call {
     PyThreadState *thread; /* not NULL while the GIL is released */
     core_limit *limit;   /* borrowed from the context, or NULL */
     PyObject *cause;     /* exception that a service raised, or NULL; owned */
+    PyObject *dropped;   /* a cause that was forgotten without the GIL, or NULL; owned */
     PyObject *lent;      /* list of objects whose memory the plugin was lent, or NULL; owned */
+    core_log *log;       /* lines that wait for the GIL, or NULL */
+    size_t lines_lost;   /* lines that were not queued */
     char *error;         /* memory of call.error, malloc, or NULL */
     size_t max_output;   /* bytes this call may write */
+    int64_t watched_since; /* when the watched function began */
+    unsigned signals;    /* core_signals_arrived, when the application's handlers had their last turn */
     enum core_room room;
     bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */
     bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
+    bool settle;         /* something happened that the short way back does not know of: core_settle first. Set by
+                            whatever sets one of the others here, `cause`, `dropped`, `lent`, `log` or `thread` */
+    bool interrupted;    /* `cause` ends the call as it is, whatever the plugin returns: an interrupt, an exit */
+    bool stopped;        /* the plugin was told to stop because of a signal */
 } core_call;
 
 /* A struct argument that keeps its native form: the base of frozen dataclasses. Type _call.Record. */
@@ -107,6 +122,16 @@ typedef struct core_api {
     void (*release)(core_call *c); /* PyEval_SaveThread, once */
     void (*acquire)(core_call *c); /* PyEval_RestoreThread if released */
 
+    /* After Python code ran in the middle of a call: lets the GIL go if it was let go before (`away`), or there is
+     * another thread now. GIL held. */
+    void (*go_on)(core_call *c, bool away);
+
+    /* When the plugin's function has returned `status`, if c->settle: takes the GIL, hands on what was logged, and
+     * lets the handler of a signal run that made the plugin stop. Returns the status. */
+    int (*settle)(core_call *c, int status);
+
+    void (*tell_log)(core_call *c); /* hands on what was logged; GIL held */
+
     /* The output as a new str or bytes. `ascii`: the caller knows that it is all ASCII. Checks UTF-8 otherwise:
      * NULL with PluginError if a plugin wrote something else (`function` names it). GIL held. */
     PyObject *(*text)(core_call *c, const char *function, bool ascii);
@@ -116,8 +141,9 @@ typedef struct core_api {
      * its cause. `where` is appended to the message ("role tt at byte 17"), or NULL. Always returns NULL. GIL held. */
     PyObject *(*raise)(core_call *c, const char *function, int status, const char *where);
 
-    /* Forgets the error text and cause of a failed step, so that the call can go on. GIL held or not. Not that
-     * output was lost: who goes on without the step's output says so (output_lost = false). */
+    /* Forgets the error text and cause of a failed step, so that the call can go on. GIL held or not: a cause is
+     * given back when the GIL is there anyway. Not that output was lost: who goes on without the step's output says
+     * so (output_lost = false). Nor is an interrupt forgotten. */
     void (*forget)(core_call *c);
 
     void (*end)(core_call *c); /* GIL held */
@@ -130,8 +156,9 @@ typedef struct core_api {
     size_t (*utf8_valid)(const char *data, size_t size);
 
     /* Around a function of a plugin whose owner has a `watch`, of which core_enter and core_leave know nothing:
-     * `before` gives a token or NULL, `after` takes it and returns the status, or LOADER_FAILED if the watch
-     * raised (then c->cause is what). GIL held or not. */
+     * `before` gives a token or NULL (if c->interrupted, the call is over before it began: CORE_NOT_CALLED), `after`
+     * takes it and returns the status, or LOADER_FAILED if the watch raised (then c->cause is what). GIL held or
+     * not. */
     PyObject *(*watch_before)(core_call *c, const char *function);
     int (*watch_after)(core_call *c, const char *function, PyObject *token, int status);
 
@@ -144,10 +171,25 @@ typedef struct core_api {
     void (*keep_cause)(core_call *c);
 
     PyASCIIObject text_model; /* for short_text */
+
+    PyInterpreterState *interpreter; /* for core_only_thread */
 } core_api;
 
 /* A status that no plugin has: the call never came to it, and `raise` raises c->cause as it is. */
 enum { CORE_NOT_CALLED = -0x4C4F4144 };
+
+/* Whether this thread, which has the GIL, is the only Python thread. Two reads of memory behind two calls. */
+static inline bool core_only_thread(PyInterpreterState *interpreter)
+{
+    return PyThreadState_Next(PyInterpreterState_ThreadHead(interpreter)) == NULL;
+}
+
+/* Whether a call of an owner's function keeps the GIL; the rule stands in gil.c. `never_blocks`: it promised. */
+static inline bool core_keeps(const core_owner *owner, bool never_blocks, PyInterpreterState *interpreter)
+{
+    return never_blocks || (!atomic_load_explicit(&owner->attaches, memory_order_relaxed) &&
+                            core_only_thread(interpreter));
+}
 
 /* The native form that a Record of a class right below `record_type` has kept for `layout`, or NULL: then `pack`
  * is the way. The argument keeps it alive. */

@@ -4,16 +4,12 @@
  * Python -> function_vectorcall -> (arguments borrowed in place, room for the answer on the C stack or in the
  * new object itself) -> the plugin's function through its address -> the answer as a new str or bytes.
  *
- * The GIL is released around a call whose input is long, that is under a deadline or cancel token, whose
- * plugin calls into Python, or that was seen to be slow: every 64th call is timed, the first one included.
+ * The GIL is let go around the call, or kept, by the rule that stands in gil.c.
  */
 #include "call/function.h"
 
 #define STACK_ROOM 640      /* bytes of output that need no allocation but the answer's own */
 #define SHORT_INPUT 384     /* bytes of input up to which the stack is tried first */
-#define LONG_INPUT 16384    /* bytes of input from which the GIL is released */
-#define SLOW 10000          /* nanoseconds from which the GIL is released; letting it go costs about 50 */
-#define TIMED_EVERY 64      /* calls */
 
 /* ---- Arguments --------------------------------------------------------------------------------------- */
 
@@ -128,23 +124,19 @@ static inline int enter(const function *f, loader_call *call, const uintptr_t *v
     }
 }
 
-/* The way of all calls that are not quick, not known to be, or due to be timed. */
-static CORE_NOINLINE int enter_slowly(function *f, core_call *c, const uintptr_t *values, bool away, bool timed)
+/* The way of all calls that let the GIL go or are watched. */
+static CORE_NOINLINE int enter_slowly(const function *f, core_call *c, const uintptr_t *values)
 {
     PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
-    int64_t begin;
     int status;
 
-    if (away)
+    if (c->interrupted)
+        return CORE_NOT_CALLED;
+    if (!core_keeps(f->owner, f->never_blocks, core_interpreter)) /* now: a watch is Python code */
         core_release(c);
-    begin = timed ? core_now() : 0;
     const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);
     core_leave(c, outer);
-    const bool slow = timed && core_now() - begin > SLOW; /* before the GIL is waited for: that is not its time */
-    core_acquire(c);
-    if (timed)
-        f->slow = slow;
     return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
 }
 
@@ -160,7 +152,7 @@ static inline PyObject *finish(const function *f, core_call *c, int status, cons
     const size_t size = (size_t)(c->call.next - c->begin);
 
     if (LOADER_LIKELY(status == LOADER_OK && c->begin == room && size <= STACK_ROOM && !f->gives_bytes &&
-                      !c->output_lost && c->cause == NULL && c->call.next <= c->call.limit)) {
+                      !c->settle && c->call.next <= c->call.limit)) {
         PyObject *text = short_text(&core_text_model, room, size);
         if (text != NULL || PyErr_Occurred())
             return text;
@@ -193,15 +185,16 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     if (a.total > SHORT_INPUT && most > sizeof room &&
         core_use_result(&c, a.total <= most - most / 8 - 64 ? a.total + a.total / 8 + 64 : 0, f->gives_bytes) < 0)
         goto done;
-    const bool timed = f->calls++ % TIMED_EVERY == 0;
-    const bool away = f->slow || a.total >= LONG_INPUT || c.limit != NULL || f->owner->talks;
-    if (timed || away) {
-        status = enter_slowly(f, &c, a.values, away, timed);
-    } else {
+    if (LOADER_LIKELY(!atomic_load_explicit(&f->owner->unusual, memory_order_relaxed) &&
+                      (f->never_blocks || core_only_thread(core_interpreter)))) {
         const core_crumb outer = core_enter(&c, &f->step);
         status = enter(f, &c.call, a.values);
         core_leave(&c, outer);
+    } else {
+        status = enter_slowly(f, &c, a.values);
     }
+    if (c.settle)
+        status = core_settle(&c, status);
     result = finish(f, &c, status, room);
 done:
     core_end(&c);

@@ -19,8 +19,7 @@ typedef struct function {
     core_owner *owner;
     Py_ssize_t count;
     bool gives_bytes;
-    bool slow;
-    unsigned calls;
+    bool never_blocks; /* it promised */
     core_step step; /* for the breadcrumb: borrows the UTF-8 of `name` */
     PyObject *name;
     PyObject *doc;

@@ -66,7 +66,7 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
         return NULL;
     }
     core_note_range(self->owner, pointer);
-    self->slow = true; /* until the first call has shown what it is: others may begin meanwhile */
+    self->never_blocks = self->owner->promises != NULL && PySet_Contains(self->owner->promises, name) == 1;
     self->gives_bytes = gives_bytes != 0;
     self->name = Py_NewRef(name);
     self->doc = Py_NewRef(doc);

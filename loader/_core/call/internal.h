@@ -4,8 +4,6 @@
 
 #include "call/core.h"
 
-#include <stdatomic.h>
-
 #define MAX_PARAMETERS 8 /* of a contract function, after the call; loader/contract.py refuses more */
 
 /* What a parameter, field or result is: the values of contract.Kind, by their first letter. */
@@ -22,18 +20,37 @@ enum kind {
 extern const loader_host core_host;
 extern unsigned core_generation; /* counts the forks that this process is the child of */
 int core_begin_slow(core_call *c);
-void core_release(core_call *c);
-void core_acquire(core_call *c);
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
 void core_forget(core_call *c);
 void core_end_slow(core_call *c);
 PyObject *core_raised(void);
 void core_raise_again(PyObject *error);
 void core_keep_cause(core_call *c);
-bool core_on_thread(const core_call *c);
 int core_set_error(core_call *c, const char *text, size_t size);
 PyObject *core_set_error_factory(PyObject *module, PyObject *factory);
+
+/* ---- gil.c ---- */
+extern PyInterpreterState *core_interpreter; /* the main one; plugins are called in no other */
+extern unsigned long core_main_thread;       /* its number; 0: not known */
+void core_find_main_thread(void);
+void core_release(core_call *c);
+void core_acquire(core_call *c);
+void core_go_on(core_call *c, bool away);
+int core_settle(core_call *c, int status);
+bool core_run_handlers(core_call *c);
+bool core_on_thread(const core_call *c);
+
+/* ---- log.c ---- */
+void core_host_log(loader_call *call, int level, const char *text, size_t size);
+void core_tell_log(core_call *c);
+void core_drop_log(core_call *c);
 PyObject *core_set_log(PyObject *module, PyObject *log);
+
+/* ---- signals.c ---- */
+extern atomic_uint core_signals_arrived; /* a count */
+void core_signals_learn(void);
+void core_signals_look_after(void);
+uintptr_t core_signals_true(uintptr_t there);
 
 /* ---- output.c ---- */
 extern PyASCIIObject core_text_model; /* for short_text */
@@ -62,6 +79,8 @@ void core_note_range(const core_owner *owner, const void *address);
 /* ---- watch.c ---- */
 PyObject *core_watch_before(core_call *c, const char *function);
 int core_watch_after(core_call *c, const char *function, PyObject *token, int status);
+/* The call enters a service, or leaves it (size 0). GIL held. */
+void core_watch_service(core_call *c, const char *function, const char *id, size_t size);
 extern PyMethodDef core_watch_functions[];
 
 /* ---- limit.c ---- */
@@ -75,7 +94,8 @@ int64_t core_now(void); /* nanoseconds of the monotonic clock */
 /* ---- services.c ---- */
 typedef struct core_services core_services;
 extern PyTypeObject core_services_type;
-const void *core_services_find(const core_services *services, const char *id, size_t size);
+/* The table under this id, or NULL. *given: it is a C table of the application's own. */
+const void *core_services_find(const core_services *services, const char *id, size_t size, bool *given);
 
 /* ---- record.c ---- */
 struct field {
@@ -116,11 +136,15 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
     c->thread = NULL;
     c->limit = NULL;
     c->cause = NULL;
+    c->dropped = NULL;
     c->lent = NULL;
+    c->log = NULL;
     c->error = NULL;
     c->max_output = owner->max_output;
+    c->lines_lost = 0;
     c->room = CORE_BORROWED;
-    c->output_lost = false;
+    c->output_lost = c->settle = c->interrupted = c->stopped = false;
+    c->signals = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);
     if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
         (owner->fork_safe || owner->generation == core_generation))
         return 0;
@@ -129,7 +153,7 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
 
 static inline void core_end(core_call *c)
 {
-    if (c->room != CORE_BORROWED || c->error != NULL || c->cause != NULL || c->lent != NULL || c->limit != NULL)
+    if (c->room != CORE_BORROWED || c->settle || c->error != NULL || c->limit != NULL)
         core_end_slow(c);
 }
 

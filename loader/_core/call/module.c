@@ -17,6 +17,9 @@ static core_api api = {
     .use_result = core_use_result,
     .release = core_release,
     .acquire = core_acquire,
+    .go_on = core_go_on,
+    .settle = core_settle,
+    .tell_log = core_tell_log,
     .text = core_text,
     .bytes = core_bytes,
     .raise = core_raise,
@@ -35,6 +38,7 @@ static core_api api = {
 static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 {
     core_generation++;
+    core_main_thread = PyThread_get_thread_ident(); /* whichever thread forked */
     Py_RETURN_NONE;
 }
 
@@ -72,6 +76,9 @@ PyMODINIT_FUNC PyInit__call(void)
     if (short_text_model(&core_text_model) < 0)
         goto failed;
     api.text_model = core_text_model;
+    core_find_main_thread();
+    api.interpreter = core_interpreter;
+    core_signals_learn();
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (PyModule_AddType(module, types[i]) < 0)
             goto failed;

@@ -74,27 +74,22 @@ static int resize_result(core_call *c, size_t used, size_t capacity)
 
 static int grow_result(core_call *c, size_t used, size_t capacity)
 {
-    PyThreadState *thread = c->thread;
-    int failed;
+    const int failed = resize_result(c, used, capacity);
 
-    if (!core_on_thread(c))
-        return -1;
-    core_acquire(c); /* an object may be resized by the holder of the GIL only */
-    failed = resize_result(c, used, capacity);
     if (failed)
         PyErr_Clear(); /* the plugin hears LOADER_NO_MEMORY, and passes it on or not */
-    if (thread != NULL)
-        core_release(c);
     return failed;
 }
 
+/* Without the GIL output goes on in memory of C, and the object is made of it in the end. What the object that it
+ * began in holds is copied; the object itself is given back when the call ends. */
 static int grow_memory(core_call *c, size_t used, size_t capacity)
 {
     char *memory = (char *)realloc(c->room == CORE_HEAP ? c->begin : NULL, capacity);
 
     if (memory == NULL)
         return -1;
-    if (c->room == CORE_BORROWED && used != 0)
+    if (c->room != CORE_HEAP && used != 0)
         memcpy(memory, c->begin, used);
     c->room = CORE_HEAP;
     set_room(c, memory, used, capacity);
@@ -107,11 +102,11 @@ static int refuse_room(core_call *c, const char *text)
     free(c->error);
     c->error = NULL;
     c->call.error = (loader_text){text, strlen(text)};
-    c->output_lost = true;
+    c->output_lost = c->settle = true;
     return LOADER_NO_MEMORY;
 }
 
-/* loader_host.grow */
+/* loader_host.grow. Never waits for the GIL: the plugin may hold a lock that a thread wants which has the GIL. */
 int core_host_grow(loader_call *call, size_t more)
 {
     core_call *c = (core_call *)call;
@@ -131,7 +126,8 @@ int core_host_grow(loader_call *call, size_t more)
         capacity = 1024;
     if (capacity > most)
         capacity = most;
-    if (c->room == CORE_RESULT ? grow_result(c, used, capacity) : grow_memory(c, used, capacity))
+    if (c->room == CORE_RESULT && c->thread == NULL && core_on_thread(c) ? grow_result(c, used, capacity)
+                                                                         : grow_memory(c, used, capacity))
         return refuse_room(c, "there is no memory for its output");
     return LOADER_OK;
 }
@@ -167,7 +163,7 @@ static bool spoiled(core_call *c, const char *function)
         core_raise(c, function, LOADER_FAILED, NULL);
     } else if (c->output_lost) { /* it did not look at what loader_write returns */
         core_raise(c, function, LOADER_NO_MEMORY, NULL);
-    } else if (c->cause != NULL && !PyObject_IsInstance(c->cause, PyExc_Exception)) {
+    } else if (c->interrupted) {
         core_raise(c, function, LOADER_CANCELLED, NULL); /* an interrupt, which is not for a plugin to swallow */
     } else {
         return false;

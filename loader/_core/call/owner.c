@@ -80,6 +80,7 @@ static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         if (limit == (size_t)-1 && PyErr_Occurred())
             return NULL;
     }
+    core_signals_learn();
     label = label_of(name, path, digest);
     self = label == NULL ? NULL : (core_owner *)type->tp_alloc(type, 0);
     if (self == NULL) {
@@ -105,6 +106,7 @@ static void owner_dealloc(PyObject *object)
     Py_XDECREF(self->path);
     Py_XDECREF((PyObject *)self->services);
     Py_XDECREF(self->watch);
+    Py_XDECREF(self->promises);
     free(self->label);
     Py_TYPE(object)->tp_free(object);
 }
@@ -134,13 +136,50 @@ static int owner_set_watch(PyObject *object, PyObject *value, void *Py_UNUSED(cl
     core_owner *self = (core_owner *)object;
 
     if (value != NULL && value != Py_None)
-        self->talks = true; /* the path of calls that looks at `watch`; see function.c */
+        atomic_store_explicit(&self->unusual, true, memory_order_relaxed); /* calls that look at `watch` */
     Py_XSETREF(self->watch, value == NULL || value == Py_None ? NULL : Py_NewRef(value));
     return 0;
 }
 
+static PyObject *owner_get_promises(PyObject *object, void *Py_UNUSED(closure))
+{
+    PyObject *promises = ((core_owner *)object)->promises;
+    return promises == NULL ? PyFrozenSet_New(NULL) : Py_NewRef(promises);
+}
+
+static int owner_set_promises(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL || !PyFrozenSet_Check(value)) {
+        PyErr_SetString(PyExc_TypeError, "promises is a frozenset of functions' names");
+        return -1;
+    }
+    Py_XSETREF(((core_owner *)object)->promises, Py_NewRef(value));
+    return 0;
+}
+
+static PyObject *owner_get_attaches(PyObject *object, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(atomic_load_explicit(&((core_owner *)object)->attaches, memory_order_relaxed));
+}
+
+static int owner_set_attaches(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    const int attaches = value == NULL ? -1 : PyObject_IsTrue(value);
+    core_owner *self = (core_owner *)object;
+
+    if (attaches < 0)
+        return -1;
+    atomic_store_explicit(&self->attaches, attaches != 0, memory_order_relaxed);
+    if (attaches)
+        atomic_store_explicit(&self->unusual, true, memory_order_relaxed);
+    return 0;
+}
+
 static PyGetSetDef owner_getset[] = {
-    {"watch", owner_get_watch, owner_set_watch, "Called before and after each call; see loader/process_state.py.",
+    {"promises", owner_get_promises, owner_set_promises, "Names of the functions that never block.", NULL},
+    {"attaches", owner_get_attaches, owner_set_attaches,
+     "Threads of its own may make themselves threads of Python: it never counts as alone.", NULL},
+    {"watch", owner_get_watch, owner_set_watch, "Called before and after each call; see loader/observe/process_state.py.",
      NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -149,7 +188,6 @@ static PyMemberDef owner_members[] = {
     {"name", T_OBJECT, offsetof(core_owner, name), READONLY, "The plugin's name."},
     {"path", T_OBJECT, offsetof(core_owner, path), READONLY, "The plugin's file."},
     {"fork_safe", T_BOOL, offsetof(core_owner, fork_safe), READONLY, "False: refused in forked children."},
-    {"talks", T_BOOL, offsetof(core_owner, talks), READONLY, "It has called into Python."},
     {NULL, 0, 0, 0, NULL},
 };
 

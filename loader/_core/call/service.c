@@ -10,16 +10,18 @@
  *
  * A call's round trip: plugin -> thunk_<place> -> dispatch (takes the GIL, makes Python objects of the
  * arguments) -> the Python callable -> dispatch (stores the result, keeps it alive until the plugin's own
- * function returns) -> plugin.
+ * function returns; lets the GIL go, also if it was kept so far and there is another thread now) -> plugin.
  */
 #include "call/service.h"
 
+/* The service failed: what it raised becomes the cause, and the text of the plugin's failure. */
 static int complain(core_call *c)
 {
     PyObject *text, *utf8 = NULL;
     const char *name;
 
-    core_keep_cause(c);
+    if (PyErr_Occurred())
+        core_keep_cause(c);
     name = Py_TYPE(c->cause)->tp_name;
     text = PyUnicode_FromFormat("%s: %S", name, c->cause);
     if (text != NULL)
@@ -52,6 +54,7 @@ static PyObject *argument(const struct service_parameter *parameter, uintptr_t v
 
 static int keep(core_call *c, PyObject *value)
 {
+    c->settle = true;
     if (c->lent == NULL && (c->lent = PyList_New(0)) == NULL)
         return -1;
     return PyList_Append(c->lent, value);
@@ -146,7 +149,7 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
     static const char no_service[] = "this is not the table of a service that the host lent";
     core_call *c = (core_call *)call;
     const struct service *service;
-    PyThreadState *thread = c->thread;
+    const bool away = c->thread != NULL;
     const core_step *step = c->crumb->step;
     uint64_t magic = 0;
     int status;
@@ -159,12 +162,17 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
     if (!core_on_thread(c)) /* and no error text: to set one here would race with the call's own thread */
         return LOADER_INVALID;
     core_acquire(c);
-    c->owner->talks = true;
     c->crumb->step = NULL; /* a crash in here is not the plugin's */
-    status = call_python(c, &service->functions[place], values);
+    core_tell_log(c); /* in order with what the service logs */
+    if (c->owner->watch != NULL)
+        core_watch_service(c, step == NULL ? "" : step->name, service->id, service->id_size);
+    status = core_run_handlers(c) ? complain(c) : call_python(c, &service->functions[place], values);
+    if (status == LOADER_OK && core_run_handlers(c)) /* a service in C gives them no turn */
+        status = complain(c);
+    if (c->owner->watch != NULL)
+        core_watch_service(c, step == NULL ? "" : step->name, "", 0);
     c->crumb->step = step;
-    if (thread != NULL)
-        core_release(c);
+    core_go_on(c, away);
     return status;
 }
 

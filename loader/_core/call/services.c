@@ -4,11 +4,13 @@
  */
 #include "call/service.h"
 
-const void *core_services_find(const core_services *services, const char *id, size_t size)
+const void *core_services_find(const core_services *services, const char *id, size_t size, bool *given)
 {
     for (const struct service *s = services->first; s != NULL; s = s->next)
-        if (s->id_size == size && memcmp(s->id, id, size) == 0)
-            return s->given != NULL ? s->given : &s->table;
+        if (s->id_size == size && memcmp(s->id, id, size) == 0) {
+            *given = s->given != NULL;
+            return *given ? s->given : &s->table;
+        }
     return NULL;
 }
 
@@ -112,10 +114,11 @@ static PyObject *services_add(PyObject *object, PyObject *args)
     Py_ssize_t size;
     PyObject *what, *lender = Py_None;
     struct service *service;
+    bool given;
 
     if (!PyArg_ParseTuple(args, "s#O|O:add", &id, &size, &what, &lender))
         return NULL;
-    if (core_services_find(self, id, (size_t)size) != NULL)
+    if (core_services_find(self, id, (size_t)size, &given) != NULL)
         return PyErr_Format(PyExc_KeyError, "%s", id);
     service = new_service(id, size);
     if (service == NULL)

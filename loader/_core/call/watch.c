@@ -17,46 +17,68 @@ extern char **environ;
 
 /* ---- Around a call ----------------------------------------------------------------------------------- */
 
-/* owner.watch(owner, function, token): token None before the call, and what that gave after it. */
-static PyObject *ask(core_call *c, const char *function, PyObject *token)
+/* owner.watch(owner, function, token, what): see StateWatch in loader/observe/process_state.py. NULL, maybe without an
+ * exception: there is no watch any more. Takes the reference to `what`, which is NULL if there was no memory for it.
+ * GIL held. */
+static PyObject *ask(core_call *c, const char *function, PyObject *token, PyObject *what)
 {
-    PyThreadState *thread = c->thread;
-    PyObject *watch, *result = NULL;
+    PyObject *watch = Py_XNewRef(c->owner->watch), *result = NULL;
 
-    core_acquire(c);
-    watch = Py_XNewRef(c->owner->watch);
-    if (watch != NULL) {
-        result = PyObject_CallFunction(watch, "OsO", (PyObject *)c->owner, function, token == NULL ? Py_None : token);
-        if (result == NULL)
-            core_keep_cause(c);
-        Py_DECREF(watch);
-    }
-    if (thread != NULL)
-        core_release(c);
+    if (watch != NULL && what != NULL)
+        result = PyObject_CallFunction(watch, "OsOO", (PyObject *)c->owner, function, token, what);
+    Py_XDECREF(watch);
+    Py_XDECREF(what);
     return result;
+}
+
+/* A watch that fails watches nothing. An interrupt that arose in it ends the call. */
+static void ignore(core_call *c)
+{
+    if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception))
+        core_keep_cause(c);
+    PyErr_Clear();
 }
 
 PyObject *core_watch_before(core_call *c, const char *function)
 {
-    PyObject *token = ask(c, function, NULL);
+    const bool away = c->thread != NULL;
+    PyObject *token;
 
+    core_acquire(c);
+    token = ask(c, function, Py_None, Py_NewRef(Py_None));
     if (token == NULL)
-        core_forget(c); /* a watch that fails watches nothing */
+        ignore(c);
+    core_go_on(c, away);
+    c->watched_since = core_now();
     return token;
+}
+
+void core_watch_service(core_call *c, const char *function, const char *id, size_t size)
+{
+    PyObject *result = ask(c, function, Py_None, PyUnicode_DecodeUTF8(id, (Py_ssize_t)size, "replace"));
+
+    if (result == NULL)
+        ignore(c);
+    Py_XDECREF(result);
 }
 
 int core_watch_after(core_call *c, const char *function, PyObject *token, int status)
 {
-    static const char text[] = "it changed the state of the process";
-    PyThreadState *thread = c->thread;
-    PyObject *result = ask(c, function, token);
+    static const char text[] = "it changed the state of the process, or broke a promise";
+    const bool away = c->thread != NULL;
+    const double seconds = (double)(core_now() - c->watched_since) / 1e9; /* without waiting for the GIL */
+    PyObject *result;
+    bool failed;
 
     core_acquire(c);
+    result = ask(c, function, token, PyFloat_FromDouble(seconds));
+    failed = PyErr_Occurred() != NULL;
+    if (failed)
+        core_keep_cause(c);
     Py_DECREF(token);
     Py_XDECREF(result);
-    if (thread != NULL)
-        core_release(c);
-    if (result != NULL || c->cause == NULL)
+    core_go_on(c, away);
+    if (!failed)
         return status;
     core_set_error(c, text, sizeof text - 1);
     return LOADER_FAILED;
@@ -94,6 +116,7 @@ static PyObject *signal_state(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(n
         PyObject *item;
         if (sigaction(number, NULL, &now) == 0)
             memcpy(&address, &now.sa_handler, sizeof address); /* sa_sigaction lies in the same place */
+        address = core_signals_true(address);
         item = Py_BuildValue("KO", (unsigned long long)address,
                              sigismember(&blocked, number) == 1 ? Py_True : Py_False);
         if (item == NULL || PyList_Append(list, item) < 0)

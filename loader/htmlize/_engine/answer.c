@@ -83,8 +83,8 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
     } else if (status == LOADER_OK && size > max_output) { /* it had more room than it may use */
         static const char longer[] = "its output is longer than the host allows";
         status = loader_fail_with(call, LOADER_NO_MEMORY, longer, sizeof longer - 1);
-    } else if (status == LOADER_OK && call->error.size != 0 && !run->forget(call)) {
-        status = LOADER_NO_MEMORY; /* it did not look at what loader_write returns */
+    } else if (status == LOADER_OK && call->error.size != 0 && (status = run->forget(call)) != LOADER_OK) {
+        /* it did not look at what loader_write, or a service, returns */
     } else if (status == LOADER_OK) { /* a failure that it went on after is forgotten: the next gets no text of it */
         if (ascii_all(begin, size))
             return LOADER_OK;
@@ -133,10 +133,10 @@ static bool goes_on(engine_run *run, const engine_problem *problem, int *status)
     if ((*status == LOADER_CANCELLED || *status == LOADER_DEADLINE) &&
         run->call->host->cancelled(run->call) != LOADER_OK)
         return false;
-    if (run->report(run, problem))
-        return true;
-    *status = ENGINE_NO_MEMORY;
-    return false;
+    const int kept = run->report(run, problem);
+    if (kept != LOADER_OK)
+        *status = kept;
+    return kept == LOADER_OK;
 }
 
 bool pass_patient(engine_run *run, int *status)

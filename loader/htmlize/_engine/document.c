@@ -33,16 +33,18 @@ struct document {
 /* ---- Problems that are kept ---------------------------------------------------------------------------- */
 
 /* engine_run.report. The GIL may be released: moves pointers only. */
-static bool report(engine_run *run, const engine_problem *problem)
+static int report(engine_run *run, const engine_problem *problem)
 {
     struct document *d = run->context;
     struct note *note;
 
+    if (d->call.interrupted)
+        return problem->status;
     if (d->note_count == d->note_room) {
         size_t room = d->note_room == 0 ? 8 : d->note_room * 2;
         struct note *notes = room > SIZE_MAX / sizeof *notes ? NULL : realloc(d->notes, room * sizeof *notes);
         if (notes == NULL)
-            return false;
+            return ENGINE_NO_MEMORY;
         d->notes = notes;
         d->note_room = room;
     }
@@ -55,7 +57,7 @@ static bool report(engine_run *run, const engine_problem *problem)
     d->call.cause = NULL;
     d->call.call.error = (loader_text){NULL, 0};
     d->call.output_lost = false; /* it was this step's, and is taken back */
-    return true;
+    return LOADER_OK;
 }
 
 static PyObject *problem_tuple(const struct note *note)
@@ -135,9 +137,12 @@ static int watched(engine_run *run, const engine_role *role, const engine_conten
     struct document *d = run->context;
     const char *const function = role != NULL ? "process_role" : "process_contents";
     PyObject *token = engine_api->watch_before(&d->call, function); /* NULL: it has none. Looks under the GIL */
-    int status = role != NULL ? role->process(run->call, &role->name, text, run->post)
-                              : hook->process(run->call, text, run->post);
+    int status;
 
+    if (d->call.interrupted)
+        return CORE_NOT_CALLED;
+    status = role != NULL ? role->process(run->call, &role->name, text, run->post)
+                          : hook->process(run->call, text, run->post);
     return token == NULL ? status : engine_api->watch_after(&d->call, function, token, status);
 }
 
@@ -147,7 +152,7 @@ static int begin(engine_object *self, core_call *c)
 {
     static char nothing[1]; /* a document has a result from the start */
 
-    for (size_t i = 0; self->wary && i < self->owner_count; i++) {
+    for (size_t i = 0; self->fork_unsafe && i < self->owner_count; i++) {
         if (engine_api->begin(c, self->owners[i], nothing, 0) < 0) /* raises ForkError in a forked child */
             return -1;
         engine_api->end(c);
@@ -163,13 +168,14 @@ static bool is_watched(const engine_object *self)
     return false;
 }
 
-static bool wants_away(const engine_object *self, const core_call *c, size_t size)
+/* Whether the document keeps the GIL. */
+static bool keeps(const engine_object *self, size_t size)
 {
-    bool away = engine_wants_away(c, &self->pace, size);
+    bool alone = core_only_thread(engine_api->interpreter);
 
-    for (size_t i = 0; !away && i < self->owner_count; i++)
-        away = self->owners[i]->talks;
-    return away;
+    for (size_t i = 0; alone && i < self->owner_count; i++)
+        alone = !atomic_load_explicit(&self->owners[i]->attaches, memory_order_relaxed);
+    return alone || (self->never_blocks && size < LONG_TEXT);
 }
 
 static PyObject *render(engine_object *self, struct document *d, const loader_text *text, bool bytes)
@@ -177,7 +183,6 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
     core_call *c = &d->call;
     engine_run *run = &d->run;
     PyObject *html = NULL;
-    int64_t began = 0;
     int status;
 
     if (begin(self, c) < 0)
@@ -188,12 +193,14 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
         run->limited = c->limit != NULL;
         run->crumb = c->crumb;
         run->watched = is_watched(self) ? watched : NULL;
-        began = engine_leave_python(c, &self->pace, text->size, wants_away(self, c, text->size));
+        if (!keeps(self, text->size))
+            engine_api->release(c);
         status = engine_render(run, text);
         engine_finish(run);
         c->crumb->offset = outer.offset;
         core_leave(c, outer);
-        engine_enter_python(c, &self->pace, began);
+        if (c->settle)
+            status = engine_api->settle(c, status);
         if (status != LOADER_OK)
             fail(self, d, status);
         else

@@ -36,6 +36,7 @@ typedef struct engine_role {
     struct core_owner *owner;
     size_t max_output; /* bytes that one answer may have; SIZE_MAX: no limit */
     void *context;     /* the host's: the engine hands `name`, the first member, to `process` */
+    bool never_blocks; /* the host's: the plugin promised */
 } engine_role;
 
 /* One contents hook. */
@@ -96,12 +97,13 @@ typedef struct engine_run {
     size_t *max_output;        /* set before each call of a plugin: bytes that the output may have */
     const htmlize_post *post;
     size_t (*utf8_valid)(const char *data, size_t size); /* index of the first bad byte, or size */
-    /* Drops the error's text and cause, of a plugin that failed and went on. False, and drops nothing: output was
-     * refused room, so what there is lacks a part. */
-    bool (*forget)(loader_call *call);
-    /* Keeps a note of the problem (call->error has its text) and forgets the error. Returns false if it has
-     * no memory for that. NULL: the first problem fails the document. */
-    bool (*report)(struct engine_run *run, const engine_problem *problem);
+    /* Drops the error's text and cause, of a plugin that failed and went on. Or drops nothing and returns how it
+     * failed all the same: output was refused room, so what there is lacks a part; an interrupt arose. */
+    int (*forget)(loader_call *call);
+    /* Keeps a note of the problem (call->error has its text), forgets the error, and returns LOADER_OK; or how the
+     * document ends: ENGINE_NO_MEMORY, or problem->status if that is no problem to pass over (an interrupt). NULL:
+     * the first problem fails the document. */
+    int (*report)(struct engine_run *run, const engine_problem *problem);
     /* Calls hook or role (the other one is NULL) in the place of the engine, to look around it. NULL: nobody
      * wants to. */
     int (*watched)(struct engine_run *run, const engine_role *role, const engine_contents *hook,

@@ -60,14 +60,14 @@ int engine_first_use(loader_call *call, const loader_text *name, const loader_te
     if (process == NULL) {
         status = not_opened(c);
     } else {
-        engine_api->release(c); /* nobody knows yet how long it takes */
+        engine_api->release(c); /* what it promised is not looked up for one call */
         c->owner = c->crumb->owner = owner;
         status = process(call, name, text, post);
         c->owner = c->crumb->owner = stand_in;
         engine_api->acquire(c);
+        engine_api->tell_log(c); /* under the name of the plugin, which may go with `found` */
     }
     Py_XDECREF(found);
-    if (away)
-        engine_api->release(c);
+    engine_api->go_on(c, away);
     return status;
 }

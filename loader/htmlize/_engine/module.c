@@ -87,36 +87,16 @@ const htmlize_post *engine_post_other(const engine_object *self, PyObject *value
     return engine_api->pack(self->layout, value, &native, keep) < 0 ? NULL : native;
 }
 
-bool engine_forget(loader_call *call)
+int engine_forget(loader_call *call)
 {
     core_call *const c = (core_call *)call;
 
-    if (!c->output_lost)
-        engine_api->forget(c);
-    return !c->output_lost;
-}
-
-/* ---- The GIL ------------------------------------------------------------------------------------------- */
-
-int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size, bool away)
-{
-    const bool timed = size < LONG_TEXT && engine_wants_time(pace);
-
-    pace->calls++; /* while the GIL is held */
-    if (away)
-        engine_api->release(c);
-    return timed ? engine_api->now() : 0;
-}
-
-void engine_enter_python(core_call *c, engine_pace *pace, int64_t began)
-{
-    const int64_t spent = began == 0 ? 0 : engine_api->now() - began; /* without the wait for the GIL */
-
-    engine_api->acquire(c);
-    if (began != 0) {
-        pace->slow = spent > SLOW;
-        pace->known = true;
-    }
+    if (c->interrupted)
+        return LOADER_CANCELLED;
+    if (c->output_lost)
+        return LOADER_NO_MEMORY;
+    engine_api->forget(c);
+    return LOADER_OK;
 }
 
 /* ---- Engine: made, read, dropped ----------------------------------------------------------------------- */
@@ -128,7 +108,12 @@ static void note_owner(engine_object *self, core_owner *owner)
             return;
     }
     self->owners[self->owner_count++] = owner;
-    self->wary = self->wary || !owner->fork_safe;
+    self->fork_unsafe = self->fork_unsafe || !owner->fork_safe;
+}
+
+static bool never_blocks(const core_owner *owner, PyObject *function)
+{
+    return owner->promises != NULL && PySet_Contains(owner->promises, function) == 1;
 }
 
 void *engine_address(PyObject *number)
@@ -140,7 +125,7 @@ void *engine_address(PyObject *number)
     return address;
 }
 
-static int read_roles(engine_object *self, engine_role *roles)
+static int read_roles(engine_object *self, engine_role *roles, PyObject *promised)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->roles); i++) {
         PyObject *item = PyTuple_GET_ITEM(self->roles, i), *name, *owner, *number;
@@ -167,12 +152,14 @@ static int read_roles(engine_object *self, engine_role *roles)
             return -1;
         roles[i].owner = (core_owner *)owner;
         roles[i].max_output = roles[i].owner->max_output;
+        roles[i].never_blocks = roles[i].context == NULL && never_blocks(roles[i].owner, promised);
+        self->never_blocks = self->never_blocks && roles[i].never_blocks;
         note_owner(self, roles[i].owner);
     }
     return 0;
 }
 
-static int read_contents(engine_object *self, engine_contents *contents)
+static int read_contents(engine_object *self, engine_contents *contents, PyObject *promised)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->contents); i++) {
         PyObject *item = PyTuple_GET_ITEM(self->contents, i), *owner, *number;
@@ -189,6 +176,7 @@ static int read_contents(engine_object *self, engine_contents *contents)
         memcpy(&contents[i].process, &address, sizeof address);
         contents[i].owner = (core_owner *)owner;
         contents[i].max_output = contents[i].owner->max_output;
+        self->never_blocks = self->never_blocks && never_blocks(contents[i].owner, promised);
         note_owner(self, contents[i].owner);
     }
     return 0;
@@ -200,13 +188,15 @@ static int fill(engine_object *self, const char *scan)
     const size_t contents_count = (size_t)PyTuple_GET_SIZE(self->contents);
     engine_role *roles = PyMem_Calloc(role_count + 1, sizeof *roles);
     engine_contents *contents = PyMem_Calloc(contents_count + 1, sizeof *contents);
+    PyObject *of_roles = PyUnicode_FromString("process_role");
+    PyObject *of_contents = PyUnicode_FromString("process_contents");
     int status = -1;
 
+    self->never_blocks = true;
     self->owners = PyMem_Calloc(role_count + contents_count + 1, sizeof(core_owner *));
-    self->paces = PyMem_Calloc(role_count + 1, sizeof *self->paces);
-    if (roles == NULL || contents == NULL || self->owners == NULL || self->paces == NULL) {
+    if (roles == NULL || contents == NULL || self->owners == NULL || of_roles == NULL || of_contents == NULL) {
         PyErr_NoMemory();
-    } else if (read_roles(self, roles) == 0 && read_contents(self, contents) == 0) {
+    } else if (read_roles(self, roles, of_roles) == 0 && read_contents(self, contents, of_contents) == 0) {
         status = engine_set(&self->engine, roles, role_count, contents, contents_count, scan);
         if (status == -1)
             PyErr_NoMemory();
@@ -215,6 +205,8 @@ static int fill(engine_object *self, const char *scan)
     }
     PyMem_Free(roles);
     PyMem_Free(contents);
+    Py_XDECREF(of_roles);
+    Py_XDECREF(of_contents);
     return status;
 }
 
@@ -249,7 +241,6 @@ static void drop_engine(PyObject *object)
 
     engine_clear(&self->engine);
     PyMem_Free(self->owners);
-    PyMem_Free(self->paces);
     for (size_t i = 0; i < ENGINE_RECENT; i++)
         Py_XDECREF(self->recent[i].name);
     Py_XDECREF(self->roles);

@@ -6,18 +6,10 @@
 
 #include "engine.h"
 
-/* When the GIL is released: for text from LONG_TEXT bytes on; under a deadline or cancel flag; where a
- * plugin has called into Python; for the first call; and where the last timed call took longer than SLOW
- * nanoseconds. Every TIMED_EVERY-th call is timed, the first one included. Letting the GIL go and taking it again
- * costs about 50 ns, and far more if another thread takes it meanwhile; 16 KiB of text take about 5 microseconds. */
-enum { LONG_TEXT = 16 * 1024, SLOW = 10000, TIMED_EVERY = 64 };
-
-/* How fast one kind of call has been. Written under the GIL. */
-typedef struct engine_pace {
-    uint8_t calls;
-    bool known; /* the first call is over */
-    bool slow;
-} engine_pace;
+/* The rule of _core/call/gil.c holds for a document as for one call: what it may reach are all plugins of the
+ * engine. And the engine's own work grows with the text, whatever the plugins promise: from so many bytes on other
+ * threads need not wait for it. 16 KiB take about 5 microseconds, a hundred times what letting the GIL go does. */
+enum { LONG_TEXT = 16 * 1024 };
 
 /* A role's name as arguments of "%.*s". Names have at most 100 bytes; this does not rely on it. */
 #define ENGINE_NAME(role) (int)((role)->name.size > 100 ? 100 : (role)->name.size), (role)->name.data
@@ -40,9 +32,8 @@ typedef struct engine_object {
     core_owner *owner;  /* whose call a document is while no plugin runs: named "htmlize" */
     core_owner **owners; /* borrowed: each plugin's once */
     size_t owner_count;
-    bool wary;           /* some of them do not survive a fork */
-    engine_pace pace;    /* of documents */
-    engine_pace *paces;  /* of single calls, by role */
+    bool fork_unsafe;    /* some of them do not survive a fork */
+    bool never_blocks;   /* all of them promised, for all that documents call */
     engine_recent recent[ENGINE_RECENT]; /* of single calls, by the name's address; under the GIL */
 } engine_object;
 
@@ -78,22 +69,6 @@ static inline const htmlize_post *engine_post(const engine_object *self, PyObjec
     return post != NULL ? post : engine_post_other(self, value, keep);
 }
 
-/* Whether the GIL is to be released around this call, apart from what its owners say. */
-static inline bool engine_wants_away(const core_call *c, const engine_pace *pace, size_t size)
-{
-    return size >= LONG_TEXT || !pace->known || pace->slow || c->limit != NULL;
-}
-
-static inline bool engine_wants_time(const engine_pace *pace)
-{
-    return pace->calls % TIMED_EVERY == 0;
-}
-
-/* Around a call that wants to be away or timed: releases the GIL and takes it again if `away`, and times what
- * comes between where that is due. The first counts the call; who does not call it counts by hand. */
-int64_t engine_leave_python(core_call *c, engine_pace *pace, size_t size, bool away);
-void engine_enter_python(core_call *c, engine_pace *pace, int64_t began);
-
 /* The address in a Python int, or NULL with an exception. */
 void *engine_address(PyObject *number);
 
@@ -101,7 +76,7 @@ void *engine_address(PyObject *number);
 int engine_first_use(loader_call *call, const loader_text *name, const loader_text *text, const htmlize_post *post);
 
 /* engine_run's callback of the same name. */
-bool engine_forget(loader_call *call);
+int engine_forget(loader_call *call);
 
 PyObject *engine_render_method(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 extern const char engine_render_doc[];

@@ -134,29 +134,26 @@ static CORE_NOINLINE PyObject *settle(core_call *c, const engine_role *role, int
 
 static const core_step role_step = {"process_role", 0};
 
-/* The way of all calls that are not quick, not known to be, or due to be timed. */
-static CORE_NOINLINE int process_slowly(core_call *c, engine_pace *pace, const engine_role *role,
-                                        const loader_text *text, const htmlize_post *post)
+/* The way of all calls that let the GIL go or are watched. */
+static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, const loader_text *text,
+                                        const htmlize_post *post)
 {
-    const bool away = engine_wants_away(c, pace, text->size) || role->owner->talks;
-    /* With `watch`, `talks` is set. It is looked at while the GIL is held: another thread may set it. */
     PyObject *token = role->owner->watch == NULL ? NULL : engine_api->watch_before(c, role_step.name);
-    const int64_t began = engine_leave_python(c, pace, text->size, away);
     int status;
 
+    if (c->interrupted)
+        return CORE_NOT_CALLED;
+    if (!core_keeps(role->owner, role->never_blocks, engine_api->interpreter)) /* now: a watch is Python code */
+        engine_api->release(c);
     const core_crumb outer = core_enter(c, &role_step);
     status = role->process(&c->call, &role->name, text, post);
     core_leave(c, outer);
-    if (token != NULL)
-        status = engine_api->watch_after(c, role_step.name, token, status);
-    engine_enter_python(c, pace, began);
-    return status;
+    return token == NULL ? status : engine_api->watch_after(c, role_step.name, token, status);
 }
 
-static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role *role, const loader_text *text,
+static CORE_INLINE PyObject *answer(const engine_role *role, const loader_text *text,
                                const htmlize_post *post)
 {
-    engine_pace *const pace = &self->paces[role - self->engine.roles];
     core_call c;
     char room[STACK_ROOM];
     PyObject *html = NULL;
@@ -169,21 +166,23 @@ static CORE_INLINE PyObject *answer(const engine_object *self, const engine_role
         engine_api->end(&c);
         return NULL;
     }
-    if (LOADER_LIKELY(!engine_wants_away(&c, pace, text->size) && !engine_wants_time(pace) && !role->owner->talks)) {
+    if (LOADER_LIKELY(!atomic_load_explicit(&role->owner->unusual, memory_order_relaxed) &&
+                      (role->never_blocks || core_only_thread(engine_api->interpreter)))) {
         const core_crumb outer = core_enter(&c, &role_step);
-        pace->calls++;
         status = role->process(&c.call, &role->name, text, post);
         core_leave(&c, outer);
     } else {
-        status = process_slowly(&c, pace, role, text, post);
+        status = process_slowly(&c, role, text, post);
     }
+    if (c.settle)
+        status = engine_api->settle(&c, status);
     size = (size_t)(c.call.next - c.begin);
     if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 && size <= STACK_ROOM &&
-                      size <= role->max_output && !c.output_lost && c.cause == NULL))
+                      size <= role->max_output && !c.settle))
         html = short_text(&engine_api->text_model, room, size);
     if (html == NULL && !PyErr_Occurred())
         html = settle(&c, role, status);
-    if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.cause | (uintptr_t)c.lent | (uintptr_t)c.limit) != 0)
+    if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.settle | (uintptr_t)c.limit) != 0)
         engine_api->end(&c);
     return html;
 }
@@ -214,7 +213,7 @@ PyObject *engine_process_role_method(PyObject *object, PyObject *const *args, Py
     post = engine_post(self, args[2], &keep);
     if (post == NULL)
         return NULL;
-    html = answer(self, role, &text, post);
+    html = answer(role, &text, post);
     Py_XDECREF(keep);
     return html;
 }
