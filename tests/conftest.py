@@ -302,6 +302,14 @@ def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
     return run
 
 
+@pytest.fixture(scope="session")
+def memory_limit() -> None:
+    """Skips the test where a process may take more memory than it may: under qemu-user, which lets RLIMIT_AS be."""
+    code = "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 28, 1 << 28)); bytearray(1 << 30)"
+    if subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0:
+        pytest.skip("RLIMIT_AS limits nothing here, as under qemu-user")
+
+
 @pytest.fixture
 def unprivileged() -> Iterator[Path]:
     """A folder that everybody may enter, and for the length of the test a user who may not do everything."""

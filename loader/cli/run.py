@@ -61,10 +61,10 @@ def _outcome(program: str, command: Callable[[], int], json: bool) -> int:
             code = end.code if isinstance(end.code, int) else 0
         streams.flush()
         return code
+    except (BrokenPipeError, streams.StdoutError):  # what is left in the buffer must not fail once more below
+        raise
     except LoaderError as error:
         failure = error
-    except BrokenPipeError:
-        raise
     except OSError as error:
         failure = _of_system(error)
     except MemoryError:

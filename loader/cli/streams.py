@@ -14,6 +14,7 @@ import sys
 from loader.errors import LoaderError
 
 __all__ = [
+    "StdoutError",
     "StreamError",
     "discard",
     "flush",
@@ -29,6 +30,10 @@ __all__ = [
 
 class StreamError(LoaderError):
     """Standard input or output is closed or does not work: a full disk, for one."""
+
+
+class StdoutError(StreamError):
+    """It is standard output, where no error can be told then either."""
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -52,10 +57,10 @@ def message(program: str, level: str, text: str) -> None:
 
 
 def write(data: str | bytes) -> None:
-    """Appends to standard output; bytes as they are. Raises StreamError, or BrokenPipeError."""
+    """Appends to standard output; bytes as they are. Raises StdoutError, or BrokenPipeError."""
     out = sys.stdout
     if out is None:
-        raise StreamError("standard output is closed")
+        raise StdoutError("standard output is closed")
     try:
         if isinstance(data, str):
             out.write(data)
@@ -76,7 +81,7 @@ def write_json(value: object) -> None:
 
 
 def flush() -> None:
-    """Hands on what was written. Raises StreamError, or BrokenPipeError."""
+    """Hands on what was written. Raises StdoutError, or BrokenPipeError."""
     if sys.stdout is not None:
         try:
             sys.stdout.flush()
@@ -87,7 +92,7 @@ def flush() -> None:
 def _failed(error: OSError) -> Exception:
     if isinstance(error, BrokenPipeError):
         return error
-    return StreamError("standard output cannot be written", found=error.strerror or str(error))
+    return StdoutError("standard output cannot be written", found=error.strerror or str(error))
 
 
 def discard() -> None:

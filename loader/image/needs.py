@@ -170,13 +170,13 @@ def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
             absent = [version for version in versions if version not in library.defines]
             if absent:
                 who = "needs" if each is image else f"needs {os.path.basename(each.path)}, which needs"
-                yield _version_problem(image, who, library, max(absent, key=_key))
+                yield _version_problem(image, who, library, max(absent, key=_age))
 
 
 def _version_problem(image: Image, who: str, library: Image, version: str) -> Problem:
     family = version.partition("_")[0]
     newest = max(
-        (own for own in library.defines if own.partition("_")[0] == family), key=_key, default="none"
+        (own for own in library.defines if own.partition("_")[0] == family), key=_age, default="none"
     )
     target = f"{image.machine.machine}-linux-gnu"
     cure = CURES.get(family, "Install a newer {library}, or build it against the one that is here")
@@ -188,9 +188,13 @@ def _version_problem(image: Image, who: str, library: Image, version: str) -> Pr
     )
 
 
-def _key(version: str) -> tuple[int, ...]:
-    """Orders GLIBC_2.9 before GLIBC_2.36."""
-    return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", version))
+def _age(version: str) -> tuple[bool, tuple[int, ...]]:
+    """Orders GLIBC_2.9 before GLIBC_2.36, and before both what names an ability: GLIBC_ABI_DT_X86_64_PLT."""
+    return version.partition("_")[2][:1].isdigit(), _numbers(version)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", text))
 
 
 def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:

@@ -147,6 +147,30 @@ def test_a_missing_version_is_named_with_the_newest_here(link: Callable[..., Pat
     assert not loads(path)
 
 
+def test_names_of_abilities_are_no_versions(link: Callable[..., Path], tmp_path: Path) -> None:
+    """GLIBC_ABI_DT_X86_64_PLT and GLIBC_PRIVATE are never the newest, neither here nor of what is asked for."""
+
+    def link_base(*versions: str) -> None:
+        names = [f"f{version.lower().replace('.', '_')}" for version in versions]
+        nodes = [f"{version} {{ global: {name}; }};" for version, name in zip(versions, names, strict=True)]
+        (tmp_path / "base.map").write_text("\n".join(nodes))
+        source = "".join(f"int {name}(void);\nint {name}(void) {{ return 1; }}\n" for name in names)
+        link("libbase.so", source, "-Wl,--version-script=base.map", "-Wl,-soname,libbase.so")
+
+    link_base("B_1.9", "B_1.10", "B_ABI_X86_64_PLT", "B_ABI_NEW99")
+    source = "int fb_1_9(void), fb_1_10(void), fb_abi_new99(void), top(void);\n"
+    source += "int top(void) { return fb_1_9() + fb_1_10() + fb_abi_new99(); }\n"
+    path = link("libtop.so", source, "-L.", "-lbase", "-Wl,-rpath,$ORIGIN")
+    assert said(path) == ""
+    link_base("B_1.9", "B_PRIVATE", "B_ABI_X86_64_PLT")
+    assert "needs B_1.10 of libbase.so" in said(path)
+    assert "found B_1.9 in" in said(path)
+    link_base("B_1.9", "B_1.10", "B_ABI_X86_64_PLT")  # an ability alone is missing: dlopen fails for it too
+    assert "needs B_ABI_NEW99 of libbase.so" in said(path)
+    assert "found B_1.10 in" in said(path)
+    assert not loads(path)
+
+
 def test_a_newer_glibc_is_named_with_the_cure() -> None:
     """The commonest failure of a plugin that was built on a newer system."""
     if not glibc():

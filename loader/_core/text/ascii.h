@@ -18,6 +18,13 @@ typedef __m128i ascii_vector;
 #  define ASCII_STORE(to, vector) _mm_storeu_si128((__m128i *)(void *)(to), vector)
 #  define ASCII_OR(a, b) _mm_or_si128(a, b)
 #  define ASCII_HOLDS(vector) (_mm_movemask_epi8(vector) == 0)
+#elif defined(__aarch64__)
+#  include <arm_neon.h>
+typedef uint8x16_t ascii_vector;
+#  define ASCII_LOAD(from) vld1q_u8((const uint8_t *)(from))
+#  define ASCII_STORE(to, vector) vst1q_u8((uint8_t *)(to), vector)
+#  define ASCII_OR(a, b) vorrq_u8(a, b)
+#  define ASCII_HOLDS(vector) (vmaxvq_u8(vector) < 0x80)
 #else
 typedef struct ascii_vector {
     uint64_t low, high;

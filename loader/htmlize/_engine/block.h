@@ -37,7 +37,7 @@ enum engine_mode {
 #  endif
 #  define TARGET_AVX2 __attribute__((target("avx2,bmi,lzcnt")))
 #  define TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,bmi,bmi2,lzcnt")))
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && defined(__AARCH64EL__)
 #  define HAVE_NEON 1
 #  include <arm_neon.h>
 #endif

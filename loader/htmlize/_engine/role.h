@@ -12,6 +12,10 @@
 
 #if defined(__SSE2__)
 #  include <emmintrin.h>
+#  define ROLE_VECTORS 1
+#elif defined(__aarch64__) && defined(__AARCH64EL__)
+#  include <arm_neon.h>
+#  define ROLE_VECTORS 1
 #endif
 
 #define ROLE_INLINE static inline __attribute__((always_inline))
@@ -68,20 +72,75 @@ ROLE_INLINE size_t role_name_size(const char *begin, const char *colon)
     return (size_t)(colon - name);
 }
 
-#if defined(__SSE2__)
-/* The same of the 16 bytes before `colon`, all at once; 16 if all of them are. */
-ROLE_INLINE size_t role_name_size_16(const char *colon)
+#if defined(ROLE_VECTORS)
+/* A mask has ROLE_BITS bits for each of 16 bytes, the first byte lowest. ARM64 cannot make one of each at once. */
+#  if defined(__SSE2__)
+typedef uint32_t role_mask;
+enum { ROLE_BITS = 1 };
+
+/* How many of the 16 bytes stand behind the last one that is marked. One is. */
+ROLE_INLINE size_t role_behind(role_mask mask)
 {
-    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(colon - 16));
+    return (size_t)__builtin_clz(mask) - 16;
+}
+
+/* Which of the 16 bytes before `end` are colons. */
+ROLE_INLINE role_mask role_colons(const char *end)
+{
+    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
+
+    return (role_mask)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
+}
+
+/* Which of the 16 bytes before `end` cannot be part of a name. */
+ROLE_INLINE role_mask role_others(const char *end)
+{
+    const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(end - 16));
     const __m128i low = _mm_or_si128(v, _mm_set1_epi8(0x20)); /* bytes above 127 are negative here */
     const __m128i letter =
         _mm_and_si128(_mm_cmpgt_epi8(low, _mm_set1_epi8('a' - 1)), _mm_cmpgt_epi8(_mm_set1_epi8('z' + 1), low));
     const __m128i digit =
         _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)), _mm_cmpgt_epi8(_mm_set1_epi8('9' + 1), v));
     const __m128i word = _mm_or_si128(_mm_or_si128(letter, digit), _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
-    const unsigned other = ~(unsigned)_mm_movemask_epi8(word) & 0xFFFF;
 
-    return other == 0 ? 16 : (size_t)__builtin_clz(other) - 16;
+    return ~(role_mask)_mm_movemask_epi8(word) & 0xFFFF;
+}
+#  else
+typedef uint64_t role_mask;
+enum { ROLE_BITS = 4 };
+
+ROLE_INLINE size_t role_behind(role_mask mask)
+{
+    return (size_t)__builtin_clzll(mask) / ROLE_BITS;
+}
+
+/* Half of each byte of `v`, each of which is 0 or 255. */
+ROLE_INLINE role_mask role_halves(uint8x16_t v)
+{
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
+}
+
+ROLE_INLINE role_mask role_colons(const char *end)
+{
+    return role_halves(vceqq_u8(vld1q_u8((const uint8_t *)end - 16), vdupq_n_u8(':')));
+}
+
+ROLE_INLINE role_mask role_others(const char *end)
+{
+    const uint8x16_t v = vld1q_u8((const uint8_t *)end - 16), low = vorrq_u8(v, vdupq_n_u8(0x20));
+    const uint8x16_t letter = vcltq_u8(vsubq_u8(low, vdupq_n_u8('a')), vdupq_n_u8(26));
+    const uint8x16_t digit = vcltq_u8(vsubq_u8(v, vdupq_n_u8('0')), vdupq_n_u8(10));
+
+    return ~role_halves(vorrq_u8(vorrq_u8(letter, digit), vceqq_u8(v, vdupq_n_u8('_'))));
+}
+#  endif
+
+/* role_name_size of the 16 bytes before `colon`, all at once; 16 if all of them are. */
+ROLE_INLINE size_t role_name_size_16(const char *colon)
+{
+    const role_mask others = role_others(colon);
+
+    return others == 0 ? 16 : role_behind(others);
 }
 #endif
 
@@ -110,7 +169,7 @@ __attribute__((noinline, unused)) static size_t role_look(const engine *self, co
 
     if (tick - begin < 3 || *colon != ':') /* the shortest is :a: */
         return 0;
-#if defined(__SSE2__)
+#if defined(ROLE_VECTORS)
     if (LOADER_LIKELY(colon - begin > 16 && (size = role_name_size_16(colon)) < 16)) {
         if (size == 0 || colon[-(ptrdiff_t)size - 1] != ':')
             return 0;
@@ -152,7 +211,7 @@ typedef struct role_memory {
 ROLE_INLINE size_t role_opens(const engine *self, role_memory *memory, const char *begin, const char *late,
                               const char *tick, const engine_role **role)
 {
-#if defined(__SSE2__)
+#if defined(ROLE_VECTORS)
     if (LOADER_LIKELY(tick >= late)) {
         uint64_t word;
         memcpy(&word, tick - 8, 8);
@@ -160,13 +219,13 @@ ROLE_INLINE size_t role_opens(const engine *self, role_memory *memory, const cha
             *role = memory->last;
             return memory->last_size;
         }
-        const __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(tick - 16));
-        const unsigned colons = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(':')));
-        const unsigned first = colons & 0x7FFF; /* the highest bit is the colon before the tick */
+        const role_mask one = 1, colons = role_colons(tick);
+        const role_mask first = colons & ((one << 15 * ROLE_BITS) - 1); /* but for the colon before the tick */
         if (colons == first)
             return 0;
-        if (LOADER_LIKELY(first >= 1 << 7 && first < 1 << 14)) { /* a name of 1 to 7 bytes, whatever they are */
-            size_t size = (size_t)__builtin_clz(first) - 17;
+        /* A name of 1 to 7 bytes, whatever they are: */
+        if (LOADER_LIKELY(first >= one << 7 * ROLE_BITS && first < one << 14 * ROLE_BITS)) {
+            size_t size = role_behind(first) - 1;
             const uint64_t key = word >> (56 - 8 * size);
             role_met *const slot = &memory->met[(key * UINT64_C(0x9E3779B97F4A7C15)) >> (64 - ROLE_MET_BITS)];
             if (LOADER_LIKELY(slot->key == key)) {
