@@ -159,6 +159,28 @@ static int host_fail(loader_call *call, int status, const char *text, size_t siz
     return status == LOADER_OK ? LOADER_FAILED : status;
 }
 
+static PyObject *text_or_none(const char *text)
+{
+    return text == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(text);
+}
+
+/* Without a format string, which would take longer than the exception: errors are how some plugins answer. */
+static PyObject *make_error(const core_call *c, const char *function, int status, PyObject *message, const char *where)
+{
+    PyObject *name = text_or_none(function), *number = PyLong_FromLong(status), *place = text_or_none(where);
+    PyObject *error = NULL;
+
+    if (name != NULL && number != NULL && place != NULL) {
+        PyObject *const values[] = {c->owner->name, c->owner->path, name, number, message, place,
+                                    c->cause == NULL ? Py_None : c->cause};
+        error = PyObject_Vectorcall(error_factory, values, sizeof values / sizeof values[0], NULL);
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(number);
+    Py_XDECREF(place);
+    return error;
+}
+
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where)
 {
     PyObject *message, *cause = c->cause;
@@ -172,8 +194,7 @@ PyObject *core_raise(core_call *c, const char *function, int status, const char 
                                    (Py_ssize_t)c->call.error.size, "replace");
     if (message == NULL)
         return NULL;
-    raise_made(PyObject_CallFunction(error_factory, "OOziOzO", c->owner->name, c->owner->path, function, status,
-                                     message, where, cause == NULL ? Py_None : cause));
+    raise_made(make_error(c, function, status, message, where));
     Py_DECREF(message);
     return NULL;
 }

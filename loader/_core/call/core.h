@@ -172,6 +172,9 @@ typedef struct core_api {
 
     PyASCIIObject text_model; /* for short_text */
 
+    /* UTF-8 as a new str; NULL without an exception if it is not well-formed. GIL held. See text/decode.h. */
+    PyObject *(*decode)(const char *data, size_t size);
+
     PyInterpreterState *interpreter; /* for core_only_thread */
 } core_api;
 

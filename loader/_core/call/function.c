@@ -7,6 +7,7 @@
  * The GIL is let go around the call, or kept, by the rule that stands in gil.c.
  */
 #include "call/function.h"
+#include "text/decode.h"
 
 #define STACK_ROOM 640      /* bytes of output that need no allocation but the answer's own */
 #define SHORT_INPUT 384     /* bytes of input up to which the stack is tried first */
@@ -20,6 +21,7 @@ struct arguments {
     PyObject *owned[MAX_PARAMETERS];
     Py_buffer buffers[MAX_PARAMETERS];
     int owned_count, buffer_count;
+    bool wide;    /* a text is not ASCII; then the answer mostly is not */
     size_t total; /* bytes of text and bytes */
 };
 
@@ -70,6 +72,8 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
             text->size = (size_t)PyUnicode_GET_LENGTH(value);
         } else if (core_borrow_text(value, parameter->name, text) < 0) {
             return -1;
+        } else {
+            a->wide = true;
         }
         a->total += text->size;
         return 0;
@@ -147,13 +151,15 @@ static CORE_NOINLINE PyObject *finish_slowly(const function *f, core_call *c, in
     return core_raise(c, f->step.name, status, NULL);
 }
 
-static inline PyObject *finish(const function *f, core_call *c, int status, const char *room)
+static inline PyObject *finish(const function *f, core_call *c, int status, const char *room, bool wide)
 {
     const size_t size = (size_t)(c->call.next - c->begin);
 
     if (LOADER_LIKELY(status == LOADER_OK && c->begin == room && size <= STACK_ROOM && !f->gives_bytes &&
                       !c->settle && c->call.next <= c->call.limit)) {
-        PyObject *text = short_text(&core_text_model, room, size);
+        PyObject *text = wide ? NULL : short_text(&core_text_model, room, size);
+        if (text == NULL && !PyErr_Occurred())
+            text = decode_utf8(room, size);
         if (text != NULL || PyErr_Occurred())
             return text;
     }
@@ -171,6 +177,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
 
     a.owned_count = a.buffer_count = 0;
     a.total = 0;
+    a.wide = false;
     for (Py_ssize_t i = 0; i < f->count; i++)
         if (take(&a, &f->parameters[i], values[i], i) < 0) {
             wrong_argument(f);
@@ -195,7 +202,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     }
     if (c.settle)
         status = core_settle(&c, status);
-    result = finish(f, &c, status, room);
+    result = finish(f, &c, status, room, a.wide);
 done:
     core_end(&c);
     let_go(&a);

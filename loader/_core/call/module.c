@@ -1,5 +1,6 @@
 /* module.c: the module loader._core._call: its types, its few functions, and the capsule for engines. */
 #include "call/internal.h"
+#include "text/decode.h"
 
 static int api_begin(core_call *c, core_owner *owner, char *room, size_t size)
 {
@@ -33,6 +34,7 @@ static core_api api = {
     .now = core_now,
     .keep_cause = core_keep_cause,
     .record_type = &core_record_type,
+    .decode = decode_utf8,
 };
 
 static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))

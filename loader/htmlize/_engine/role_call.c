@@ -151,8 +151,9 @@ static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, c
     return token == NULL ? status : engine_api->watch_after(c, role_step.name, token, status);
 }
 
-static CORE_INLINE PyObject *answer(const engine_role *role, const loader_text *text,
-                               const htmlize_post *post)
+/* `ascii`: the text is; then the answer mostly is too. */
+static CORE_INLINE PyObject *answer(const engine_role *role, const loader_text *text, bool ascii,
+                                    const htmlize_post *post)
 {
     core_call c;
     char room[STACK_ROOM];
@@ -178,8 +179,12 @@ static CORE_INLINE PyObject *answer(const engine_role *role, const loader_text *
         status = engine_api->settle(&c, status);
     size = (size_t)(c.call.next - c.begin);
     if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 && size <= STACK_ROOM &&
-                      size <= role->max_output && !c.settle))
-        html = short_text(&engine_api->text_model, room, size);
+                      size <= role->max_output && !c.settle)) {
+        if (LOADER_LIKELY(ascii))
+            html = short_text(&engine_api->text_model, room, size);
+        if (html == NULL && !PyErr_Occurred())
+            html = engine_api->decode(room, size);
+    }
     if (html == NULL && !PyErr_Occurred())
         html = settle(&c, role, status);
     if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.settle | (uintptr_t)c.limit) != 0)
@@ -213,7 +218,7 @@ PyObject *engine_process_role_method(PyObject *object, PyObject *const *args, Py
     post = engine_post(self, args[2], &keep);
     if (post == NULL)
         return NULL;
-    html = answer(role, &text, post);
+    html = answer(role, &text, ascii, post);
     Py_XDECREF(keep);
     return html;
 }
