@@ -105,8 +105,8 @@ class Waits:
                     call.told = True
                     self.say(
                         f"plugin {call.owner.name} ({call.owner.path}) has been in {call.function} for "
-                        f"{now - call.began:.1f} s on thread {call.thread.name}, while its {other.function} is in the "
-                        f"service {service} on thread {other.thread.name}: does it hold a lock across the service? "
+                        f"{now - call.began:.1f} s on thread {call.thread.name}, while its {other.function} is in "
+                        f"the service {service} on thread {other.thread.name}: does it hold a lock across that? "
                         "It must unlock first"
                     )
                     break

@@ -23,7 +23,7 @@ __all__ = ["LOADER_ABI", "Candidate", "markers", "shake_hands"]
 LOADER_ABI = 1
 
 _MARKER = f"loader_abi_{LOADER_ABI}"
-#: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS of plugin.h.
+#: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS, plugin.h.
 _NEVER_BLOCKS = "_never_blocks"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")

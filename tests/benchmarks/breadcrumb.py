@@ -42,8 +42,6 @@ WITHOUT = (
     (r"c->crumb = &core_trail;", "", 1),
     (r"c->crumb->(armed|step)", r"core_trail.\1", 2),
 )
-#: Nothing is slow: what callgrind runs takes fifty times as long, and calls would let the GIL go.
-PACE = ((r"#define SLOW 10000\b", "#define SLOW 2000000000", 1), (r"\bSLOW = 10000\b", "SLOW = 2000000000", 1))
 CALLS = 200_000
 PLUGIN = "x :tt:`a` y & z :tt:`b` "
 #: What is measured, and how many calls of a plugin one run of it is.
@@ -56,7 +54,6 @@ def build(tree: Path, *, crumb: bool) -> None:
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("*.so", "__pycache__", "target"))
     for name in ("CMakeLists.txt", "LICENSE", "README.md", "pyproject.toml", "setup.py"):
         shutil.copy(ROOT / name, tree)
-    change(tree, PACE)
     if not crumb:
         change(tree, WITHOUT)
     variables = os.environ | {"LOADER_NO_PLUGINS": "1", "CFLAGS": "-w"}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import loader
 from loader.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import loader
 
 # ---- Threads -----------------------------------------------------------------------------------------------
 

@@ -173,9 +173,7 @@ pthread.pthread_join(thread, None)
     run_python(BEGIN + code, HEADER, locks_path, "1")
 
 
-def test_c_table_never_counts_as_alone(
-    lent: Callable[..., loader.Plugin], contract: loader.Contract
-) -> None:
+def test_c_table_never_counts_as_alone(lent: Callable[..., loader.Plugin]) -> None:
     """A plugin that got a C table of the application is called without the GIL: threads may come by that way."""
 
     class Table(ctypes.Structure):
@@ -268,15 +266,17 @@ at_once(*jobs * 8)
 # ---- Log lines ---------------------------------------------------------------------------------------------
 
 
-def test_lines_come_in_order(gil: None, locks: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("gil")
+def test_lines_come_in_order(locks: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What a call logged is there when it has returned, in order."""
     caplog.set_level(1, logger="loader.plugin")
     locks.chatter(500, 3)
     assert caplog.messages == [f"{number} xxx" for number in range(500)]
 
 
+@pytest.mark.usefixtures("gil")
 def test_lines_are_before_a_services(
-    gil: None, locks_path: Path, contract: loader.Contract, caplog: pytest.LogCaptureFixture
+    locks_path: Path, contract: loader.Contract, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A line that was logged before a service was called is told before the service begins."""
     caplog.set_level(1, logger="loader.plugin")
@@ -286,7 +286,8 @@ def test_lines_are_before_a_services(
     assert caplog.messages == ["serving", "served"]
 
 
-def test_too_many_lines_are_counted(gil: None, locks: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("gil")
+def test_too_many_lines_are_counted(locks: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A call keeps a MiB of lines; those beyond are counted, and the log says so."""
     caplog.set_level(1, logger="loader.plugin")
     locks.chatter(2000, 1000)
@@ -296,9 +297,10 @@ def test_too_many_lines_are_counted(gil: None, locks: Any, caplog: pytest.LogCap
     assert caplog.records[-1].levelname == "WARNING"
 
 
+@pytest.mark.usefixtures("gil")
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
 def test_interrupt_in_a_log_handler(
-    gil: None, locks: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+    locks: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     """An interrupt out of a log handler ends the call, and no further line is told."""
     caplog.set_level(1, logger="loader.plugin")

@@ -169,7 +169,7 @@ thread.join()
 
 
 def test_wakeup_descriptor_is_the_applications(run_python: Run, locks: Path) -> None:
-    """asyncio's way to hear of signals works as before, and signal.getsignal tells what was set."""
+    """The way of asyncio to hear of signals works as before, and signal.getsignal tells what was set."""
     code = """
 import asyncio
 async def main():
@@ -206,10 +206,11 @@ assert type(ended(lambda: app.process_role("loop", "x", None))) is KeyboardInter
     run_python(BEGIN + code, HEADER, locks)
 
 
+@pytest.mark.usefixtures("gil")
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("role", ["swallow", "hand"])
 @pytest.mark.parametrize("way", ["raise", "keep", "role"])
-def test_interrupt_in_a_service(gil: None, stopping: Path, kind: type[BaseException], role: str, way: Any) -> None:
+def test_interrupt_in_a_service(stopping: Path, kind: type[BaseException], role: str, way: Any) -> None:
     """An interrupt in a service of a document's role, or of a role alone, goes through, also if the plugin takes
     no notice; and the document after it is as it should be.
     """
@@ -224,18 +225,21 @@ def test_interrupt_in_a_service(gil: None, stopping: Path, kind: type[BaseExcept
 
     app = Htmlizer([stopping], posts=Posts())
     text = f"a :{role}:`x` b :{role}:`y`"
-    with pytest.raises(kind):
+    def call() -> str:
         if way == "role":
-            app.process_role(role, "x", Post())
-        else:
-            app.htmlize(text, plugin_errors=way, report=told.append)
+            return app.process_role(role, "x", Post())
+        return app.htmlize(text, plugin_errors=way, report=told.append)
+
+    with pytest.raises(kind):
+        call()
     assert not told
     failing[0] = False
     assert app.htmlize(text) == "<p>a x b y</p>\n\n"
 
 
+@pytest.mark.usefixtures("gil")
 @pytest.mark.parametrize("role", ["swallow", "hand"])
-def test_failures_are_still_kept(gil: None, stopping: Path, role: str) -> None:
+def test_failures_are_still_kept(stopping: Path, role: str) -> None:
     """An ordinary exception of a service is the plugin's to take or to hand on."""
     told: list[Any] = []
 

@@ -21,7 +21,7 @@ Make = Callable[..., loader.Plugin]
 
 
 @pytest.fixture
-def plugin(gil: None, lent: Make, database: Database) -> Any:
+def plugin(gil: None, lent: Make, database: Database) -> Any:  # noqa: ARG001 - it is there
     """The plugin lend with a database, entered with the GIL and without."""
     return lent(database)
 
