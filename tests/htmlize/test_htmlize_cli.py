@@ -479,7 +479,7 @@ def test_interrupted(
     (tree / "b.rst").write_text(":hang:`x`")
     with command.start(tree, "-o", "out", "--plugins", roles, "--jobs", "1") as process:
         assert process.stderr is not None
-        assert process.stderr.readline() == b"htmlize: warning: plugin cli_roles: hanging\n"
+        assert process.stderr.readline() == b"hanging\n"
         process.send_signal(number)
         assert process.stderr.read() == b""
         assert process.wait(60) == code
