@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.errors import LibraryError, TrustError
-from loader.image.loaded import brought
 from loader.trust.identity import identify
 from loader.trust.policy import DEFAULT_POLICY, Policy
 
@@ -42,7 +41,9 @@ __all__ = [
     "TrustedImage",
     "asks_for_steps",
     "asks_nothing",
+    "bring",
     "check_image",
+    "check_members",
     "minimum",
     "require",
     "signed_version",
@@ -53,6 +54,7 @@ __all__ = [
 NAMED = ("named by the user",)
 
 _minimum: tuple[Policy, ...] = ()
+_brought: set[str] = set()  # names of libraries that plugins brought along
 _lock = threading.Lock()
 
 
@@ -89,7 +91,17 @@ def _comes_alone(image: Image) -> bool:
     if image.rpath or image.runpath or image.filters or image.auxiliaries:
         return False
     names = "".join(image.needed)
-    return "/" not in names and "$" not in names and not brought(image.needed)
+    return "/" not in names and "$" not in names and _brought.isdisjoint(image.needed)
+
+
+def bring(path: str, names: tuple[str | None, ...], digest: str) -> None:
+    """Remembers a library that a plugin brought along: the dynamic linker's name for it, and those that it could be
+    taken for. Another plugin that needs one of that name is not to get it by chance.
+    """
+    from loader.image.loaded import note  # noqa: PLC0415 - as below
+
+    note(path, names, digest)
+    _brought.update(name for name in names if name)
 
 
 def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
@@ -126,6 +138,12 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
         if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
             _hold(each, Policy(permissions=True))
     return resolved
+
+
+def check_members(image: Image, policy: Policy) -> None:
+    """What `trust` asks of what comes along with a file, for who only wants to know. Raises as `trust` does."""
+    if not asks_nothing(policy) and image.mismatch() is None:
+        _judged(image, policy, strict=bool(check_image(image, policy)))
 
 
 def require(policy: Policy) -> None:
