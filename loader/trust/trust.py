@@ -71,6 +71,12 @@ class TrustedImage:
     #: What comes along with it; None where that is for the dynamic linker alone to find.
     resolved: Resolved | None = None
 
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The plugin, and what comes along with it and is not the system's own."""
+        along = () if self.resolved is None else (*self.resolved.sealed, *self.resolved.by_path)
+        return self.candidate.image, *along
+
 
 def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
     """The candidate, allowed under `policy` and all that `require` asked for; raises TrustError if it is
