@@ -165,9 +165,7 @@ def test_what_the_linker_goes_by_is_read(
 def test_needs_that_are_met_once(tmp_path: Path, tool: Callable[..., str]) -> None:
     """Two names of one file are one library, as for the linker."""
     start = [tool("cc", "gcc", "clang"), "-shared", "-fPIC", "-x", "c", "-"]
-    subprocess.run(
-        [*start, "-o", str(tmp_path / "one.so")], input=b"", check=True
-    )
+    subprocess.run([*start, "-o", str(tmp_path / "one.so")], input=b"", check=True)
     (tmp_path / "two.so").symlink_to("one.so")
     plugin = tmp_path / "x.so"
     flags = ["-Wl,--no-as-needed", "-nostdlib", str(tmp_path / "one.so"), str(tmp_path / "two.so")]
