@@ -17,6 +17,7 @@ The same is asked of everything that the dynamic linker would bring along with i
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -94,10 +95,30 @@ def _comes_alone(image: Image) -> bool:
     """Whether the dynamic linker finds what a file needs from the file's copy too, and nothing stands in its way."""
     if image.machine.format != "elf":
         return image.machine.format != "pe"
-    if image.rpath or image.runpath or image.filters or image.auxiliaries:
+    if image.filters or image.auxiliaries:
         return False
     names = "".join(image.needed)
-    return "/" not in names and "$" not in names and _brought.isdisjoint(image.needed)
+    if "/" in names or "$" in names or not _brought.isdisjoint(image.needed):
+        return False
+    if not (image.rpath or image.runpath):
+        return True
+    folder = os.path.dirname(image.path)
+    return not any(_may_hold(each, folder, image) for each in image.runpath or image.rpath)
+
+
+def _may_hold(place: str, origin: str, image: Image) -> bool:
+    """Whether something that is needed may lie in a folder that a file names: a quick look, for the usual kinds."""
+    head, slash, rest = place.partition("/")
+    if head in ("$ORIGIN", "${ORIGIN}"):
+        place = origin + slash + rest
+    if not place.startswith("/") or "$" in place or "\\" in place:
+        return True
+    if not os.path.isdir(place):
+        return False
+    # A folder that is handed down, or has subfolders for better CPUs, is for the resolver.
+    better = ("glibc-hwcaps", "tls", "haswell", "xeon_phi", "avx512_1", "atomics", image.machine.machine)
+    names = (*image.needed, *better)
+    return not image.runpath or any(os.path.lexists(os.path.join(place, name)) for name in names)
 
 
 def bring(path: str, names: tuple[str | None, ...], digest: str) -> None:
