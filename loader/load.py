@@ -76,7 +76,8 @@ def load(
     candidate = shake_hands(image, contract)
     trusted = trust(candidate, policy)
     if quarantine is not None:
-        quarantine.check(image)
+        for each in trusted.images:
+            quarantine.check(each)
     owner = owner_of(image, name, services, max_output)
     library = open_library(trusted, owner, one_go=one_go)
     return bind(trusted, library, owner)

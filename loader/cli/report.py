@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.streams import printable
-from loader.errors import HandshakeError, TrustError
-from loader.image import this_machine
-from loader.trust import check_image
+from loader.errors import HandshakeError, LibraryError, LoaderError, TrustError
+from loader.image import read_image, this_machine
+from loader.image.read import read_links
+from loader.trust import check_image, check_members
 from loader.trust.handshake import markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loader.errors import LoaderError
     from loader.image import Image
+    from loader.image.closure import Member
     from loader.load import Found
     from loader.trust import Policy
     from loader.trust.handshake import Candidate
@@ -48,6 +49,8 @@ def image_values(image: Image) -> dict[str, Any]:
         if each.name not in ("file", "machine"):
             values[each.name] = _plain(getattr(image, each.name))
     values |= {"rust": image.rust, "musl": image.musl}
+    names = ("name", "needed_by", "kind", "path")
+    values["libraries"] = [{name: getattr(each, name) for name in names} for each in members_of(image)]
     values["contracts"] = _versions(image)
     values["mismatch"] = image.mismatch()
     return values
@@ -83,6 +86,7 @@ def image_lines(image: Image) -> list[str]:
         ("data exports", _names(image.data_exports)),
         ("soname", image.soname or ""),
         ("needs", ", ".join(image.needed)),
+        ("comes with", "; ".join(map(_along, members_of(image)))),
         (
             "versions",
             "; ".join(f"{name}: {', '.join(found)}" for name, found in sorted(image.versions.items())),
@@ -101,6 +105,23 @@ def image_lines(image: Image) -> list[str]:
     shown = [(name, value) for name, value in facts if value]
     width = max(len(name) for name, _ in shown)
     return [f"{name:<{width}}  {printable(value)}" for name, value in shown]
+
+
+def members_of(image: Image) -> tuple[Member, ...]:
+    """What the dynamic linker would bring along with a file that is for this machine; nothing is said of others."""
+    from loader.image.closure import closure_of  # noqa: PLC0415 - where it is wanted
+
+    here = image.machine == this_machine() and image.machine.format in ("elf", "pe")
+    return closure_of(image, read=_links).members if here else ()
+
+
+def _links(path: str) -> Image:
+    return read_links(path) or read_image(path, steps=False)
+
+
+def _along(member: Member) -> str:
+    where = member.path or ("absent, which it may be" if member.kind == "auxiliary" else "not found")
+    return f"{member.name} ({where})"
 
 
 def _plain(value: object) -> object:
@@ -156,7 +177,8 @@ def judged(found: Found, policy: Policy) -> Found:
         return found
     try:
         check_image(found.image, policy)
-    except TrustError as error:
+        check_members(found.image, policy)
+    except (TrustError, LibraryError) as error:
         return replace(found, error=error)
     return found
 

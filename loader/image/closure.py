@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import LoaderError
 from loader.image.linker import here_is_musl
-from loader.image.read import read_image, read_links
+from loader.image.read import read_library, read_links
 from loader.image.search import Place, expand, handed_down, look, places
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Closure:
 def closure_of(
     image: Image,
     *,
-    read: Callable[[str], Image] = read_image,
+    read: Callable[[str], Image] = read_library,
     loaded: Callable[[str], str | None] | None = None,
 ) -> Closure:
     """What the dynamic linker would bring along with `image`.

@@ -10,7 +10,7 @@ import os
 
 from loader._core._ffi import ffi, lib
 
-__all__ = ["brought", "conflicts", "loaded_as", "note"]
+__all__ = ["conflicts", "loaded_as", "note"]
 
 #: What was brought: SHA-256 by name (a path, or what it calls itself); and the paths under which the linker has it.
 _names: dict[str, set[str]] = {}
@@ -37,11 +37,6 @@ def note(path: str, names: tuple[str | None, ...], digest: str) -> None:
     for name in names:
         if name:
             _names.setdefault(name, set()).add(digest)
-
-
-def brought(names: tuple[str, ...]) -> bool:
-    """Whether one of these names is that of a library that was brought along with some plugin."""
-    return bool(_names) and not _names.keys().isdisjoint(names)
 
 
 def conflicts(*names: str | None, digest: str) -> bool:

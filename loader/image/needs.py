@@ -25,7 +25,7 @@ from loader.image.undefined import undefined
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from loader.image.closure import Member
+    from loader.image.closure import Closure, Member
     from loader.image.image import Image, Machine
 
 __all__ = ["Problem", "libraries", "problems", "second_go"]
@@ -85,9 +85,11 @@ def _problems(image: Image) -> Iterator[Problem]:
             yield _elsewhere(image)
         return
     if image.machine.format == "elf":
-        loaded = libraries(image)
+        closure = closure_of(image)
+        loaded = closure.members
         yield from _c_library(image)
         yield from _missing(image, loaded)
+        yield from _doubtful(closure)
         yield from _versions(image, loaded)
         yield from _undefined(image, loaded)
         yield from _static_tls(image, loaded)
@@ -147,14 +149,35 @@ def _c_library(image: Image) -> Iterator[Problem]:
 
 def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     for library in loaded:
-        if library.path is not None:
-            continue
         through = "" if library.needed_by == image.path else f", which {library.needed_by} needs"
+        if library.error is not None:
+            yield Problem(
+                f"needs the library {library.name}{through}",
+                f"a library in {library.path}",
+                str(library.error).removeprefix(f"{library.path}: "),
+                "Replace the file, or remove it if another one is meant",
+                fatal=library.kind != "auxiliary",
+            )
+        if library.path is not None or library.kind == "auxiliary":
+            continue
         yield Problem(
             f"needs the library {library.name}{through}",
             f"{library.name} where libraries are looked for",
             "none for this machine",
             f"Install {library.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
+        )
+
+
+def _doubtful(closure: Closure) -> Iterator[Problem]:
+    """Ways to libraries that a policy refuses."""
+    for doubt in closure.doubts:
+        who = "" if doubt.path == closure.image.path else f"needs {os.path.basename(doubt.path)}, which "
+        yield Problem(
+            f"{who}finds libraries in a way that every policy refuses",
+            "absolute folders, $ORIGIN, and names without a folder",
+            doubt.found,
+            "Give the library a name (-Wl,-soname) and link with -Wl,-rpath,'$ORIGIN'",
+            fatal=False,
         )
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import stat
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from loader._core._elf import read_file
 from loader.errors import ImageError, PluginNotFound
@@ -18,7 +18,10 @@ from loader.image.image import File, Image
 from loader.image.sniff import MACHO_MAGICS, is_universal, refusal
 from loader.image.walk import Step, open_file
 
-__all__ = ["MAX_SIZE", "read_bytes", "read_image", "read_links", "read_steps"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["MAX_SIZE", "read_bytes", "read_image", "read_library", "read_links"]
 
 #: Bytes of the largest file that is read: memory is taken for all of it.
 MAX_SIZE: Final = 2 << 30
@@ -68,22 +71,41 @@ def read_image(path: str | os.PathLike[str], *, steps: bool = True, quick: bool 
     return read_bytes(data, path=name, steps=passed, quick=quick)
 
 
-def read_steps(path: str) -> tuple[bytes, tuple[Step, ...]]:
-    """A regular file's bytes, and what was passed on the way to it. Raises what read_image raises."""
-    return _read(path, True)
+def read_library(path: str) -> Image:
+    """What read_image gives, for an absolute path as the dynamic linker takes it: what stands before a ".." may be a
+    link, and stays.
+    """
+    data, steps = _read(path, True)
+    return read_bytes(data, path=path, steps=steps)
 
 
-def read_links(path: str, data: bytes | None = None, steps: tuple[Step, ...] = ()) -> Image | None:
+def read_links(path: str, *, allowed: Callable[[tuple[Step, ...]], bool] | None = None) -> Image | None:
     """Of an ELF file what other libraries are found by, and no more: for libraries that nobody judges by their bytes.
 
-    None for another kind of file. The image has no digest, and of the bytes only the first.
+    `allowed` is asked with what was passed on the way. None if it says no, and for another kind of file. The image
+    has no digest, and of the bytes only the first. Few pages of the file are looked at, so it is mapped and not read.
     """
-    if data is None:
-        data = _read(path, False)[0]
-    if data[:4] != b"\x7fELF":
-        return None
-    image = links_of(File(path, data, "", len(data), steps))
-    return replace(image, file=replace(image.file, data=data[:64]))
+    import mmap  # noqa: PLC0415 - most plugins come alone
+
+    try:
+        descriptor, steps = open_file(path, FLAGS) if allowed is not None else (os.open(path, FLAGS), ())
+    except (OSError, ValueError) as error:
+        raise _cannot_open(path, error) from error
+    try:
+        if allowed is not None and not allowed(steps):
+            return None
+        size = os.fstat(descriptor).st_size
+        _check_kind(path, os.fstat(descriptor))
+        if size == 0:
+            return None
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
+            if data[:4] != b"\x7fELF":
+                return None
+            file = File(path, data, "", size, steps)  # type: ignore[arg-type] # it is sliced and searched as bytes are
+            image = links_of(file)
+            return replace(image, file=replace(file, data=data[:64]))
+    finally:
+        os.close(descriptor)
 
 
 def read_bytes(

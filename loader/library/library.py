@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from loader._core._call import Owner
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
-from loader.image.loaded import conflicts, note
 from loader.library.refusal import explain
 from loader.library.sealed import open_checked, open_together
+from loader.trust import bring
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] 
     if refusal is not None:
         raise explain(image, refusal)
     if image.soname:  # by which the linker would find it for somebody else
-        note(os.fsdecode(ffi.string(opened.path)), (image.soname,), image.digest)
+        bring(os.fsdecode(ffi.string(opened.path)), (image.soname,), image.digest)
     return library
 
 
@@ -230,7 +230,7 @@ def _open_resolved(resolved: Resolved, owner: Owner, *, one_go: bool) -> Library
     together = resolved.sealed or resolved.pinned
     library = _open_together(resolved, owner, keys) if together else _open(image, owner, keys[image.path])
     for each in resolved.by_path:
-        note(each.path, (each.path, each.soname), each.digest)
+        bring(each.path, (each.path, each.soname), each.digest)
     return library
 
 
@@ -257,7 +257,7 @@ def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Li
         raise explain(image, paths)
     for path, each in made.items():
         _copies[keys[path]] = paths[path]
-        note(os.fsdecode(paths[path]), (path, each.image.soname), each.image.digest)
+        bring(os.fsdecode(paths[path]), (path, each.image.soname), each.image.digest)
     return library
 
 
@@ -269,6 +269,8 @@ def _copy_of(library: Library, key: str) -> bytes:
 
 def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
     """For Windows, which finds a DLL among those that are loaded by its file's name: what needs none comes first."""
+    from loader.image.loaded import conflicts  # noqa: PLC0415 - as above
+
     image = resolved.closure.image
     along = []
     for each in reversed(resolved.sealed):
@@ -282,5 +284,5 @@ def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Lib
                 cure="Give the library a name of its own, or link it into the plugin",
             )
         along.append(_known(keys[each.path]) or _open(each, owner_of(each), keys[each.path]))
-        note(each.path, (name,), each.digest)
+        bring(each.path, (name,), each.digest)
     return _open(image, owner, keys[image.path], tuple(along))

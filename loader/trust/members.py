@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from loader.image import read_bytes
 from loader.image.closure import Closure, Doubt, closure_of
 from loader.image.linker import library_path
 from loader.image.loaded import conflicts, loaded_as
-from loader.image.read import read_links, read_steps
+from loader.image.read import read_library, read_links
 from loader.image.search import cached_folders, default_folders
 from loader.trust.permissions import only_roots
 
@@ -84,9 +83,8 @@ def _sealed(closure: Closure, own: dict[str, Image], every: bool) -> dict[str, I
 
 def _read(path: str) -> Image:
     """A library's facts; of the system's own only what is needed to go on, without a digest."""
-    data, steps = read_steps(path)
-    links = read_links(path, data, steps) if _is_systems(path, steps) else None
-    return read_bytes(data, path=path, steps=steps) if links is None else links
+    links = read_links(path, allowed=lambda steps: _is_systems(path, steps))
+    return read_library(path) if links is None else links
 
 
 def _is_systems(path: str, steps: tuple[Step, ...]) -> bool:

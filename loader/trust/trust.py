@@ -17,12 +17,12 @@ The same is asked of everything that the dynamic linker would bring along with i
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.errors import LibraryError, TrustError
-from loader.image.loaded import brought
 from loader.trust.identity import identify
 from loader.trust.policy import DEFAULT_POLICY, Policy
 
@@ -42,7 +42,9 @@ __all__ = [
     "TrustedImage",
     "asks_for_steps",
     "asks_nothing",
+    "bring",
     "check_image",
+    "check_members",
     "minimum",
     "require",
     "signed_version",
@@ -53,6 +55,7 @@ __all__ = [
 NAMED = ("named by the user",)
 
 _minimum: tuple[Policy, ...] = ()
+_brought: set[str] = set()  # names of libraries that plugins brought along
 _lock = threading.Lock()
 
 
@@ -68,6 +71,12 @@ class TrustedImage:
     checks: tuple[str, ...]
     #: What comes along with it; None where that is for the dynamic linker alone to find.
     resolved: Resolved | None = None
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The plugin, and what comes along with it and is not the system's own."""
+        along = () if self.resolved is None else (*self.resolved.sealed, *self.resolved.by_path)
+        return self.candidate.image, *along
 
 
 def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
@@ -86,10 +95,40 @@ def _comes_alone(image: Image) -> bool:
     """Whether the dynamic linker finds what a file needs from the file's copy too, and nothing stands in its way."""
     if image.machine.format != "elf":
         return image.machine.format != "pe"
-    if image.rpath or image.runpath or image.filters or image.auxiliaries:
+    if image.filters or image.auxiliaries:
         return False
     names = "".join(image.needed)
-    return "/" not in names and "$" not in names and not brought(image.needed)
+    if "/" in names or "$" in names or not _brought.isdisjoint(image.needed):
+        return False
+    if not (image.rpath or image.runpath):
+        return True
+    folder = os.path.dirname(image.path)
+    return not any(_may_hold(each, folder, image) for each in image.runpath or image.rpath)
+
+
+def _may_hold(place: str, origin: str, image: Image) -> bool:
+    """Whether something that is needed may lie in a folder that a file names: a quick look, for the usual kinds."""
+    head, slash, rest = place.partition("/")
+    if head in ("$ORIGIN", "${ORIGIN}"):
+        place = origin + slash + rest
+    if not place.startswith("/") or "$" in place or "\\" in place:
+        return True
+    if not os.path.isdir(place):
+        return False
+    # A folder that is handed down, or has subfolders for better CPUs, is for the resolver.
+    better = ("glibc-hwcaps", "tls", "haswell", "xeon_phi", "avx512_1", "atomics", image.machine.machine)
+    names = (*image.needed, *better)
+    return not image.runpath or any(os.path.lexists(os.path.join(place, name)) for name in names)
+
+
+def bring(path: str, names: tuple[str | None, ...], digest: str) -> None:
+    """Remembers a library that a plugin brought along: the dynamic linker's name for it, and those that it could be
+    taken for. Another plugin that needs one of that name is not to get it by chance.
+    """
+    from loader.image.loaded import note  # noqa: PLC0415 - as below
+
+    note(path, names, digest)
+    _brought.update(name for name in names if name)
 
 
 def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
@@ -126,6 +165,12 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
         if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
             _hold(each, Policy(permissions=True))
     return resolved
+
+
+def check_members(image: Image, policy: Policy) -> None:
+    """What `trust` asks of what comes along with a file, for who only wants to know. Raises as `trust` does."""
+    if not asks_nothing(policy) and image.mismatch() is None:
+        _judged(image, policy, strict=bool(check_image(image, policy)))
 
 
 def require(policy: Policy) -> None:

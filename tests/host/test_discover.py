@@ -247,3 +247,39 @@ def test_discover_places_that_are_not_there(tmp_path: Path, monkeypatch: pytest.
     assert all(isinstance(each.error, PluginNotFound) for each in found)
     with pytest.raises(LoaderError):
         loader.discover(tmp_path / "a", strict=True)
+
+
+# ---- Libraries that plugins need -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_library(build: Callable[..., Path], tmp_path: Path) -> Path:
+    """A folder with a plugin, the library that it needs, and one that nobody needs."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    library = build("neighbour.c", "ANSWER=71", flags=["-Wl,-soname,libmixed.so"], name="libmixed")
+    shutil.copy(library, folder)
+    flags = [f"-L{folder}", "-lmixed", "-Wl,-rpath,$ORIGIN"]
+    shutil.copy(build("hostile.c", "NEEDS=neighbour", "GREET=asks_neighbour", flags=flags), folder / "needy.so")
+    return folder
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs $ORIGIN")
+@pytest.mark.parametrize("lazy", [False, True])
+def test_library_that_a_plugin_needs_is_no_failure(
+    with_library: Path, build: Callable[..., Path], greeter: loader.Contract, lazy: bool
+) -> None:
+    """It is passed over, by a strict host too; one that nobody needs is a failure, and so is one that is named."""
+    found = {each.name: each for each in loader.discover(with_library, contract=greeter, strict=True)}
+    assert found["mixed"].needed_by == found["needy"].path
+    assert (found["mixed"].error, found["mixed"].candidate) == (None, None)
+    host = loader.Host(greeter, strict=True)
+    assert [plugin.greet("") for plugin in host.load_all(with_library, lazy=lazy)] == ["neighbour says 71"]
+    with pytest.raises(loader.HandshakeError):
+        loader.Host(greeter, strict=True).load_all(with_library / "libmixed.so")
+    shutil.copy(build("neighbour.c", "ANSWER=72", name="libalone"), with_library)
+    host = loader.Host(greeter)
+    host.load_all(with_library)
+    assert [Path(str(error.path)).name for error in host.failures] == ["libalone.so"]
+    with pytest.raises(loader.HandshakeError):
+        loader.discover(with_library, contract=greeter, strict=True)

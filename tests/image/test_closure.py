@@ -13,6 +13,9 @@ import pytest
 from conftest import INCLUDE
 from tree import GREETER
 
+from loader.image import read_image
+from loader.image.closure import closure_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -137,3 +140,39 @@ def test_random_graphs(seed: int, tmp_path: Path, tool: Callable[..., str], run_
     if linker["error"] is None:
         names = ["/".join(path.split("/")[-2:]) for path in linker["found"]]
         assert sorted([*names, "a/plugin.so"]) == sorted(linker["words"])
+
+
+@pytest.mark.parametrize(
+    ("flag", "field", "value"),
+    [
+        ("-f,libone.so", "auxiliaries", ("libone.so",)),
+        ("-F,$ORIGIN/libtwo.so", "filters", ("$ORIGIN/libtwo.so",)),
+        ("-z,nodefaultlib", "no_default_folders", True),
+    ],
+)
+def test_what_the_linker_goes_by_is_read(
+    flag: str, field: str, value: object, tmp_path: Path, tool: Callable[..., str]
+) -> None:
+    """By both readers, to the same end."""
+    path = tmp_path / "x.so"
+    command = [tool("cc", "gcc", "clang"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(path), f"-Wl,{flag}"]
+    subprocess.run(command, input=b"int x;", check=True)
+    image = read_image(path)
+    assert getattr(image, field) == value
+    assert read_image(path, quick=True) == image
+
+
+def test_needs_that_are_met_once(tmp_path: Path, tool: Callable[..., str]) -> None:
+    """Two names of one file are one library, as for the linker."""
+    start = [tool("cc", "gcc", "clang"), "-shared", "-fPIC", "-x", "c", "-"]
+    subprocess.run([*start, "-o", str(tmp_path / "one.so")], input=b"", check=True)
+    (tmp_path / "two.so").symlink_to("one.so")
+    plugin = tmp_path / "x.so"
+    flags = ["-Wl,--no-as-needed", "-nostdlib", str(tmp_path / "one.so"), str(tmp_path / "two.so")]
+    command = [*start, "-x", "none", "-o", str(plugin), *flags]
+    subprocess.run(command, input=b"", check=True)
+    image = read_image(plugin)
+    assert len(image.needed) == 2
+    assert [member.path for member in closure_of(image).members if member.path and "one.so" in member.path] == [
+        str(tmp_path / "one.so")
+    ]

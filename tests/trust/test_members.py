@@ -70,22 +70,14 @@ class Place:
         return target
 
     def call(self, plugin: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Asks the plugin by the command."""
+        return self.run("call", str(plugin), "greet", "x", "--contract", str(GREETER), *options, **variables)
+
+    def run(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The command, in a process of its own, whose current folder is this one."""
-        command = [
-            sys.executable,
-            "-m",
-            "loader",
-            "call",
-            str(plugin),
-            "greet",
-            "x",
-            "--contract",
-            str(GREETER),
-            *options,
-        ]
-        package = str(Path(loader.__file__).parent.parent)
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder,
-                              env=os.environ | {"PYTHONPATH": package, **variables})  # fmt: skip
+        environment = os.environ | {"PYTHONPATH": str(Path(loader.__file__).parent.parent), **variables}
+        command = [sys.executable, "-m", "loader", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder, env=environment)
 
 
 @pytest.fixture
@@ -402,3 +394,53 @@ def test_versions_of_a_helper(place: Place, greeter: loader.Contract) -> None:
     assert loader.read_image(plugin).versions["libd.so"] == ("WORDS_1",)
     for policy in (None, Policy(permissions=True)):
         assert loader.load(plugin, contract=greeter, policy=policy).greet("") == "versioned"
+
+
+def test_commands_agree_with_loading(place: Place) -> None:
+    """`verify`, `list`, `inspect` and `doctor` say of what comes along what loading says."""
+    path = place.helper()
+    plugin = place.plugin("-Ldep", "-ld", "-Wl,-rpath,$ORIGIN/dep")
+    assert str(path) in place.run("inspect", str(plugin)).stdout
+    assert place.run("verify", str(plugin), "--permissions").returncode == 0
+    path.chmod(0o666)
+    assert "chmod go-w" in place.run("verify", str(plugin), "--permissions").stderr
+    assert "can be changed by others" in place.run("list", str(plugin), "--permissions").stdout
+    relative = place.plugin("-Ldep", "-ld", "-Wl,-rpath,nowhere:$ORIGIN/dep", name="relative.so")
+    assert "every policy refuses" in place.run("doctor", str(relative)).stdout
+
+
+def test_without_memory_files(place: Place, run_python: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Where copies are private files, what comes along is opened from such copies as well, cycles included."""
+    plugin = cycle(place)
+    code = """
+import os, sys
+del os.memfd_create
+import loader
+plugin = loader.load(sys.argv[1], contract=loader.Contract.from_header(sys.argv[2]))
+maps = open("/proc/self/maps", errors="replace").read()
+assert os.path.dirname(sys.argv[1]) not in maps
+print(plugin.greet(""))
+"""
+    assert run_python(code, plugin, GREETER).stdout.split() == ["RAN", "right"]
+
+
+def test_cycle_through_the_plugin(place: Place, greeter: loader.Contract) -> None:
+    """A library may need the plugin that brings it along, by the plugin's own name."""
+    place.plugin("-Wl,-soname,plugin.so")
+    place.helper("dep/libd.so", "-L.", "-l:plugin.so")
+    plugin = place.plugin("-Wl,-soname,plugin.so", "-Ldep", "-ld", "-Wl,-rpath,$ORIGIN/dep")
+    for policy in (None, Policy(permissions=True)):
+        assert loader.load(plugin, contract=greeter, policy=policy).greet("") == "right"
+    maps = Path("/proc/self/maps").read_text(errors="replace")
+    assert str(plugin) not in maps
+
+
+def test_more_descriptors_are_not_kept_than_copies(place: Place, greeter: loader.Contract) -> None:
+    """A plugin whose library lacks something is refused, and neither of its copies stays open."""
+    place.helper()
+    plugin = place.plugin("-Ldep", "-ld", "-Wl,-rpath,$ORIGIN/dep", says="nobody_has_this")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(LibraryError, match="needs a symbol that no library has"):
+            loader.load(plugin, contract=greeter)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tree import GREETER
+from tree import CORPUS, GREETER
 
 import loader
 from loader.errors import TrustError
@@ -348,3 +348,47 @@ def test_load_report_of_a_refused_file(hello: Path, greeter: loader.Contract, tm
     missing = loader.load_report(tmp_path / "no.so", contract=greeter)
     assert [stage.name for stage in missing.stages] == ["image"]
     assert isinstance(missing.error, loader.PluginNotFound)
+
+
+# ---- Folders are what they lead to ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["link", "chain", "strict/../link", "strict/sub", "link/.", "up/../../sub", "up/..", "elsewhere/later"]
+)
+def test_link_loosens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A folder inside a strict one gets no looser policy, by whatever name it is called."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "strict" / "sub" / "below").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("strict/sub")
+    (tmp_path / "chain").symlink_to("elsewhere/../link")
+    (tmp_path / "up").symlink_to("strict/sub/below")
+    (tmp_path / "elsewhere" / "later").symlink_to("../chain")
+    old = Policy(folders=[("strict", Policy(permissions=True, lock="loader.lock"))])
+    with pytest.raises(TrustError, match="can be tightened, not loosened"):
+        old.tightened(folders=[(name, Policy())])
+    assert not Policy(folders=[*old.folders, (name, Policy())]).at_least(old)
+    assert old.tightened(folders=[(name, Policy(permissions=True, lock="loader.lock", keys=[A]))]).at_least(old)
+
+
+def test_link_that_is_made_later(tmp_path: Path) -> None:
+    """A link that comes after the policy adds a rule to those of the place where it leads, and takes none away."""
+    (tmp_path / "strict").mkdir()
+    rules = {str(tmp_path / "strict"): Policy(permissions=True), str(tmp_path / "later"): Policy(lock="x.lock")}
+    policy = Policy.for_folders(rules)
+    path = tmp_path / "strict" / "x.so"
+    path.write_bytes((CORPUS / "elf64").read_bytes())
+    assert policy.rules_for(loader.read_image(path)) == (Policy(permissions=True),)
+    (tmp_path / "later").symlink_to("strict")
+    both = {Policy(permissions=True), Policy(lock="x.lock")}
+    assert set(policy.rules_for(loader.read_image(path))) == both
+    assert set(policy.rules_for(loader.read_image(tmp_path / "later" / "x.so"))) == both
+
+
+def test_two_names_of_a_folder(tmp_path: Path) -> None:
+    """One folder has one policy: a second name for it is refused when the policy is made."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(ValueError, match="each folder, whatever it is called"):
+        Policy(folders=[(tmp_path / "real", Policy()), (tmp_path / "link", Policy(permissions=True))])
