@@ -110,11 +110,11 @@ PyObject *decode_utf8(const char *data, size_t size)
     characters = count(s, size, &largest);
     /* By the largest first byte: C3 leads to U+00FF, EF to U+FFFF. */
     most = largest < 0x80 ? 0x7F : largest < 0xC4 ? 0xFF : largest < 0xF0 ? 0xFFFF : 0x10FFFF;
-    if (characters == 0 && size != 0) /* nothing but bytes that go on: the empty str is shared, and not to be written */
-        return NULL;
+    if (characters < 2) /* the empty str and many of one character are shared objects: Python has them, we may not write */
+        return by_python(data, size);
     text = PyUnicode_New((Py_ssize_t)characters, most);
-    if (text == NULL || size == 0)
-        return text;
+    if (text == NULL)
+        return NULL;
     if (most == 0x7F) {
         memcpy(PyUnicode_DATA(text), data, size);
         return text;
