@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import loader.lock  # noqa: F401 - first of all: a fork waits for imports of the others
+
 if TYPE_CHECKING:
     from loader._core._call import Record
     from loader.author.sdk import include_dir

@@ -1,0 +1,137 @@
+"""Locks of ours around code that is not ours, and fork while they are held.
+
+While a library is opened its constructors run, and at any moment a signal handler, a ``__del__`` or an audit hook of
+the application may: what they do on the same thread must not wait for that thread, and a forked child must not wait
+for a thread that it does not have. The same of Python's own lock on a module that is being imported: a child that
+was forked meanwhile would hang in its next import (CPython does not mend those).
+
+loader/__init__.py imports this before all else, so it imports next to nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from _thread import RLock, get_ident
+from importlib import _bootstrap  # type: ignore[attr-defined]
+from typing import Any
+
+__all__ = ["Lock"]
+
+PATIENCE = 30.0  # seconds for which one and the same holder is waited for
+#: Seconds that a fork waits for other threads. It goes on then: a handler cannot refuse a fork, and one that waits
+#: for a constructor that waits for it would hang.
+FORK_PATIENCE = 5.0
+
+
+class Lock:
+    """Lets one thread at a time pass, and one that is inside as often as it comes.
+
+    Attributes:
+        holder: the thread that is inside, or None.
+        what: what it does there, for messages.
+    """
+
+    def __init__(self) -> None:
+        self.holder: int | None = None
+        self.what = ""
+        self._lock = RLock()
+        self._turn = 0  # counts who went in, to tell a slow holder from a queue
+        self._depth = 0
+        self._forking: dict[int, bool] = {}  # thread that forks: whether it was let in
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._in_child
+            )
+
+    @property
+    def again(self) -> bool:
+        """For who is inside: whether it was before, so that what it finds there may be half done."""
+        return self._depth > 1
+
+    def acquire(self, what: str) -> str | None:
+        """Goes in, or says after `PATIENCE` seconds what the other thread does. Each None wants a release()."""
+        if not self._lock.acquire(False) and not self._wait():  # noqa: FBT003 - RLock takes them by place
+            return self.what or "something else"
+        # A signal handler that comes between these lines goes in and out again, and leaves all as it is.
+        try:
+            if self._depth == 0:
+                self.what = what
+                self._turn += 1
+                self.holder = get_ident()
+            self._depth += 1
+        except BaseException:  # no memory, or an interrupt
+            if self._depth == 0:
+                self.holder = None
+            self._lock.release()
+            raise
+        return None
+
+    def _wait(self) -> bool:
+        turn, until = self._turn, time.monotonic() + PATIENCE
+        while not self._lock.acquire(True, 1.0):  # noqa: FBT003 - as above
+            if turn != self._turn:
+                turn, until = self._turn, time.monotonic() + PATIENCE
+            elif time.monotonic() > until:
+                return False
+        return True
+
+    def release(self) -> None:
+        """Goes out again."""
+        self._depth -= 1
+        if self._depth == 0:
+            self.holder = None
+        self._lock.release()
+
+    def _before_fork(self) -> None:
+        self._forking[get_ident()] = self._lock.acquire(True, FORK_PATIENCE)  # noqa: FBT003 - as above
+
+    def _after_fork(self) -> None:
+        if self._forking.pop(get_ident(), False):
+            self._lock.release()
+
+    def _in_child(self) -> None:
+        if self._forking.pop(get_ident(), False):
+            self._lock.release()
+        else:  # its holder is not in this process
+            self._lock = RLock()
+            self.holder, self._depth = None, 0
+        self._forking.clear()
+
+
+# ---- Imports -----------------------------------------------------------------------------------------------
+
+# Private to CPython, and the only place where it says who imports what. Without it forks are as they were.
+_module_locks: dict[str, Any] = getattr(_bootstrap, "_module_locks", {})
+_PACKAGE = __name__.partition(".")[0]
+
+
+def _importers() -> set[int]:
+    """Other threads that import a module of this package now."""
+    found = set()
+    for name, reference in list(_module_locks.items()):
+        if name == _PACKAGE or name.startswith(_PACKAGE + "."):
+            found.add(getattr(reference(), "owner", None))
+    return found - {None, get_ident()}
+
+
+def _let_imports_end() -> None:
+    until = time.monotonic() + FORK_PATIENCE
+    while _importers() and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _forget_imports() -> None:
+    """In a child: what another thread had begun to import between the wait and the fork is imported anew."""
+    gone = _importers()
+    for name, reference in list(_module_locks.items()):
+        if getattr(reference(), "owner", None) in gone:
+            del _module_locks[name]
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if getattr(spec, "_initializing", False):
+                del sys.modules[name]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_let_imports_end, after_in_child=_forget_imports)
