@@ -150,8 +150,9 @@ static int is_mapping(PyObject *value)
     return keys != NULL;
 }
 
-/* A tuple: the packed bytes, then every value that they point into. */
-static PyObject *pack(const layout *self, PyObject *value, const void **native)
+/* A tuple: the packed bytes, then every value that they point into. *changes: another time it may hold something else
+ * although the object's attributes are the same. */
+static PyObject *pack(const layout *self, PyObject *value, const void **native, bool *changes)
 {
     const int mapping = is_mapping(value);
     PyObject *storage = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
@@ -170,9 +171,11 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native)
         PyObject *item = field_value(value, mapping, self->fields[i].name);
         if (item == NULL && !PyErr_Occurred())
             continue; /* a mapping may leave fields out: they are 0 or empty */
+        int stored = item == NULL ? -1 : core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), &item);
         if (item != NULL)
             PyTuple_SET_ITEM(storage, i + 1, item);
-        if (item == NULL || core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), item) < 0) {
+        *changes = *changes || stored > 0;
+        if (stored < 0) {
             if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
                 PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
                              self->fields[i].name, Py_TYPE(value)->tp_name);
@@ -184,14 +187,93 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native)
     return storage;
 }
 
+/* ---- Which records keep what was packed -------------------------------------------------------------- */
+
+/* What a class has under this name, of its own or of a class between it and Record, and which has it. Borrowed; NULL
+ * without an exception: nothing. */
+static PyObject *find(PyTypeObject *type, PyObject *name, PyTypeObject **owner)
+{
+    PyObject *const mro = type->tp_mro;
+
+    for (Py_ssize_t i = 0; mro != NULL && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *const base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        PyObject *found;
+        if (base == &core_record_type)
+            break;
+        found = base->tp_dict == NULL ? NULL : PyDict_GetItemWithError(base->tp_dict, name);
+        PyErr_Clear();
+        if (found != NULL) {
+            *owner = base;
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static bool says_frozen(PyTypeObject *type)
+{
+    PyObject *params = PyObject_GetAttrString((PyObject *)type, "__dataclass_params__");
+    PyObject *frozen = params == NULL ? NULL : PyObject_GetAttrString(params, "frozen");
+    const bool said = frozen == Py_True;
+
+    Py_XDECREF(frozen);
+    Py_XDECREF(params);
+    return said;
+}
+
+/* Whether a struct's fields are attributes of this class that never change: fields of a frozen dataclass, and no
+ * property or the like in their place. (object.__setattr__ gets round that, as it does round all that is frozen.)
+ * Without an exception: where it cannot be told, nothing is kept. */
+static bool look_whether_frozen(const layout *self, PyTypeObject *type)
+{
+    PyObject *setattr = PyUnicode_InternFromString("__setattr__"), *fields = NULL;
+    PyTypeObject *base = NULL;
+    bool frozen = false;
+
+    /* The class that refuses to set attributes has to be the dataclass itself, and not one that got round it. */
+    if (setattr != NULL && type->tp_getattro == PyObject_GenericGetAttr && find(type, setattr, &base) != NULL &&
+        says_frozen(base))
+        fields = PyObject_GetAttrString((PyObject *)base, "__dataclass_fields__");
+    frozen = fields != NULL && PyDict_Check(fields);
+    for (Py_ssize_t i = 0; frozen && i < self->count; i++) {
+        PyObject *const found = find(type, self->fields[i].name, &base); /* a default, a slot, or NULL */
+        frozen = PyDict_GetItemWithError(fields, self->fields[i].name) != NULL &&
+                 (found == NULL || Py_TYPE(found) == &PyMemberDescr_Type || Py_TYPE(found)->tp_descr_get == NULL);
+    }
+    Py_XDECREF(fields);
+    Py_XDECREF(setattr);
+    PyErr_Clear();
+    return frozen;
+}
+
+/* The same, remembered for the class that was asked last: records mostly come in rows of one kind. */
+static bool is_frozen(const layout *self, PyTypeObject *type)
+{
+    static struct {
+        const layout *layout;
+        const PyTypeObject *type;
+        unsigned version;
+        bool frozen;
+    } last;
+
+    if (last.layout != self || last.type != type || last.version != type->tp_version_tag || last.version == 0) {
+        last.frozen = look_whether_frozen(self, type);
+        last.layout = self;
+        last.type = type;
+        last.version = type->tp_version_tag; /* another one as soon as the class changes; 0: it has none */
+    }
+    return last.frozen;
+}
+
 int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyObject **keep)
 {
     layout *self = (layout *)layout_object;
+    bool changes = false;
     record *cache;
 
     *keep = NULL;
     if (!PyObject_TypeCheck(value, &core_record_type)) {
-        *keep = pack(self, value, native);
+        *keep = pack(self, value, native, &changes);
         return *keep == NULL ? -1 : 0;
     }
     cache = (record *)value;
@@ -199,10 +281,10 @@ int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyO
         *native = cache->native;
         return 0;
     }
-    *keep = pack(self, value, native);
+    *keep = pack(self, value, native, &changes);
     if (*keep == NULL)
         return -1;
-    if (cache->layout == NULL) { /* the first layout stays: another thread may be using it */
+    if (cache->layout == NULL && !changes && is_frozen(self, Py_TYPE(value))) { /* the first layout stays: another thread may be using it */
         cache->layout = Py_NewRef(layout_object);
         cache->storage = Py_NewRef(*keep);
         cache->native = *native;
@@ -226,12 +308,26 @@ PyObject *core_unpack(PyObject *layout_object, const void *native)
 
 /* ---- Record ------------------------------------------------------------------------------------------ */
 
-static void record_dealloc(PyObject *object)
+static int record_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((record *)object)->storage);
+    return 0;
+}
+
+static int record_clear(PyObject *object)
 {
     record *self = (record *)object;
 
-    Py_XDECREF(self->layout);
-    Py_XDECREF(self->storage);
+    self->native = NULL; /* it lies in the storage */
+    Py_CLEAR(self->layout);
+    Py_CLEAR(self->storage);
+    return 0;
+}
+
+static void record_dealloc(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    record_clear(object);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -281,10 +377,12 @@ static PyMethodDef record_methods[] = {
 
 PyTypeObject core_record_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Record",
-    .tp_doc = "Base of frozen dataclasses that are passed as structs: keeps the native form.",
+    .tp_doc = "Base of dataclasses that are passed as structs: a frozen one keeps the native form.",
     .tp_basicsize = sizeof(record),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_new = PyType_GenericNew,
     .tp_dealloc = record_dealloc,
+    .tp_traverse = record_traverse,
+    .tp_clear = record_clear,
     .tp_methods = record_methods,
 };
