@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from _thread import RLock, get_ident
-from importlib import _bootstrap  # type: ignore[attr-defined]
+from importlib import _bootstrap
 from typing import Any
 
 __all__ = ["Lock"]
@@ -52,7 +52,7 @@ class Lock:
 
     def acquire(self, what: str) -> str | None:
         """Goes in, or says after `PATIENCE` seconds what the other thread does. Each None wants a release()."""
-        if not self._lock.acquire(False) and not self._wait():  # noqa: FBT003 - RLock takes them by place
+        if not self._lock.acquire(False) and not self._wait():
             return self.what or "something else"
         # A signal handler that comes between these lines goes in and out again, and leaves all as it is.
         try:
@@ -70,7 +70,7 @@ class Lock:
 
     def _wait(self) -> bool:
         turn, until = self._turn, time.monotonic() + PATIENCE
-        while not self._lock.acquire(True, 1.0):  # noqa: FBT003 - as above
+        while not self._lock.acquire(True, 1.0):
             if turn != self._turn:
                 turn, until = self._turn, time.monotonic() + PATIENCE
             elif time.monotonic() > until:
@@ -85,7 +85,7 @@ class Lock:
         self._lock.release()
 
     def _before_fork(self) -> None:
-        self._forking[get_ident()] = self._lock.acquire(True, FORK_PATIENCE)  # noqa: FBT003 - as above
+        self._forking[get_ident()] = self._lock.acquire(True, FORK_PATIENCE)
 
     def _after_fork(self) -> None:
         if self._forking.pop(get_ident(), False):
@@ -109,11 +109,12 @@ _PACKAGE = __name__.partition(".")[0]
 
 def _importers() -> set[int]:
     """Other threads that import a module of this package now."""
-    found = set()
+    found: set[int] = set()
     for name, reference in list(_module_locks.items()):
-        if name == _PACKAGE or name.startswith(_PACKAGE + "."):
-            found.add(getattr(reference(), "owner", None))
-    return found - {None, get_ident()}
+        owner = getattr(reference(), "owner", None)
+        if owner is not None and (name == _PACKAGE or name.startswith(_PACKAGE + ".")):
+            found.add(owner)
+    return found - {get_ident()}
 
 
 def _let_imports_end() -> None:

@@ -21,8 +21,10 @@ static void layout_dealloc(PyObject *object)
 {
     layout *self = (layout *)object;
 
-    for (Py_ssize_t i = 0; i < self->count; i++)
+    for (Py_ssize_t i = 0; i < self->count; i++) {
         Py_XDECREF(self->fields[i].name);
+        Py_XDECREF(self->fields[i].allowed);
+    }
     PyMem_Free(self->fields);
     Py_XDECREF(self->name);
     Py_TYPE(object)->tp_free(object);
@@ -30,11 +32,11 @@ static void layout_dealloc(PyObject *object)
 
 static int read_field(layout *self, PyObject *item, struct field *field)
 {
-    PyObject *name;
+    PyObject *name, *allowed = Py_None;
     int kind, is_signed;
     Py_ssize_t offset, size;
 
-    if (!PyArg_ParseTuple(item, "UCnnp", &name, &kind, &offset, &size, &is_signed))
+    if (!PyArg_ParseTuple(item, "UCnnp|O", &name, &kind, &offset, &size, &is_signed, &allowed))
         return -1;
     if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size ||
         self->size - (size_t)offset < (size_t)size ||
@@ -44,6 +46,8 @@ static int read_field(layout *self, PyObject *item, struct field *field)
         PyErr_Format(PyExc_ValueError, "field %U does not fit its struct", name);
         return -1;
     }
+    if (allowed != Py_None && (field->allowed = core_allowed(allowed, name)) == NULL)
+        return -1;
     field->name = Py_NewRef(name);
     PyUnicode_InternInPlace(&field->name);
     field->offset = (size_t)offset;
@@ -89,7 +93,8 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 PyTypeObject core_layout_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Layout",
-    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed).",
+    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed, allowed)."
+              " `allowed`, of integers, may be left out: see core_choice in value.c.",
     .tp_basicsize = sizeof(layout),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = layout_new,

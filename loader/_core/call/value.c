@@ -63,6 +63,31 @@ int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, u
     return -1;
 }
 
+/* What core_choice takes: (frozenset of int, how they are told to people). A new reference, or NULL with an exception. */
+PyObject *core_allowed(PyObject *given, PyObject *name)
+{
+    if (PyTuple_Check(given) && PyTuple_GET_SIZE(given) == 2 && PyFrozenSet_Check(PyTuple_GET_ITEM(given, 0)) &&
+        PyUnicode_Check(PyTuple_GET_ITEM(given, 1)))
+        return Py_NewRef(given);
+    return PyErr_Format(PyExc_TypeError, "the values of %U are a frozenset and a str", name);
+}
+
+/* core_integer for one of the values of an enum, or of bool: any other would be undefined behaviour in a plugin. */
+int core_choice(PyObject *allowed, PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out)
+{
+    PyObject *index = PyNumber_Index(value); /* asked once: it may say something else the next time */
+    int known = index == NULL ? -1 : PySet_Contains(PyTuple_GET_ITEM(allowed, 0), index);
+
+    if (known == 1)
+        known = core_integer(index, size, is_signed, name, out);
+    else if (known == 0)
+        known = (PyErr_Format(PyExc_ValueError, "%U is %U, not %R", name, PyTuple_GET_ITEM(allowed, 1), index), -1);
+    else if (index == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+    Py_XDECREF(index);
+    return known;
+}
+
 /* *item is a copy from now on if it is no bytes: what it holds may change while the struct is kept. */
 static int store_bytes(const struct field *field, char *memory, PyObject **item)
 {
@@ -111,7 +136,9 @@ int core_store_field(const struct field *field, char *memory, PyObject **item)
         memcpy(memory, &real, sizeof real);
         return !PyFloat_Check(value) && !PyLong_Check(value);
     default:
-        if (core_integer(value, field->size, field->is_signed, field->name, &number) < 0)
+        if ((field->allowed == NULL
+                 ? core_integer(value, field->size, field->is_signed, field->name, &number)
+                 : core_choice(field->allowed, value, field->size, field->is_signed, field->name, &number)) < 0)
             return -1;
 #if PY_BIG_ENDIAN
         memcpy(memory, (const char *)&number + sizeof number - field->size, field->size);

@@ -152,9 +152,10 @@ class _Rules:
 
     def _parameter(self, function: str, named: Named) -> dict[str, Any]:
         made = named.type
-        values = {"name": named.name, "kind": "integer", "size": 8, "signed": False, "struct": None}
+        values: dict[str, Any] = {"name": named.name, "kind": "integer", "size": 8, "signed": False}
+        values |= {"struct": None, "values": []}
         if made.what == "integer" and not made.odd:
-            return {**values, "size": made.size, "signed": made.signed}
+            return {**values, "size": made.size, "signed": made.signed, "values": _listed(made)}
         target = made.target
         if target is not None and target.const and not target.odd and not made.odd:
             if target.what in ("text", "bytes"):
@@ -216,7 +217,14 @@ class _Rules:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint or 'not usable'}"
             raise self._refuse(member.place, reason, expected=_FIELDS)
-        return {"name": member.name, "kind": made.what, "offset": 0, "size": made.size, "signed": made.signed}
+        return {
+            "name": member.name,
+            "kind": made.what,
+            "offset": 0,
+            "size": made.size,
+            "signed": made.signed,
+            "values": _listed(made),
+        }
 
     # ---- Services ------------------------------------------------------------------------------------------
 
@@ -275,6 +283,10 @@ class _Rules:
         }
 
 
+def _listed(made: Type) -> list[list[str | int]]:
+    return [[name, value] for name, value in made.values]
+
+
 def _result(named: Named) -> dict[str, Any] | None:
     """The values of a service's result parameter, or None if this is not one."""
     target = named.type.target
@@ -283,4 +295,5 @@ def _result(named: Named) -> dict[str, Any] | None:
     if target.what not in ("text", "bytes", "double") and target.spelled != "int64_t":
         return None
     signed = target.what == "integer"
-    return {"name": named.name or "result", "kind": target.what, "size": 8, "signed": signed, "struct": None}
+    name = named.name or "result"
+    return {"name": name, "kind": target.what, "size": 8, "signed": signed, "struct": None, "values": []}

@@ -13,6 +13,7 @@ from loader.contract.header.condition import BINARY, integer
 from loader.contract.header.parse import parse
 from loader.contract.header.refusal import refusal
 from loader.contract.header.target import BUILTIN, BuiltinType, integer_type
+from loader.contract.kinds import BOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ class Type:
     tag: str = ""  # of a struct: its key in Declared.structs
     target: Type | None = None  # of a pointer
     function: Function | None = None  # of a function
+    values: tuple[tuple[str, int], ...] = ()  # of an enum and of bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,8 @@ class _Reader:
             return self.declared.typedefs[names[0]]
         known = BUILTIN.get(names[0]) if len(names) == 1 else None
         known = known or integer_type(names) or BuiltinType("other")
-        return Type(known.what, " ".join(names), known.size, known.signed)
+        values = BOOL if names in (["bool"], ["_Bool"]) else ()
+        return Type(known.what, " ".join(names), known.size, known.signed, values=values)
 
     def _struct(self, node: Node) -> Type:
         tag = node.name or f"@{id(node)}"
@@ -212,6 +215,7 @@ class _Reader:
         spelled = f"enum {node.name or ''}".strip()
         if node.values is not None:
             fits = True
+            named: list[tuple[str, int]] = []
             value: int | None = -1
             for each in node.values.enumerators:
                 if each.value is not None:
@@ -221,7 +225,8 @@ class _Reader:
                 fits = fits and value is not None and -(2**31) <= value < 2**31
                 if value is not None:
                     self._values[each.name] = value
-            made = Type("integer", spelled, 4, True) if fits else Type("enum", spelled)
+                    named.append((each.name, value))
+            made = Type("integer", spelled, 4, True, values=tuple(named)) if fits else Type("enum", spelled)
             if node.name is None:
                 return made
             self._enums[node.name] = made
