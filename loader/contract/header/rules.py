@@ -28,6 +28,7 @@ __all__ = ["contract_values"]
 _KINDS = "const loader_text *, const loader_bytes *, a const pointer to a struct of these, or an integer"
 _FIELDS = "loader_text, loader_bytes, integers of 1 to 8 bytes, double"
 _SIZE = "size_t"
+MAX_VALUES = 50_000
 
 
 def contract_values(files: Files) -> dict[str, Any]:
@@ -49,6 +50,7 @@ class _Rules:
         self.declared = declared
         self.structs: dict[str, dict[str, Any]] = {}  # name → values, in order of first use
         self._tags: dict[str, str] = {}  # name → tag
+        self._listed_values = 0
 
     def values(self, files: Files) -> dict[str, Any]:
         functions: dict[str, dict[str, Any]] = {}
@@ -155,7 +157,7 @@ class _Rules:
         values: dict[str, Any] = {"name": named.name, "kind": "integer", "size": 8, "signed": False}
         values |= {"struct": None, "values": []}
         if made.what == "integer" and not made.odd:
-            return {**values, "size": made.size, "signed": made.signed, "values": _listed(made)}
+            return {**values, "size": made.size, "signed": made.signed, "values": self._listed(named)}
         target = made.target
         if target is not None and target.const and not target.odd and not made.odd:
             if target.what in ("text", "bytes"):
@@ -223,8 +225,16 @@ class _Rules:
             "offset": 0,
             "size": made.size,
             "signed": made.signed,
-            "values": _listed(made),
+            "values": self._listed(member),
         }
+
+    def _listed(self, named: Named) -> list[list[str | int]]:
+        """The values of an enum, told anew for each that has its type."""
+        self._listed_values += len(named.type.values)
+        if self._listed_values > MAX_VALUES:
+            reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
+            raise self._refuse(named.place, reason, cure="Take an integer where an enum has that many values")
+        return [[name, value] for name, value in named.type.values]
 
     # ---- Services ------------------------------------------------------------------------------------------
 
@@ -281,10 +291,6 @@ class _Rules:
             "result": result,
             "doc": member.doc,
         }
-
-
-def _listed(made: Type) -> list[list[str | int]]:
-    return [[name, value] for name, value in made.values]
 
 
 def _result(named: Named) -> dict[str, Any] | None:
