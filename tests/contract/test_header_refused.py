@@ -276,7 +276,7 @@ def test_refusal_names_the_included_file(tmp_path: Path) -> None:
         (None, "no such file"),
         (b"int a;\n/* \xff */", "line 2: byte 10 is not UTF-8"),
         (b"int a;\n\n\0", "line 3: a NUL character"),
-        (b" " * ((1 << 20) + 1), "more than 1048576 bytes"),
+        (b" " * ((1 << 20) + 1), "line 1: more than 1048576 bytes"),
     ],
 )
 def test_unreadable(tmp_path: Path, content: bytes | None, found: str) -> None:

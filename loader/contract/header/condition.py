@@ -113,7 +113,7 @@ def integer(text: str) -> int:
     octal = digits[0] == "0" and digits.isdigit()
     value = int(digits, 8 if octal else 0)
     # What no signed type of 64 bits holds is unsigned in C too, if it is not decimal.
-    return fits(value, Unsigned() if "u" in text.lower() or value >= 2**63 else 0)
+    return fits(value, Unsigned() if "u" in text.lower() or (value >= 2**63 and digits[0] == "0") else 0)
 
 
 def holds(tokens: Sequence[Token], where: Token) -> bool:

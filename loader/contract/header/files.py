@@ -155,7 +155,8 @@ def _read(path: str) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise refusal(path, None, f"a file that cannot be read ({reason})", cure=cure) from error
     if len(content) > MAX_BYTES:
-        raise refusal(path, None, f"more than {MAX_BYTES} bytes", cure=cure)
+        line = content.count(b"\n", 0, MAX_BYTES) + 1
+        raise refusal(path, line, f"more than {MAX_BYTES} bytes", cure=cure)
     return content
 
 

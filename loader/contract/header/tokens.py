@@ -23,16 +23,17 @@ class Token(NamedTuple):
 
 # A backslash at a line's end joins it with the next: it counts as white space here, so that every token keeps
 # the line on which it really stands.
+# Groups repeat a bounded number of times, since `re` takes a few hundred bytes for each.
 _TOKEN = re.compile(
     r"""
-    (?P<space>(?:[ \t\f\v]|\\\n)+)
+    (?P<space>(?:[ \t\f\v]+|\\\n){1,20000})
   | (?P<newline>\n)
-  | (?P<comment>/\*.*?\*/|//(?:\\\n|[^\n])*)
+  | (?P<comment>/\*.*?\*/|//(?:[^\\\n]+|\\\n|\\){0,20000})
   | (?P<open>/\*)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-  | (?P<number>\.?[0-9](?:[eEpP][+-]|[\w.])*)
-  | (?P<string>"(?:\\.|[^"\\\n])*")
-  | (?P<char>'(?:\\.|[^'\\\n])*')
+  | (?P<number>\.?[0-9][\w.]*(?:(?<=[eEpP])[+-][\w.]*){0,20000})
+  | (?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*){0,20000}")
+  | (?P<char>'[^'\\\n]*(?:\\.[^'\\\n]*){0,20000}')
   | (?P<punct>\.\.\.|<<=?|>>=?|->|\+\+|--|&&|\|\||\#\#|[-+*/%&|^=!<>]=|[][(){}.&*+~!/%<>^|?:;=,\#-])
   | (?P<stray>.)
     """,
@@ -41,7 +42,7 @@ _TOKEN = re.compile(
 # A header is a page or two; what is more is no header, and is told before it costs seconds.
 MAX_TOKENS = 30_000  # of one file, and, with those of macros, of all that is included: see preprocess
 MAX_LENGTH = 1_000  # characters of a name or number
-_MAX_STRAY = 100  # each may have been looked for up to the end of the file
+_MAX_STRAY = 20  # each may have been looked for up to the end of the file
 _SPLIT_WORD = re.compile(r"\w(?:\\\n)+\w", re.ASCII)
 
 
