@@ -5,7 +5,8 @@ the application may: what they do on the same thread must not wait for that thre
 for a thread that it does not have. The same of Python's own lock on a module that is being imported: a child that
 was forked meanwhile would hang in its next import (CPython does not mend those).
 
-loader/__init__.py imports this before all else, so it imports next to nothing itself.
+loader/__init__.py imports this before all else, so it imports next to nothing itself. A fork in the half millisecond
+before that, while these first lines are read, is CPython's own and cannot be helped from here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ import sys
 import time
 from _thread import RLock, get_ident
 from importlib import _bootstrap
-from typing import Any
+
+TYPE_CHECKING = False  # of typing, which takes longer to import than all of this
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Lock"]
 
@@ -23,6 +27,57 @@ PATIENCE = 30.0  # seconds for which one and the same holder is waited for
 #: Seconds that a fork waits for other threads. It goes on then: a handler cannot refuse a fork, and one that waits
 #: for a constructor that waits for it would hang.
 FORK_PATIENCE = 5.0
+
+
+# ---- Imports -----------------------------------------------------------------------------------------------
+
+# Private to CPython, and the only place where it says who imports what. Without it forks are as they were.
+_module_locks: dict[str, Any] = getattr(_bootstrap, "_module_locks", {})
+_PACKAGE = __name__.partition(".")[0]
+
+
+def _importers() -> set[int]:
+    """Other threads that import something now."""
+    owners = {getattr(reference(), "owner", None) for reference in list(_module_locks.values())}
+    return {owner for owner in owners if owner is not None and owner != get_ident()}
+
+
+def _is_ours(thread: int) -> bool:
+    """Whether a thread is in code of this package: it imports that, or what that wants."""
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if isinstance(name, str) and (name == _PACKAGE or name.startswith(_PACKAGE + ".")):
+            return True
+        frame = frame.f_back
+    return any(
+        name.startswith(_PACKAGE) and getattr(reference(), "owner", None) == thread
+        for name, reference in list(_module_locks.items())
+    )
+
+
+def _let_imports_end() -> None:
+    until = time.monotonic() + FORK_PATIENCE
+    while any(map(_is_ours, _importers())) and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+def _forget_imports() -> None:
+    """In a child: what another thread was at is imported anew. (Who asked for it here would wait for ever.)"""
+    gone = _importers()
+    for name, reference in list(_module_locks.items()):
+        if getattr(reference(), "owner", None) in gone:
+            del _module_locks[name]
+            spec = getattr(sys.modules.get(name), "__spec__", None)
+            if getattr(spec, "_initializing", False):
+                del sys.modules[name]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_let_imports_end, after_in_child=_forget_imports)
+
+
+# ---- Loading -----------------------------------------------------------------------------------------------
 
 
 class Lock:
@@ -98,41 +153,3 @@ class Lock:
             self._lock = RLock()
             self.holder, self._depth = None, 0
         self._forking.clear()
-
-
-# ---- Imports -----------------------------------------------------------------------------------------------
-
-# Private to CPython, and the only place where it says who imports what. Without it forks are as they were.
-_module_locks: dict[str, Any] = getattr(_bootstrap, "_module_locks", {})
-_PACKAGE = __name__.partition(".")[0]
-
-
-def _importers() -> set[int]:
-    """Other threads that import a module of this package now."""
-    found: set[int] = set()
-    for name, reference in list(_module_locks.items()):
-        owner = getattr(reference(), "owner", None)
-        if owner is not None and (name == _PACKAGE or name.startswith(_PACKAGE + ".")):
-            found.add(owner)
-    return found - {get_ident()}
-
-
-def _let_imports_end() -> None:
-    until = time.monotonic() + FORK_PATIENCE
-    while _importers() and time.monotonic() < until:
-        time.sleep(0.001)
-
-
-def _forget_imports() -> None:
-    """In a child: what another thread had begun to import between the wait and the fork is imported anew."""
-    gone = _importers()
-    for name, reference in list(_module_locks.items()):
-        if getattr(reference(), "owner", None) in gone:
-            del _module_locks[name]
-            spec = getattr(sys.modules.get(name), "__spec__", None)
-            if getattr(spec, "_initializing", False):
-                del sys.modules[name]
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_let_imports_end, after_in_child=_forget_imports)

@@ -37,6 +37,7 @@ print(time.process_time() - begin)
 
 
 def chain(count: int, line: str) -> str:
+    """A line for each number and its successor."""
     return "\n".join(line.format(i, i + 1) for i in range(count)) + "\n"
 
 
@@ -76,9 +77,11 @@ BOMBS = {
 
 
 def refused(header: Path, limit: int = BYTES) -> tuple[str, float]:
+    """What was found wrong with a header, and the seconds that it took; with so much memory, or 0 for any."""
+    package = os.path.dirname(os.path.dirname(loader.__file__))
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(header), str(limit)],
-        env=os.environ | {"NATIVE_PLUGIN_LOADER_CACHE": "off", "PYTHONPATH": os.path.dirname(os.path.dirname(loader.__file__))},
+        env=os.environ | {"NATIVE_PLUGIN_LOADER_CACHE": "off", "PYTHONPATH": package},
         capture_output=True,
         text=True,
         timeout=100,
