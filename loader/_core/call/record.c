@@ -215,14 +215,17 @@ static PyObject *find(PyTypeObject *type, PyObject *name, PyTypeObject **owner)
     return NULL;
 }
 
+/* Whether this class itself, and not one that it inherits from, is a dataclass that is frozen. */
 static bool says_frozen(PyTypeObject *type)
 {
-    PyObject *params = PyObject_GetAttrString((PyObject *)type, "__dataclass_params__");
-    PyObject *frozen = params == NULL ? NULL : PyObject_GetAttrString(params, "frozen");
+    PyObject *name = PyUnicode_InternFromString("__dataclass_params__");
+    PyTypeObject *owner = NULL;
+    PyObject *params = name == NULL ? NULL : find(type, name, &owner);
+    PyObject *frozen = params == NULL || owner != type ? NULL : PyObject_GetAttrString(params, "frozen");
     const bool said = frozen == Py_True;
 
     Py_XDECREF(frozen);
-    Py_XDECREF(params);
+    Py_XDECREF(name);
     return said;
 }
 
