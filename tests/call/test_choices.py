@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,7 +118,7 @@ def test_what_the_contract_says(paint: loader.Plugin) -> None:
     assert [f.values for f in paint.contract.struct("pen").fields] == [solid.values, color.values]
 
 
-def test_values_that_are_none(paint: loader.Plugin, tmp_path: Path) -> None:
+def test_values_that_are_none(paint: loader.Plugin) -> None:
     """Values that are not names and numbers are refused; a contract written before there were any is read."""
     values = paint.contract.to_dict()
     for function in values["functions"]:

@@ -30,7 +30,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory, build: Any) -> loader.Plugin:
     (folder / "pair.c").write_text(
         '#include "pair.h"\n'
         "int show(loader_call *call, const pair *p) {\n"
-        '    return loader_printf(call, "%g %g %.*s", p->x, p->y, (int)p->data.size, (const char *)p->data.data);\n}\n'
+        '    return loader_printf(call, "%g %g %.*s", p->x, p->y, (int)p->data.size,\n'
+        "                         (const char *)p->data.data);\n}\n"
     )
     path = build(folder / "pair.c", flags=[f"-I{folder}"])
     return loader.load(path, contract=loader.Contract.from_header(folder / "pair.h"))

@@ -101,10 +101,10 @@ def test_nested_limits(run_python: Run) -> None:
     """Two million limits in each other are dropped without a crash, by parents and by tokens."""
     code = """
 from loader._core._call import Limit
-for make in (lambda outer: Limit(100, outer), lambda outer: Limit(None, None, outer), lambda outer: Limit(1, outer, outer)):
+for nest in ("parent",), ("token",), ("parent", "token"):
     limit = None
     for _ in range(2_000_000):
-        limit = make(limit)
+        limit = Limit(100, **dict.fromkeys(nest, limit))
     del limit
 print("dropped")
 """

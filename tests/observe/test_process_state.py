@@ -245,8 +245,8 @@ def test_watch_that_ends_during_a_call(
                 raise LookupError("no such title")
             return "title"
 
-        def __getattr__(self, name: str) -> object:
-            return lambda *values: "x"
+        def __getattr__(self, _: str) -> object:
+            return lambda *_: "x"
 
     plugin = lent(Data())
     entered = contextlib.ExitStack()

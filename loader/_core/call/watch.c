@@ -60,7 +60,8 @@ PyObject *core_watch_before(core_call *c, const char *function)
 
 void core_watch_service(core_call *c, const char *function, const char *id, size_t size)
 {
-    PyObject *result = ask(c, c->owner->watch, function, Py_None, PyUnicode_DecodeUTF8(id, (Py_ssize_t)size, "replace"));
+    PyObject *what = PyUnicode_DecodeUTF8(id, (Py_ssize_t)size, "replace");
+    PyObject *result = ask(c, c->owner->watch, function, Py_None, what);
 
     if (result == NULL)
         ignore(c);
