@@ -10,6 +10,8 @@ any pays nothing.
 
 from __future__ import annotations
 
+import loader.lock  # isort: skip  # noqa: F401 - first of all: from here on a fork waits for imports
+
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -137,7 +139,10 @@ def __getattr__(name: str) -> Any:
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module 'loader' has no attribute {name!r}")
-    value = getattr(import_module(module), name)
+    found = import_module(module)
+    value = getattr(found, name, found)  # itself: the module has no such name yet
+    if value is found:
+        raise ImportError(f"{module} is being imported by this very thread; what runs meanwhile cannot use it yet")
     globals()[name] = value
     return value
 

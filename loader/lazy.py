@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copyreg
-import threading
 from typing import TYPE_CHECKING, cast
 
 from loader.load import reduced
@@ -31,7 +30,6 @@ class LazyPlugin(Plugin):
 
     stand_in: Owner
     _open: Callable[[], Plugin]
-    _opening: threading.RLock
 
     def __init__(  # a Plugin's own __init__ has its turn when the file is opened
         self, path: str, contract: Contract, open: Callable[[], Plugin], stand_in: Owner
@@ -42,7 +40,6 @@ class LazyPlugin(Plugin):
             contract=contract,
             stand_in=stand_in,
             _open=open,
-            _opening=threading.RLock(),
         )
 
     @property
@@ -52,16 +49,14 @@ class LazyPlugin(Plugin):
 
     def open(self) -> None:
         """Opens the file now, if it is not."""
-        self._opening.acquire()
-        try:  # not `with`: see Registry.add
-            if not self.opened:
-                plugin = self._open()
-                # `functions` tells others that it is open, so it comes last.
-                state = {name: value for name, value in vars(plugin).items() if name != "functions"}
-                self.__dict__.update(state)
-                self.__dict__["functions"] = plugin.functions
-        finally:
-            self._opening.release()
+        # Without a lock: what opening runs may come back here, on this thread or on one that it waits for. All who
+        # come together open it, which loads it once, and all take what the first of them made.
+        if not self.opened:
+            plugin = self.__dict__.setdefault("_made", self._open())
+            # `functions` tells others that it is open, so it comes last.
+            state = {name: value for name, value in vars(plugin).items() if name != "functions"}
+            self.__dict__.update(state)
+            self.__dict__["functions"] = plugin.functions
 
     def __getattr__(self, name: str) -> Function:
         """What is not there before the file is open. Python's own questions (``__deepcopy__``) do not open it."""

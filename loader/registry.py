@@ -6,11 +6,11 @@ is checked first, then all of it is entered at once.
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from loader.errors import RegistryError
+from loader.lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from loader.plugin import Plugin
 
 __all__ = ["Registry"]
+
+
+#: For writers of all registries, who are quick; readers go by a registry's `_entries` alone.
+_lock = Lock()
 
 
 class Registry:
@@ -30,7 +34,6 @@ class Registry:
 
     def __init__(self, *, strict: bool = False) -> None:
         self.strict = strict
-        self._lock = threading.Lock()  # for writers; readers go by `_entries` alone
         #: Only appended to, which is what enters a plugin for readers; remove() puts another list in its place.
         self._entries: list[tuple[Plugin, tuple[str, ...]]] = []
         self._claims: dict[str, Plugin] = {}
@@ -56,7 +59,7 @@ class Registry:
     def add(self, plugin: Plugin, claims: Iterable[str] = ()) -> None:
         """Enters a plugin with its claims, or raises RegistryError and changes nothing."""
         wanted = tuple(claims)
-        self._lock.acquire()
+        self._go_in(plugin)
         try:  # not `with`: CPython 3.11 takes memory to leave one, and keeps the lock if there is none
             conflicts = {claim: self._claims[claim] for claim in wanted if claim in self._claims}
             same_name = self._names.get(plugin.name, ())
@@ -64,14 +67,14 @@ class Registry:
                 raise self._refusal(plugin, conflicts, same_name)
             self._enter(plugin, wanted, conflicts, same_name)
         finally:
-            self._lock.release()
+            _lock.release()
         if conflicts or same_name:
             with suppress(MemoryError):  # it is in by now; only the words for it are lost
                 self._warn(plugin, conflicts, same_name)
 
     def remove(self, plugin: Plugin) -> None:
         """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
-        self._lock.acquire()
+        self._go_in(plugin)
         try:
             # All that needs memory first, so that nothing is half removed when there is none.
             entries = [entry for entry in self._entries if entry[0] is not plugin]
@@ -81,7 +84,22 @@ class Registry:
                 names[each.name] = (*names.get(each.name, ()), each)
             self._entries, self._claims, self._names = entries, claims, names
         finally:
-            self._lock.release()
+            _lock.release()
+
+    @staticmethod
+    def _go_in(plugin: Plugin) -> None:
+        other = _lock.acquire(f"registers {plugin.path}")
+        if other is None and not _lock.again:
+            return
+        if other is None:
+            _lock.release()
+        raise RegistryError(
+            "cannot be registered now: " + ("another thread is at it" if other else "this very thread is at it"),
+            path=plugin.path,
+            plugin=plugin.name,
+            found=f"it {other or _lock.what}",
+            cure="Load plugins from elsewhere than a signal handler, __del__ or audit hook",
+        )
 
     def _enter(
         self,

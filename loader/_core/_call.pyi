@@ -56,7 +56,7 @@ class Owner:
 
 class Layout:
     def __new__(
-        cls, name: str, size: int, sized: bool, fields: tuple[tuple[str, str, int, int, bool], ...]
+        cls, name: str, size: int, sized: bool, fields: tuple[tuple[Any, ...], ...]
     ) -> Layout: ...
 
 class Record: ...
@@ -72,7 +72,7 @@ class Function:
         name: str,
         address: int,
         owner: Owner,
-        parameters: tuple[tuple[str, str, int, bool, Layout | None], ...],
+        parameters: tuple[tuple[Any, ...], ...],
         gives_bytes: bool,
         doc: str,
         plugin: object,

@@ -246,6 +246,7 @@ def _struct(values: dict[str, Any]) -> Struct:
             _count(each, "offset"),
             _get(each, "size", int),
             _get(each, "signed", bool),
+            _values(each),
         )
         if made.size not in _SIZES[kind] or made.offset < end or made.offset % min(made.size, 8):
             raise ValueError(f"{name}.{made.name} is {made.size} bytes at offset {made.offset}")
@@ -256,13 +257,24 @@ def _struct(values: dict[str, Any]) -> Struct:
     return Struct(name, size, tuple(fields), sized)
 
 
+def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Of an enum or bool; what was written before there were these has none."""
+    found = values.get("values", [])
+    if not isinstance(found, list) or not all(
+        isinstance(each, list) and list(map(type, each)) == [str, int] for each in found
+    ):
+        raise TypeError(f"values is {found!r}")
+    return tuple((name, value) for name, value in found)
+
+
 def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iterable[Kind]) -> Parameter:
     kind = _kind(values, allowed)
     size = _get(values, "size", int)
     if size not in (_SIZES[Kind.INTEGER] if kind is Kind.INTEGER else (8,)):
         raise ValueError(f"size is {size}")
     struct = structs[values["struct"]] if kind is Kind.STRUCT else None
-    return Parameter(_get(values, "name", str), kind, size, _get(values, "signed", bool), struct)
+    name, signed = _get(values, "name", str), _get(values, "signed", bool)
+    return Parameter(name, kind, size, signed, struct, _values(values))
 
 
 def _function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> Function:

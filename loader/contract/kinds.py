@@ -8,7 +8,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-__all__ = ["Field", "Function", "Kind", "Parameter", "Service", "Struct"]
+__all__ = ["BOOL", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]
+
+#: The `values` of a bool.
+BOOL: tuple[tuple[str, int], ...] = (("false", 0), ("true", 1))
 
 
 class Kind(enum.Enum):
@@ -24,13 +27,16 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER or DOUBLE."""
+    """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER or DOUBLE. `values`: as of a
+    parameter.
+    """
 
     name: str
     kind: Kind
     offset: int
     size: int
     signed: bool = False
+    values: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,16 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `size` and `signed` matter for integers; `struct` is set for structs only."""
+    """One parameter. `size` and `signed` matter for integers; `struct` is set for structs only. `values`: names and
+    values of an enum, and of bool, which takes no others; empty for every other integer.
+    """
 
     name: str
     kind: Kind
     size: int = 8
     signed: bool = False
     struct: Struct | None = None
+    values: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ fresh process takes longer than all else that binding does.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from loader._core._call import Layout
+from loader.contract.kinds import BOOL
 
 if TYPE_CHECKING:
     import inspect
@@ -17,18 +18,22 @@ if TYPE_CHECKING:
 
     from loader.contract.kinds import Function, Kind, Parameter, Struct
 
-__all__ = ["Form", "form_of", "layout_of", "letter_of", "native_parameter"]
+__all__ = ["Allowed", "Form", "form_of", "layout_of", "letter_of", "native_parameter"]
 
 _LETTERS = {"text": "t", "bytes": "b", "struct": "s", "integer": "i", "double": "d"}
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
 _layouts: dict[Struct, Layout] = {}
 
 
+Allowed: TypeAlias = tuple[frozenset[int], str]
+_TOLD = 8  # values that an error tells
+
+
 class Form(NamedTuple):
     """A declared function as the C side wants it told; see function_new in _core/call/function_type.c."""
 
     name: str
-    parameters: tuple[tuple[str, str, int, bool, Layout | None], ...]
+    parameters: tuple[tuple[str, str, int, bool, Layout | None, Allowed | None], ...]
     gives_bytes: bool
     doc: str
     signature: Callable[[], inspect.Signature]
@@ -36,7 +41,7 @@ class Form(NamedTuple):
 
 def form_of(declared: Function) -> Form:
     """The form of a contract's function. Raises ValueError for a struct that C cannot be told of."""
-    parameters = tuple((each.name, *native_parameter(each)) for each in declared.parameters)
+    parameters = tuple((p.name, *native_parameter(p), _allowed(p.values)) for p in declared.parameters)
     gives_bytes = declared.gives is not None and letter_of(declared.gives) == "b"
     return Form(declared.name, parameters, gives_bytes, declared.doc, partial(_signature, declared))
 
@@ -51,9 +56,23 @@ def layout_of(struct: Struct) -> Layout:
     """The C side's form of a struct's layout; the same object each time."""
     known = _layouts.get(struct)
     if known is None:
-        fields = tuple((f.name, letter_of(f.kind), f.offset, f.size, f.signed) for f in struct.fields)
+        fields = tuple(
+            (f.name, letter_of(f.kind), f.offset, f.size, f.signed, _allowed(f.values)) for f in struct.fields
+        )
         known = _layouts.setdefault(struct, Layout(struct.name, struct.size, struct.sized, fields))
     return known
+
+
+def _allowed(values: tuple[tuple[str, int], ...]) -> Allowed | None:
+    """The values of an enum or bool, and how an error tells them; see core_choice in _core/call/value.c."""
+    if not values:
+        return None
+    if values == BOOL:
+        return frozenset((0, 1)), "True or False"
+    told = [f"{name} ({value})" for name, value in values[:_TOLD]]
+    if len(values) > _TOLD:
+        told.append(f"{len(values) - _TOLD} more")
+    return frozenset(value for _, value in values), " or ".join((", ".join(told[:-1]), told[-1])).removeprefix(" or ")
 
 
 def letter_of(kind: Kind) -> str:

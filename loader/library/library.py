@@ -17,7 +17,6 @@ gdb finds it.
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
 from loader.library.refusal import explain
 from loader.library.sealed import open_checked, open_together
+from loader.lock import Lock
 from loader.trust import bring
 from loader.trust.identity import plugin_name
 
@@ -37,13 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Library", "Mapping", "go_runtimes", "mappings", "open_library", "owner_of"]
 
-_lock = threading.Lock()
+#: Around all that opens a library: two threads must not start the same one twice. Constructors, signal handlers and
+#: audit hooks may come back on the thread that is inside; see loader/lock.py.
+_lock = Lock()
 _opened: dict[str, Library] = {}
 _copies: dict[str, bytes] = {}  # paths of those that came along with a plugin, or brought others, by the same keys
-if hasattr(
-    os, "register_at_fork"
-):  # a child must not inherit the lock held by a thread that it does not have
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+_opening: list[str] = []  # what is being opened, by the same keys, outermost first
 
 # cffi reads a type's name, and makes a function of the C side, at first use: now, not on every process's first load.
 _OPENED, _native_symbol = ffi.typeof("library_opened *"), lib.library_symbol
@@ -147,22 +146,41 @@ def open_library(
         ForkError: it has a Go runtime, which was started before this process was forked.
     """
     image, resolved = trusted.candidate.image, trusted.resolved
-    with _lock:  # constructors run inside: two threads must not start the same library twice
-        if resolved is None:
-            known = _known(image.digest)
-            if known is None:
-                if image.go:
-                    _look_for_go(image, refuse=one_go)
-                known = _open(image, owner, image.digest)
-        else:
-            known = _open_resolved(resolved, owner, one_go=one_go)
-        if image.go and known.inherited and not forked:
-            raise ForkError(
-                "has a runtime of its own, which was started before this process was forked",
-                path=image.path,
-                cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
-            )
-        return known
+    other = _lock.acquire(f"loads {image.path}")
+    if other is not None:
+        raise LibraryError(
+            "waits for another thread, which does not come to an end",
+            path=image.path,
+            found=f"it {other}",
+            cure="Look what its constructors, or a signal handler, audit hook or lock of the application wait for",
+        )
+    # In a forked child the list may be that of a thread which only the parent has.
+    outer = len(_opening) if _lock.again else 0
+    warnings: list[str] = []
+    try:  # not `with`: see Registry.add
+        del _opening[outer:]
+        known = _known(image.digest) if resolved is None else None
+        if resolved is not None:
+            known = _open_resolved(resolved, owner, warnings, one_go=one_go)
+        elif known is None:
+            if image.go:
+                _look_for_go(image, warnings, refuse=one_go)
+            known = _open(image, owner, image.digest)
+    finally:
+        del _opening[outer:]
+        _lock.release()
+    if warnings:  # now: a log handler may load a plugin, or wait for a thread that does
+        import logging  # noqa: PLC0415 - slow to import, and seldom wanted here
+
+        for warning in warnings:
+            logging.getLogger("loader.library").warning("%s", warning)
+    if image.go and known.inherited and not forked:
+        raise ForkError(
+            "has a runtime of its own, which was started before this process was forked",
+            path=image.path,
+            cure="Start workers with multiprocessing's spawn or forkserver, or load it after the fork",
+        )
+    return known
 
 
 def _known(digest: str) -> Library | None:
@@ -171,7 +189,7 @@ def _known(digest: str) -> Library | None:
     return known if known is not None and known.opened.open else None
 
 
-def _look_for_go(image: Image, *, refuse: bool) -> None:
+def _look_for_go(image: Image, warnings: list[str], *, refuse: bool) -> None:
     """Says what upstream says of a second Go runtime."""
     others = go_runtimes()
     if not others:
@@ -184,16 +202,26 @@ def _look_for_go(image: Image, *, refuse: bool) -> None:
             found=f"the Go runtime of {others[0].image.path}",
             cure=cure,
         )
-    import logging  # noqa: PLC0415 - slow to import, and seldom wanted here
+    warnings.append(
+        f"{image.path} is the second Go runtime in this process, beside that of {others[0].image.path}. Go does not "
+        "support several c-shared libraries in one process: it may work, crash or hang (golang/go#65050, #18976). "
+        f"{cure}."
+    )
 
-    logging.getLogger("loader.library").warning(
-        "%s is the second Go runtime in this process, beside that of %s. Go does not support several "
-        "c-shared libraries in one process: it may work, crash or hang (golang/go#65050, #18976). %s.",
-        image.path, others[0].image.path, cure,
-    )  # fmt: skip
+
+def _claim(image: Image, *keys: str) -> None:
+    """Says that these are being opened now, or raises LibraryError: this very thread is at it already."""
+    if any(key in _opening for key in keys):
+        raise LibraryError(
+            "is being opened by this very thread, and is loaded once more by what runs meanwhile",
+            path=image.path,
+            cure="Load it from elsewhere than its own constructors, a signal handler, __del__ or audit hook",
+        )
+    _opening.extend(keys)
 
 
 def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] = ()) -> Library:
+    _claim(image, key)
     opened = ffi.new(_OPENED)
     # Its bytes have done their work, and if they are many they go; few are not worth the time.
     facts = image if image.size < _MANY else image.without_bytes()
@@ -213,7 +241,7 @@ def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] 
 # ---- What comes along --------------------------------------------------------------------------------------
 
 
-def _open_resolved(resolved: Resolved, owner: Owner, *, one_go: bool) -> Library:
+def _open_resolved(resolved: Resolved, owner: Owner, warnings: list[str], *, one_go: bool) -> Library:
     """The library of a plugin and what it brings along: the one that is open, or a new one."""
     from loader.library.identity import identities  # noqa: PLC0415 - most plugins come alone
 
@@ -224,7 +252,7 @@ def _open_resolved(resolved: Resolved, owner: Owner, *, one_go: bool) -> Library
         return known
     for each in (image, *resolved.sealed):
         if each.go and _known(keys[each.path]) is None:
-            _look_for_go(each, refuse=one_go)
+            _look_for_go(each, warnings, refuse=one_go)
     if image.machine.format == "pe":
         return _open_in_turn(resolved, owner, keys)
     together = resolved.sealed or resolved.pinned
@@ -241,6 +269,7 @@ def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Li
     image = resolved.closure.image
     known = {each.path: _known(keys[each.path]) for each in resolved.sealed}
     there = {path: copy for path, each in known.items() if each is not None and (copy := _copy_of(each, keys[path]))}
+    _claim(image, *(keys[each.path] for each in (image, *resolved.sealed) if each.path not in there))
     copies = {ffi.new(_OPENED): each for each in (image, *resolved.sealed) if each.path not in there}
     made = {each.path: Library(each.without_bytes(), opened) for opened, each in copies.items()}
     along = tuple(made.get(path) or each for path, each in known.items())

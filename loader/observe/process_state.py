@@ -190,15 +190,12 @@ def _threads() -> dict[str, str]:
 
 
 class _Call:
-    """A watched call that runs now, and who watches it. `others`: those that ran at the same time, at any moment
-    of it.
-    """
+    """A watched call that runs now. `others`: those that ran at the same time, at any moment of it."""
 
-    __slots__ = ("before", "name", "others", "wait", "watch")
+    __slots__ = ("before", "name", "others", "wait")
 
-    def __init__(self, name: str, watch: StateWatch, others: list[_Call]) -> None:
+    def __init__(self, name: str, others: list[_Call]) -> None:
         self.name = name
-        self.watch = watch
         self.before: ProcessState
         self.wait: WatchedCall | None = None  # of a load: None
         self.others = others[:]
@@ -221,13 +218,16 @@ class StateWatch:
         self._running: list[_Call] = []
         #: The calls as those see them who wait; `waits.said` are the warnings.
         self.waits = Waits()
+        self._watched: set[Owner] = set()
 
     def add(self, plugin: Plugin) -> None:
         """Looks around all calls of this plugin from now on, those of other hosts and engines included."""
+        self._watched.add(plugin.owner)
         plugin.owner.watch = self._around
 
     def remove(self, plugin: Plugin) -> None:
-        """Looks no longer."""
+        """Looks no longer, at calls that run now neither."""
+        self._watched.discard(plugin.owner)
         plugin.owner.watch = None
 
     @contextmanager
@@ -254,8 +254,11 @@ class StateWatch:
             call.wait = self.waits.begin(owner, function)
             return call
         assert isinstance(token, _Call)  # noqa: S101 - for the type checker
-        # By the watch that it began with: another one may have taken its place while the call ran.
-        token.watch._leave(token, owner, function, what or 0.0)  # noqa: SLF001 - its own kind
+        if owner in self._watched:
+            self._leave(token, owner, function, what or 0.0)
+        else:  # no longer: it has ended while the call ran
+            self._running.remove(token)
+            self.waits.forget(token.wait)
         return None
 
     def _leave(self, call: _Call, owner: Owner, function: str, seconds: float) -> None:
@@ -272,7 +275,7 @@ class StateWatch:
             )
 
     def _begin(self, name: str) -> _Call:
-        call = _Call(name, self, self._running)
+        call = _Call(name, self._running)
         self._running.append(call)
         call.before = snapshot()
         return call
@@ -324,4 +327,5 @@ def watch(what: HasPlugins | Plugin, *, strict: bool = False) -> Iterator[StateW
         yield state
     finally:
         for plugin, old in zip(plugins, before, strict=True):
+            state.remove(plugin)
             plugin.owner.watch = old

@@ -83,6 +83,11 @@ class Waits:
         )
         return call.broken
 
+    def forget(self, call: WatchedCall | None) -> None:
+        """The call has ended, unwatched."""
+        if call is not None:
+            self._running.remove(call)
+
     def say(self, text: str) -> None:
         """Warns."""
         self.said.append(text)

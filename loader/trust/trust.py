@@ -18,7 +18,6 @@ The same is asked of everything that the dynamic linker would bring along with i
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,9 +53,9 @@ __all__ = [
 #: What is said to have held when a policy asks for nothing.
 NAMED = ("named by the user",)
 
-_minimum: tuple[Policy, ...] = ()
 _brought: set[str] = set()  # names of libraries that plugins brought along
-_lock = threading.Lock()
+#: Only appended to, which is one step: a lock would hang where a signal handler requires something too.
+_minimum: list[Policy] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +177,13 @@ def require(policy: Policy) -> None:
 
     What was required before stays: there is no way back. Plugins that are loaded already are not looked at.
     """
-    global _minimum  # noqa: PLW0603 - there is one process
-    _lock.acquire()
-    try:  # not `with`: see Registry.add
-        if policy not in _minimum:
-            _minimum += (policy,)
-    finally:
-        _lock.release()
+    if policy not in _minimum:
+        _minimum.append(policy)
 
 
 def minimum() -> tuple[Policy, ...]:
     """What `require` asked for, in order."""
-    return _minimum
+    return tuple(_minimum)
 
 
 def asks_nothing(policy: Policy) -> bool:

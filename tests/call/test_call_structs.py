@@ -183,7 +183,6 @@ def test_any_struct(probe: loader.Plugin, item: dict[str, Any]) -> None:
         ({"title": b"x"}, TypeError, "show(): title is a str, not bytes"),
         ({"title": None}, TypeError, "show(): title is a str, not NoneType"),
         ({"blob": "x"}, TypeError, "show(): blob is bytes, not str"),
-        ({"blob": bytearray(b"x")}, TypeError, "show(): blob is bytes, not bytearray"),
         ({"count": 1.5}, TypeError, "show(): count is an int, not float"),
         ({"weight": "x"}, TypeError, "show(): weight is a float, not str"),
         ({"colour": 1}, TypeError, "show(): struct probe_item has no field 'colour'"),

@@ -162,9 +162,8 @@ def test_integers(tmp_path: Path, written: str, size: int, signed: bool) -> None
         "typedef enum colour colour_t;\ntypedef uint16_t base_t;\ntypedef base_t mine_t;\n"
     )
     header = f"{types}int f(loader_call *call, {written} x);\n"
-    assert read_header(tmp_path, header).function("f").parameters == (
-        Parameter("x", Kind.INTEGER, size, signed),
-    )
+    (found,) = read_header(tmp_path, header).function("f").parameters
+    assert (found.name, found.kind, found.size, found.signed) == ("x", Kind.INTEGER, size, signed)
     sign = "((T)-1 < (T)0)" if size > 1 or signed else "0"
     checks = f'typedef {written} T;\n_Static_assert(sizeof(T) == {size} && {sign} == {int(signed)}, "T");\n'
     compile_header(HEAD + header + checks, tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -221,6 +222,48 @@ def test_overlapping_calls_are_told_of_both(fatal: Path, caplog: pytest.LogCaptu
     assert texts[0].endswith("(or it was one of those that ran at the same time: first)")
     assert texts[1].endswith("(or it was one of those that ran at the same time: second)")
     assert plugin.echo("x") == "x"
+
+
+@linux
+@pytest.mark.parametrize("how", ["with", "remove", "nested"])
+def test_watch_that_ends_during_a_call(
+    lent: Callable[..., loader.Plugin], caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    """A watch that ends while a call runs accuses nobody of it, nor is that call told of by later ones."""
+    outer, state = StateWatch(strict=True), StateWatch(strict=True)
+
+    class Data:
+        def title(self, number: int) -> str:
+            if number == 1:
+                os.environ["WATCH_TEST"] = "it changes"
+                if how == "with":
+                    entered.close()
+                else:
+                    state.remove(plugin)
+                if how == "nested":
+                    outer.add(plugin)
+                raise LookupError("no such title")
+            return "title"
+
+        def __getattr__(self, _: str) -> object:
+            return lambda *_: "x"
+
+    plugin = lent(Data())
+    entered = contextlib.ExitStack()
+    if how == "with":
+        state = entered.enter_context(watch(plugin, strict=True))
+    else:
+        state.add(plugin)
+    try:
+        with pytest.raises(loader.PluginError, match="no such title"):
+            plugin.title(1)
+    finally:
+        del os.environ["WATCH_TEST"]
+    assert state.seen == outer.seen == []
+    assert state._running == outer._running == []
+    assert plugin.title(2) == "title"
+    outer.remove(plugin)
+    assert not caplog.records
 
 
 def test_nothing_changed() -> None:

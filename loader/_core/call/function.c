@@ -32,7 +32,7 @@ static void wrong_argument(const function *f)
 
     /* Say which function it was: the texts of core_integer and the like begin with the parameter's name. What
      * code of the argument's own raised (it has a traceback) is not ours to reword. */
-    if (trace == NULL && (type == PyExc_TypeError || type == PyExc_OverflowError)) {
+    if (trace == NULL && (type == PyExc_TypeError || type == PyExc_OverflowError || type == PyExc_ValueError)) {
         PyErr_Format(type, "%U(): %S", f->name, error);
         Py_DECREF(error);
     } else {
@@ -93,7 +93,10 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
         a->total += text->size;
         return 0;
     default:
-        return core_integer(value, parameter->size, parameter->is_signed, parameter->name, &a->values[i]);
+        if (LOADER_LIKELY(parameter->allowed == NULL))
+            return core_integer(value, parameter->size, parameter->is_signed, parameter->name, &a->values[i]);
+        return core_choice(parameter->allowed, value, parameter->size, parameter->is_signed, parameter->name,
+                           &a->values[i]);
     }
 }
 

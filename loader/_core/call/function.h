@@ -10,6 +10,7 @@ struct parameter {
     size_t size;
     bool is_signed;
     PyObject *layout; /* KIND_STRUCT: a Layout; owned */
+    PyObject *allowed; /* KIND_INTEGER: the values that there are, see core_choice; or NULL; owned */
 };
 
 typedef struct function {

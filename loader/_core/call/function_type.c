@@ -9,7 +9,7 @@
 
 static int read_parameter(struct parameter *parameter, PyObject *item)
 {
-    PyObject *name, *layout;
+    PyObject *name, *layout, *allowed = Py_None;
     int kind, is_signed;
     Py_ssize_t size;
 
@@ -17,7 +17,7 @@ static int read_parameter(struct parameter *parameter, PyObject *item)
         PyErr_Format(PyExc_TypeError, "a parameter is a tuple, not %.100s", Py_TYPE(item)->tp_name);
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "UCnpO", &name, &kind, &size, &is_signed, &layout))
+    if (!PyArg_ParseTuple(item, "UCnpO|O", &name, &kind, &size, &is_signed, &layout, &allowed))
         return -1;
     if ((kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_STRUCT && kind != KIND_INTEGER) ||
         (size != 1 && size != 2 && size != 4 && size != 8) ||
@@ -25,6 +25,8 @@ static int read_parameter(struct parameter *parameter, PyObject *item)
         PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
         return -1;
     }
+    if (allowed != Py_None && (parameter->allowed = core_allowed(allowed, name)) == NULL)
+        return -1;
     parameter->name = Py_NewRef(name);
     PyUnicode_InternInPlace(&parameter->name);
     parameter->kind = (enum kind)kind;
@@ -108,6 +110,7 @@ static void function_dealloc(PyObject *object)
     for (Py_ssize_t i = 0; i < self->count; i++) {
         Py_XDECREF(self->parameters[i].name);
         Py_XDECREF(self->parameters[i].layout);
+        Py_XDECREF(self->parameters[i].allowed);
     }
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);

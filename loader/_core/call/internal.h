@@ -76,6 +76,9 @@ PyObject *core_crash_disable(PyObject *module, PyObject *none);
 /* ---- crash_ranges.c ---- */
 void core_note_range(const core_owner *owner, const void *address);
 
+/* ---- stack.c ---- */
+bool core_stack_left(void); /* whether this thread's stack has room for one more call from C into Python */
+
 /* ---- watch.c ---- */
 PyObject *core_watch_before(core_call *c, const char *function);
 int core_watch_after(core_call *c, const char *function, PyObject *token, int status);
@@ -104,6 +107,7 @@ struct field {
     size_t size;
     enum kind kind;
     bool is_signed;
+    PyObject *allowed; /* the values of an enum or of bool: see core_choice; or NULL */
 };
 extern PyTypeObject core_layout_type, core_record_type;
 int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
@@ -112,7 +116,9 @@ PyObject *core_unpack(PyObject *layout, const void *native);
 /* ---- value.c ---- */
 int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
 int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
-int core_store_field(const struct field *field, char *memory, PyObject *value);
+int core_choice(PyObject *allowed, PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
+PyObject *core_allowed(PyObject *given, PyObject *name);
+int core_store_field(const struct field *field, char *memory, PyObject **value);
 PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
 PyObject *core_text_object(const loader_text *text, enum kind kind);
 PyObject *core_load_field(const struct field *field, const void *native);

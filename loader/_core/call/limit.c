@@ -18,6 +18,7 @@ struct core_limit {
     atomic_int cancelled;  /* set once, from any thread */
     core_limit *parent;    /* the limit in force outside of this one, or NULL */
     core_limit *token;     /* a flag shared by several scopes, or NULL */
+    core_limit *next;      /* in the row of those that are being dropped */
     bool entered;          /* may be in force: in this context, or in a copy that outlives the scope */
     bool over;             /* not in force, although a context still holds it: there was no memory to tell it */
 };
@@ -108,15 +109,28 @@ static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
+/* Limits hold limits, as deep as an application nests them: what one held alone waits in a row for its turn, since a
+ * call in a call for each would overflow the stack. No code of Python runs in here. */
 static void limit_dealloc(PyObject *object)
 {
+    static _Thread_local core_limit *row;
+    static _Thread_local bool dropping;
     core_limit *self = (core_limit *)object;
 
-    if (self->entered)
-        core_limits_active--;
-    Py_XDECREF(self->parent);
-    Py_XDECREF(self->token);
-    Py_TYPE(object)->tp_free(object);
+    self->next = row;
+    row = self;
+    if (dropping)
+        return;
+    dropping = true;
+    while ((self = row) != NULL) {
+        row = self->next;
+        if (self->entered)
+            core_limits_active--;
+        Py_XDECREF(self->parent);
+        Py_XDECREF(self->token);
+        Py_TYPE((PyObject *)self)->tp_free((PyObject *)self);
+    }
+    dropping = false;
 }
 
 static PyObject *limit_cancel(PyObject *self, PyObject *Py_UNUSED(none))
@@ -184,7 +198,8 @@ PyTypeObject core_limit_type = {
 
 int core_limit_init(PyObject *module)
 {
-    limit_variable = PyContextVar_New("loader.limit", NULL);
+    if (limit_variable == NULL) /* else the module is imported anew: what is in force stays */
+        limit_variable = PyContextVar_New("loader.limit", NULL);
     if (limit_variable == NULL)
         return -1;
     return PyModule_AddObjectRef(module, "limit_variable", limit_variable);

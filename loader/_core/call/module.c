@@ -2,6 +2,8 @@
 #include "call/internal.h"
 #include "text/decode.h"
 
+#include "interpreter.h"
+
 static int api_begin(core_call *c, core_owner *owner, char *room, size_t size)
 {
     return core_begin(c, owner, room, size);
@@ -58,44 +60,45 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "loader._core._call",
-    .m_doc = "The C caller: contract functions through their addresses.",
-    .m_size = -1,
-    .m_methods = functions,
-};
-
-PyMODINIT_FUNC PyInit__call(void)
+static int fill_module(PyObject *module)
 {
     PyTypeObject *const types[] = {&core_function_type, &core_layout_type,   &core_limit_type,
                                    &core_owner_type,    &core_record_type, &core_services_type};
-    PyObject *module = PyModule_Create(&definition);
     PyObject *capsule;
+    int status = -1;
 
-    if (module == NULL)
-        return NULL;
-    if (short_text_model(&core_text_model) < 0)
-        goto failed;
+    if (core_main_interpreter() < 0 || short_text_model(&core_text_model) < 0)
+        return -1;
     api.text_model = core_text_model;
     core_find_main_thread();
     api.interpreter = core_interpreter;
     core_signals_learn();
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (PyModule_AddType(module, types[i]) < 0)
-            goto failed;
+            return -1;
     capsule = PyCapsule_New(&api, CORE_API_NAME, NULL);
-    if (capsule == NULL)
-        goto failed;
-    if (PyModule_AddFunctions(module, core_watch_functions) < 0 ||
-        PyModule_AddObjectRef(module, "api", capsule) < 0 || core_limit_init(module) < 0 ||
-        PyModule_AddIntConstant(module, "MAX_PARAMETERS", MAX_PARAMETERS) < 0) {
-        Py_DECREF(capsule);
-        goto failed;
-    }
-    Py_DECREF(capsule);
-    return module;
-failed:
-    Py_DECREF(module);
-    return NULL;
+    if (capsule != NULL && PyModule_AddFunctions(module, core_watch_functions) == 0 &&
+        PyModule_AddObjectRef(module, "api", capsule) == 0 && core_limit_init(module) == 0)
+        status = PyModule_AddIntConstant(module, "MAX_PARAMETERS", MAX_PARAMETERS);
+    Py_XDECREF(capsule);
+    return status;
+}
+
+static struct PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)fill_module},
+    CORE_ONE_INTERPRETER
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "loader._core._call",
+    .m_doc = "The C caller: contract functions through their addresses.",
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__call(void)
+{
+    return PyModuleDef_Init(&definition);
 }

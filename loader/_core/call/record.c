@@ -1,16 +1,7 @@
 /* record.c: struct arguments. A Layout says how a C struct lies in memory; a Record is a Python object that
  * keeps its native form, so that passing it again costs nothing.
  */
-#include "call/internal.h"
-
-typedef struct layout {
-    PyObject_HEAD
-    PyObject *name;
-    size_t size;   /* bytes of the struct */
-    bool sized;    /* it begins with `size_t size` */
-    Py_ssize_t count;
-    struct field *fields;
-} layout;
+#include "call/record.h"
 
 /* Base of frozen dataclasses: `native` is made at the first call that wants it. */
 typedef core_record record;
@@ -21,8 +12,10 @@ static void layout_dealloc(PyObject *object)
 {
     layout *self = (layout *)object;
 
-    for (Py_ssize_t i = 0; i < self->count; i++)
+    for (Py_ssize_t i = 0; i < self->count; i++) {
         Py_XDECREF(self->fields[i].name);
+        Py_XDECREF(self->fields[i].allowed);
+    }
     PyMem_Free(self->fields);
     Py_XDECREF(self->name);
     Py_TYPE(object)->tp_free(object);
@@ -30,11 +23,11 @@ static void layout_dealloc(PyObject *object)
 
 static int read_field(layout *self, PyObject *item, struct field *field)
 {
-    PyObject *name;
+    PyObject *name, *allowed = Py_None;
     int kind, is_signed;
     Py_ssize_t offset, size;
 
-    if (!PyArg_ParseTuple(item, "UCnnp", &name, &kind, &offset, &size, &is_signed))
+    if (!PyArg_ParseTuple(item, "UCnnp|O", &name, &kind, &offset, &size, &is_signed, &allowed))
         return -1;
     if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size ||
         self->size - (size_t)offset < (size_t)size ||
@@ -44,6 +37,8 @@ static int read_field(layout *self, PyObject *item, struct field *field)
         PyErr_Format(PyExc_ValueError, "field %U does not fit its struct", name);
         return -1;
     }
+    if (allowed != Py_None && (field->allowed = core_allowed(allowed, name)) == NULL)
+        return -1;
     field->name = Py_NewRef(name);
     PyUnicode_InternInPlace(&field->name);
     field->offset = (size_t)offset;
@@ -89,7 +84,8 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 PyTypeObject core_layout_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Layout",
-    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed).",
+    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed, allowed)."
+              " `allowed`, of integers, may be left out: see core_choice in value.c.",
     .tp_basicsize = sizeof(layout),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = layout_new,
@@ -150,8 +146,9 @@ static int is_mapping(PyObject *value)
     return keys != NULL;
 }
 
-/* A tuple: the packed bytes, then every value that they point into. */
-static PyObject *pack(const layout *self, PyObject *value, const void **native)
+/* A tuple: the packed bytes, then every value that they point into. *changes: another time it may hold something else
+ * although the object's attributes are the same. */
+static PyObject *pack(const layout *self, PyObject *value, const void **native, bool *changes)
 {
     const int mapping = is_mapping(value);
     PyObject *storage = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
@@ -170,9 +167,11 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native)
         PyObject *item = field_value(value, mapping, self->fields[i].name);
         if (item == NULL && !PyErr_Occurred())
             continue; /* a mapping may leave fields out: they are 0 or empty */
+        int stored = item == NULL ? -1 : core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), &item);
         if (item != NULL)
             PyTuple_SET_ITEM(storage, i + 1, item);
-        if (item == NULL || core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), item) < 0) {
+        *changes = *changes || stored > 0;
+        if (stored < 0) {
             if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
                 PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
                              self->fields[i].name, Py_TYPE(value)->tp_name);
@@ -187,11 +186,12 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native)
 int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyObject **keep)
 {
     layout *self = (layout *)layout_object;
+    bool changes = false;
     record *cache;
 
     *keep = NULL;
     if (!PyObject_TypeCheck(value, &core_record_type)) {
-        *keep = pack(self, value, native);
+        *keep = pack(self, value, native, &changes);
         return *keep == NULL ? -1 : 0;
     }
     cache = (record *)value;
@@ -199,10 +199,10 @@ int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyO
         *native = cache->native;
         return 0;
     }
-    *keep = pack(self, value, native);
+    *keep = pack(self, value, native, &changes);
     if (*keep == NULL)
         return -1;
-    if (cache->layout == NULL) { /* the first layout stays: another thread may be using it */
+    if (cache->layout == NULL && !changes && core_is_frozen(self, Py_TYPE(value))) { /* the first layout stays: another thread may be using it */
         cache->layout = Py_NewRef(layout_object);
         cache->storage = Py_NewRef(*keep);
         cache->native = *native;
@@ -226,12 +226,26 @@ PyObject *core_unpack(PyObject *layout_object, const void *native)
 
 /* ---- Record ------------------------------------------------------------------------------------------ */
 
-static void record_dealloc(PyObject *object)
+static int record_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(((record *)object)->storage);
+    return 0;
+}
+
+static int record_clear(PyObject *object)
 {
     record *self = (record *)object;
 
-    Py_XDECREF(self->layout);
-    Py_XDECREF(self->storage);
+    self->native = NULL; /* it lies in the storage */
+    Py_CLEAR(self->layout);
+    Py_CLEAR(self->storage);
+    return 0;
+}
+
+static void record_dealloc(PyObject *object)
+{
+    PyObject_GC_UnTrack(object);
+    record_clear(object);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -281,10 +295,12 @@ static PyMethodDef record_methods[] = {
 
 PyTypeObject core_record_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Record",
-    .tp_doc = "Base of frozen dataclasses that are passed as structs: keeps the native form.",
+    .tp_doc = "Base of dataclasses that are passed as structs: a frozen one keeps the native form.",
     .tp_basicsize = sizeof(record),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .tp_new = PyType_GenericNew,
     .tp_dealloc = record_dealloc,
+    .tp_traverse = record_traverse,
+    .tp_clear = record_clear,
     .tp_methods = record_methods,
 };

@@ -14,6 +14,18 @@
  */
 #include "call/service.h"
 
+/* A plugin that came to itself through a service, deeper and deeper, failed once for each time: the first reason stays,
+ * and not a row of a thousand failures with their texts. */
+static void name_recursion(core_call *c)
+{
+    PyObject *reason = PyException_GetCause(c->cause);
+
+    if (reason != NULL && PyErr_GivenExceptionMatches(reason, PyExc_RecursionError))
+        Py_XSETREF(c->cause, reason);
+    else
+        Py_XDECREF(reason);
+}
+
 /* The service failed: what it raised becomes the cause, and the text of the plugin's failure. */
 static int complain(core_call *c)
 {
@@ -22,6 +34,7 @@ static int complain(core_call *c)
 
     if (PyErr_Occurred())
         core_keep_cause(c);
+    name_recursion(c);
     name = Py_TYPE(c->cause)->tp_name;
     text = PyUnicode_FromFormat("%s: %S", name, c->cause);
     if (text != NULL)
@@ -132,6 +145,12 @@ static int call_python(core_call *c, const struct service_function *function, co
     Py_ssize_t made = 0;
     int failed;
 
+    if (!core_stack_left()) {
+        PyErr_SetString(PyExc_RecursionError, "services and plugins call each other too deeply for this thread's stack");
+        return complain(c);
+    }
+    if (Py_EnterRecursiveCall(" in a service that a plugin calls") != 0)
+        return complain(c);
     while (made < function->count &&
            (arguments[made] = argument(&function->parameters[made], values[made])) != NULL)
         made++;
@@ -141,6 +160,7 @@ static int call_python(core_call *c, const struct service_function *function, co
         Py_DECREF(arguments[--made]);
     failed = result == NULL || deliver(c, function->result, result, (void *)values[function->count]) < 0;
     Py_XDECREF(result);
+    Py_LeaveRecursiveCall();
     return failed ? complain(c) : LOADER_OK;
 }
 

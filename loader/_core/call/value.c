@@ -63,8 +63,56 @@ int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, u
     return -1;
 }
 
-int core_store_field(const struct field *field, char *memory, PyObject *value)
+/* What core_choice takes: (frozenset of int, how they are told to people). A new reference, or NULL with an exception. */
+PyObject *core_allowed(PyObject *given, PyObject *name)
 {
+    if (PyTuple_Check(given) && PyTuple_GET_SIZE(given) == 2 && PyFrozenSet_Check(PyTuple_GET_ITEM(given, 0)) &&
+        PyUnicode_Check(PyTuple_GET_ITEM(given, 1)))
+        return Py_NewRef(given);
+    return PyErr_Format(PyExc_TypeError, "the values of %U are a frozenset and a str", name);
+}
+
+/* core_integer for one of the values of an enum, or of bool: any other would be undefined behaviour in a plugin. */
+int core_choice(PyObject *allowed, PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out)
+{
+    PyObject *index = PyNumber_Index(value); /* asked once: it may say something else the next time */
+    int known = index == NULL ? -1 : PySet_Contains(PyTuple_GET_ITEM(allowed, 0), index);
+
+    if (known == 1)
+        known = core_integer(index, size, is_signed, name, out);
+    else if (known == 0)
+        known = (PyErr_Format(PyExc_ValueError, "%U is %U, not %R", name, PyTuple_GET_ITEM(allowed, 1), index), -1);
+    else if (index == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+    Py_XDECREF(index);
+    return known;
+}
+
+/* *item is a copy from now on if it is no bytes: what it holds may change while the struct is kept. */
+static int store_bytes(const struct field *field, char *memory, PyObject **item)
+{
+    const bool changes = !PyBytes_Check(*item);
+    loader_text text;
+
+    if (changes) {
+        PyObject *copy = PyObject_CheckBuffer(*item) ? PyBytes_FromObject(*item) : NULL;
+        if (copy == NULL) {
+            if (!PyErr_Occurred())
+                PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", field->name, Py_TYPE(*item)->tp_name);
+            return -1;
+        }
+        Py_SETREF(*item, copy);
+    }
+    text.data = PyBytes_AS_STRING(*item);
+    text.size = (size_t)PyBytes_GET_SIZE(*item);
+    memcpy(memory, &text, sizeof text);
+    return changes;
+}
+
+/* Writes *item into a struct, which borrows its text. Returns 1 if the same object may have another value later. */
+int core_store_field(const struct field *field, char *memory, PyObject **item)
+{
+    PyObject *const value = *item;
     loader_text text;
     uintptr_t number;
     double real;
@@ -77,14 +125,7 @@ int core_store_field(const struct field *field, char *memory, PyObject *value)
         memcpy(memory, &text, sizeof text);
         return 0;
     case KIND_BYTES:
-        if (!PyBytes_Check(value)) { /* bytes only: a buffer that may change must not be remembered */
-            PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", field->name, Py_TYPE(value)->tp_name);
-            return -1;
-        }
-        text.data = PyBytes_AS_STRING(value);
-        text.size = (size_t)PyBytes_GET_SIZE(value);
-        memcpy(memory, &text, sizeof text);
-        return 0;
+        return store_bytes(field, memory, item);
     case KIND_DOUBLE:
         real = PyFloat_AsDouble(value);
         if (real == -1.0 && PyErr_Occurred()) {
@@ -93,16 +134,18 @@ int core_store_field(const struct field *field, char *memory, PyObject *value)
             return -1;
         }
         memcpy(memory, &real, sizeof real);
-        return 0;
+        return !PyFloat_Check(value) && !PyLong_Check(value);
     default:
-        if (core_integer(value, field->size, field->is_signed, field->name, &number) < 0)
+        if ((field->allowed == NULL
+                 ? core_integer(value, field->size, field->is_signed, field->name, &number)
+                 : core_choice(field->allowed, value, field->size, field->is_signed, field->name, &number)) < 0)
             return -1;
 #if PY_BIG_ENDIAN
         memcpy(memory, (const char *)&number + sizeof number - field->size, field->size);
 #else
         memcpy(memory, &number, field->size);
 #endif
-        return 0;
+        return !PyLong_Check(value); /* an object with __index__ */
     }
 }
 

@@ -17,13 +17,13 @@ extern char **environ;
 
 /* ---- Around a call ----------------------------------------------------------------------------------- */
 
-/* owner.watch(owner, function, token, what): see StateWatch in loader/observe/process_state.py. NULL, maybe without an
- * exception: there is no watch any more. Takes the reference to `what`, which is NULL if there was no memory for it.
- * GIL held. */
-static PyObject *ask(core_call *c, const char *function, PyObject *token, PyObject *what)
+/* watch(owner, function, token, what): see StateWatch in loader/observe/process_state.py. NULL, without an exception if
+ * there is no watch any more. Takes the reference to `what`, which is NULL if there was no memory for it. GIL held. */
+static PyObject *ask(core_call *c, PyObject *watch, const char *function, PyObject *token, PyObject *what)
 {
-    PyObject *watch = Py_XNewRef(c->owner->watch), *result = NULL;
+    PyObject *result = NULL;
 
+    Py_XINCREF(watch);
     if (watch != NULL && what != NULL)
         result = PyObject_CallFunction(watch, "OsOO", (PyObject *)c->owner, function, token, what);
     Py_XDECREF(watch);
@@ -42,10 +42,15 @@ static void ignore(core_call *c)
 PyObject *core_watch_before(core_call *c, const char *function)
 {
     const bool away = c->thread != NULL;
-    PyObject *token;
+    PyObject *watch, *given, *token = NULL;
 
     core_acquire(c);
-    token = ask(c, function, Py_None, Py_NewRef(Py_None));
+    watch = Py_XNewRef(c->owner->watch);
+    given = ask(c, watch, function, Py_None, Py_NewRef(Py_None));
+    if (given != NULL)
+        token = PyTuple_Pack(2, watch, given); /* who began ends it: it may be gone by then, or another in its place */
+    Py_XDECREF(given);
+    Py_XDECREF(watch);
     if (token == NULL)
         ignore(c);
     core_go_on(c, away);
@@ -55,7 +60,8 @@ PyObject *core_watch_before(core_call *c, const char *function)
 
 void core_watch_service(core_call *c, const char *function, const char *id, size_t size)
 {
-    PyObject *result = ask(c, function, Py_None, PyUnicode_DecodeUTF8(id, (Py_ssize_t)size, "replace"));
+    PyObject *what = PyUnicode_DecodeUTF8(id, (Py_ssize_t)size, "replace");
+    PyObject *result = ask(c, c->owner->watch, function, Py_None, what);
 
     if (result == NULL)
         ignore(c);
@@ -71,7 +77,7 @@ int core_watch_after(core_call *c, const char *function, PyObject *token, int st
     bool failed;
 
     core_acquire(c);
-    result = ask(c, function, token, PyFloat_FromDouble(seconds));
+    result = ask(c, PyTuple_GET_ITEM(token, 0), function, PyTuple_GET_ITEM(token, 1), PyFloat_FromDouble(seconds));
     failed = PyErr_Occurred() != NULL;
     if (failed)
         core_keep_cause(c);

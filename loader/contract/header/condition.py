@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from loader.contract.header.refusal import refusal
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from loader.contract.header.tokens import Token
     from loader.errors import ContractError
 
-__all__ = ["BINARY", "holds", "integer"]
+__all__ = ["BINARY", "UNARY", "holds", "integer"]
+
+
+class Unsigned(int):
+    """A value of one of C's unsigned types."""
 
 
 def _shift(count: int) -> int:
@@ -29,28 +33,66 @@ def _divide(a: int, b: int) -> int:
     return quotient if (a < 0) == (b < 0) else -quotient
 
 
-#: How binary operators of constant expressions bind, tighter is higher, and what they do. Division and shifts
-#: follow C: rounding is towards zero, and what C leaves undefined raises ValueError.
-BINARY: dict[str, tuple[int, Callable[[int, int], int]]] = {
+_Binary: TypeAlias = "Callable[[int, int], int]"
+
+
+def fits(value: int, *operands: int) -> int:
+    """What C makes of a result whose operands are these, if that is the number itself. Raises OverflowError where C's
+    64 bits do not hold it (an unsigned result wraps around in C; nobody means that in a header).
+    """
+    unsigned = any(isinstance(each, Unsigned) for each in operands)
+    low, high = (0, 2**64) if unsigned else (-(2**63), 2**63)
+    if not low <= value < high:
+        raise OverflowError("the result does not fit 64 bits" + (" without a sign" if unsigned else ""))
+    return Unsigned(value) if unsigned else value
+
+
+def _arithmetic(apply: _Binary) -> _Binary:
+    return lambda a, b: fits(apply(a, b), a, b)
+
+
+def _shifting(apply: _Binary) -> _Binary:
+    return lambda a, b: fits(apply(a, _shift(b)), a)  # the type is that of the left operand alone
+
+
+def _comparison(apply: _Binary) -> _Binary:
+    def compare(a: int, b: int) -> int:
+        if (a < 0 and isinstance(b, Unsigned)) or (b < 0 and isinstance(a, Unsigned)):
+            raise OverflowError("a negative number is compared with an unsigned one")
+        return int(apply(a, b))
+
+    return compare
+
+
+#: How binary operators of constant expressions bind, tighter is higher, and what they do. All follows C: rounding is
+#: towards zero; what C leaves undefined raises ValueError, what its 64 bits do not hold OverflowError.
+BINARY: dict[str, tuple[int, _Binary]] = {
     "||": (1, lambda a, b: int(bool(a or b))),
     "&&": (2, lambda a, b: int(bool(a and b))),
-    "|": (3, lambda a, b: a | b),
-    "^": (4, lambda a, b: a ^ b),
-    "&": (5, lambda a, b: a & b),
-    "==": (6, lambda a, b: int(a == b)),
-    "!=": (6, lambda a, b: int(a != b)),
-    "<": (7, lambda a, b: int(a < b)),
-    ">": (7, lambda a, b: int(a > b)),
-    "<=": (7, lambda a, b: int(a <= b)),
-    ">=": (7, lambda a, b: int(a >= b)),
-    "<<": (8, lambda a, b: a << _shift(b)),
-    ">>": (8, lambda a, b: a >> _shift(b)),
-    "+": (9, lambda a, b: a + b),
-    "-": (9, lambda a, b: a - b),
-    "*": (10, lambda a, b: a * b),
-    "/": (10, _divide),
-    "%": (10, lambda a, b: a - b * _divide(a, b)),
+    "|": (3, _arithmetic(lambda a, b: a | b)),
+    "^": (4, _arithmetic(lambda a, b: a ^ b)),
+    "&": (5, _arithmetic(lambda a, b: a & b)),
+    "==": (6, _comparison(lambda a, b: a == b)),
+    "!=": (6, _comparison(lambda a, b: a != b)),
+    "<": (7, _comparison(lambda a, b: a < b)),
+    ">": (7, _comparison(lambda a, b: a > b)),
+    "<=": (7, _comparison(lambda a, b: a <= b)),
+    ">=": (7, _comparison(lambda a, b: a >= b)),
+    "<<": (8, _shifting(lambda a, b: a << b)),
+    ">>": (8, _shifting(lambda a, b: a >> b)),
+    "+": (9, _arithmetic(lambda a, b: a + b)),
+    "-": (9, _arithmetic(lambda a, b: a - b)),
+    "*": (10, _arithmetic(lambda a, b: a * b)),
+    "/": (10, _arithmetic(_divide)),
+    "%": (10, _arithmetic(lambda a, b: a - b * _divide(a, b))),
 }
+#: The operators before one value, `!` aside.
+UNARY: dict[str, Callable[[int], int]] = {
+    "-": lambda a: fits(-a, a),
+    "+": lambda a: a,
+    "~": lambda a: fits(~a, a),
+}
+MAX_NESTING = 64  # of parentheses and operators before a value
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[bB][01]+|0[0-7]*|[1-9][0-9]*)(?:[uU]?[lL]{0,2}|[lL]{1,2}[uU])")
 
 
@@ -58,7 +100,7 @@ def integer(text: str) -> int:
     """The value of an integer constant of C, or of a character constant of one ASCII character.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is something else. OverflowError: 64 bits do not hold it.
     """
     if len(text) == 3 and text[0] == text[2] == "'" and text[1] != "\\" and text.isascii():
         return ord(text[1])
@@ -66,8 +108,12 @@ def integer(text: str) -> int:
     if match is None:
         raise ValueError(f"{text!r} is not an integer")
     digits = match[1]
+    if len(digits) > 66:  # 64 binary digits: no need to compute more
+        raise OverflowError(f"{digits[:20]}… does not fit 64 bits")
     octal = digits[0] == "0" and digits.isdigit()
-    return int(digits, 8 if octal else 0)
+    value = int(digits, 8 if octal else 0)
+    # What no signed type of 64 bits holds is unsigned in C too, if it is not decimal.
+    return fits(value, Unsigned() if "u" in text.lower() or (value >= 2**63 and digits[0] == "0") else 0)
 
 
 def holds(tokens: Sequence[Token], where: Token) -> bool:
@@ -84,7 +130,7 @@ def holds(tokens: Sequence[Token], where: Token) -> bool:
         value = reader.binary(1, True)
         if reader.rest:
             raise ValueError(f"{reader.rest[-1].text!r} is not expected here")
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise _unclear(where, str(error)) from error
     return value != 0
 
@@ -103,6 +149,7 @@ class _Reader:
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.rest = list(reversed(tokens))
+        self._depth = 0
 
     def binary(self, least: int, live: bool) -> int:
         left = self.unary(live)
@@ -118,6 +165,14 @@ class _Reader:
         return left
 
     def unary(self, live: bool) -> int:
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            raise ValueError(f"parentheses or operators nest deeper than {MAX_NESTING}")
+        value = self._unary(live)
+        self._depth -= 1
+        return value
+
+    def _unary(self, live: bool) -> int:
         if not self.rest:
             raise ValueError("it ends too early")
         token = self.rest.pop()
@@ -134,5 +189,5 @@ class _Reader:
             return value
         if token.text in ("!", "-", "+", "~"):
             value = self.unary(live)
-            return {"!": int(value == 0), "-": -value, "+": value, "~": ~value}[token.text]
+            return int(value == 0) if token.text == "!" else UNARY[token.text](value)
         raise ValueError(f"{token.text!r} is not expected here")

@@ -42,6 +42,8 @@ _HARMLESS = frozenset(
         *("selectany", "sentinel", "unused", "used", "visibility", "warn_unused_result", "warning", "weak"),
     )
 )
+MAX_NESTING = 64  # of brackets in a declaration
+MAX_ROW = 150  # operators, stars and array sizes between two commas
 # As loader.trust.handshake reads them from a file's markers.
 _CONTRACT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")
@@ -155,7 +157,23 @@ def _is_static(tokens: list[Token]) -> bool:
     return False
 
 
+def _check_depth(tokens: list[Token]) -> None:
+    """Refuses what nests so deeply that to follow it would overflow the stack: brackets, and rows of operators, stars
+    and array sizes.
+    """
+    depth = row = 0
+    for token in tokens:
+        if token.kind != "punct":
+            continue
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
+        row = 0 if token.text in (",", ";", "{", "}") else row + (token.text not in (")", "]", "=", "."))
+        if depth > MAX_NESTING or row > MAX_ROW:
+            what = "brackets nest" if depth > MAX_NESTING else "pointers, arrays or operators nest"
+            raise refusal(token.path, token.line, f"{what} too deeply here", cure="Declare it in steps")
+
+
 def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declaration:
+    _check_depth(tokens)
     flags = {token.text for token in tokens if token.text in _FLAGS}
     kept: list[Token] = []
     position = 0

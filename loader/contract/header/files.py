@@ -18,7 +18,7 @@ from loader.contract.header.refusal import refusal
 from loader.errors import ContractNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["BASE_HEADER", "Files", "gather"]
 
@@ -26,8 +26,9 @@ __all__ = ["BASE_HEADER", "Files", "gather"]
 BASE_HEADER = "loader/plugin.h"
 
 # A contract is a page or two of C. The limits keep a wrong file name from costing minutes.
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 20  # of all files together
 MAX_FILES = 64
+MAX_INCLUDES = 512  # lines that include something
 
 # Standard headers in quotes: C falls back to the system's for these, so they need no file.
 _STANDARD = frozenset(
@@ -79,18 +80,26 @@ def gather(path: str | os.PathLike[str], include: Sequence[str | os.PathLike[str
     texts: dict[str, str] = {}
     includes: dict[tuple[str, str], str | None] = {}
     digest = sha256()
-    waiting = [header]
+    waiting: list[tuple[str, str, int | None]] = [(header, header, None)]  # and where it is included
+    size = 0
     while waiting:
-        name = waiting.pop(0)
+        name, includer, line = waiting.pop(0)
         if name in texts:
             continue
         if len(texts) == MAX_FILES:
-            raise refusal(header, None, f"more than {MAX_FILES} files", cure="Include fewer headers")
+            raise refusal(includer, line, f"more than {MAX_FILES} files", cure="Include fewer headers")
         content = _read(name)
+        size += len(content)
+        if size > MAX_BYTES:
+            reason, cure = f"more than {MAX_BYTES} bytes in all", "Include fewer headers"
+            raise refusal(includer, line, reason, cure=cure)
         digest.update(b"%d:" % len(content) + content)
         texts[name] = _decode(name, content)
-        for match in _INCLUDE.finditer(texts[name].replace("\\\n", "")):
-            spelled = match[1]
+        for line, spelled in _included(texts[name]):
+            if (name, spelled) in includes:
+                continue
+            if len(includes) == MAX_INCLUDES:
+                raise refusal(name, line, f"more than {MAX_INCLUDES} includes", cure="Include fewer headers")
             if _is_known(spelled):
                 includes[name, spelled] = None
                 continue
@@ -98,10 +107,20 @@ def gather(path: str | os.PathLike[str], include: Sequence[str | os.PathLike[str
             digest.update(b"+" if target else b"-")  # whether a file is there is part of what was read
             if target is not None:
                 includes[name, spelled] = target
-                waiting.append(target)
+                waiting.append((target, name, line))
             elif spelled[0] == "<" or spelled[1:-1] in _STANDARD:
                 includes[name, spelled] = None
     return Files(header, texts, includes, digest.hexdigest())
+
+
+def _included(text: str) -> Iterator[tuple[int, str]]:
+    """Each include in a text: its line, and the name with its quotes."""
+    joined = text.replace("\\\n", "\v")  # as white space; one character less for each line
+    line, seen = 1, 0
+    for match in _INCLUDE.finditer(joined):
+        line += joined.count("\n", seen, match.start()) + joined.count("\v", seen, match.start())
+        seen = match.start()
+        yield line, match[1]
 
 
 def is_base(spelled: str) -> bool:
@@ -136,7 +155,8 @@ def _read(path: str) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise refusal(path, None, f"a file that cannot be read ({reason})", cure=cure) from error
     if len(content) > MAX_BYTES:
-        raise refusal(path, None, f"more than {MAX_BYTES} bytes", cure=cure)
+        line = content.count(b"\n", 0, MAX_BYTES) + 1
+        raise refusal(path, line, f"more than {MAX_BYTES} bytes", cure=cure)
     return content
 
 

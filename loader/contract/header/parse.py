@@ -29,6 +29,7 @@ _KEYWORD = re.compile(
     "register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|union|unsigned|void|volatile|"
     "while|_.*"
 )
+_ERROR = re.compile(r"[^:]*:(\d+)(?::\d+)?: (?:before: )?(.*)")
 
 
 class Line(NamedTuple):
@@ -81,12 +82,16 @@ def parse(unit: Unit) -> Parsed:
     nodes = attempt(declarations)
     if not isinstance(nodes, Exception):
         return Parsed(nodes, _text(declarations)[1])
-    # Not every error has a line: look for the first declaration that makes one.
-    wrong = bisect_left(
-        range(1, len(declarations)),
-        True,
-        key=lambda count: isinstance(attempt(declarations[:count]), Exception),
-    )
+
+    def fails(count: int) -> bool:
+        return isinstance(attempt(declarations[:count]), Exception)
+
+    # Mostly the error's own line leads to the first declaration that makes one; not every error has a line, or the
+    # right one.
+    line = _line_of(nodes, _text(declarations)[1])
+    wrong = -1 if line is None else next(i for i, each in enumerate(declarations) if each is line.declaration)
+    if wrong < 0 or fails(wrong) or not fails(wrong + 1):
+        wrong = bisect_left(range(1, len(declarations)), True, key=fails)
     raise _syntax_error(declarations[wrong], unit, nodes) from nodes
 
 
@@ -105,18 +110,22 @@ def _text(declarations: Sequence[Declaration]) -> tuple[str, list[Line]]:
     return "\n".join(text) + "\n", lines
 
 
+def _line_of(error: Exception, lines: list[Line]) -> Line | None:
+    """The line that pycparser's error names, if it names one."""
+    match = _ERROR.match(str(error))
+    return lines[int(match[1]) - 2] if match is not None and 2 <= int(match[1]) <= len(lines) + 1 else None
+
+
 def _syntax_error(declaration: Declaration, unit: Unit, error: Exception) -> ContractError:
     unknown = _unknown_type(declaration, unit)
     if unknown is not None:
         cure = "Known are the types of C itself, stdint.h, stddef.h, stdbool.h and loader/plugin.h"
         reason = f"{unknown.text!r} is not a type that is known here"
         return refusal(unknown.path, unknown.line, reason, cure=cure)
-    lines = _text(unit.declarations)[1]
-    match = re.match(r"[^:]*:(\d+)(?::\d+)?: (?:before: )?(.*)", str(error))
-    if match is not None and 2 <= int(match[1]) <= len(lines) + 1:
-        line = lines[int(match[1]) - 2]
-        if line.declaration is declaration:
-            return refusal(line.token.path, line.token.line, f"a syntax error at {match[2]!r}")
+    line = _line_of(error, _text(unit.declarations)[1])
+    if line is not None and line.declaration is declaration:
+        match = _ERROR.match(str(error))
+        return refusal(line.token.path, line.token.line, f"a syntax error at {match[2] if match else ''!r}")
     token = declaration.tokens[0]
     return refusal(token.path, token.line, f"a syntax error in {_excerpt(declaration)!r}")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from loader.contract.header.condition import holds
 from loader.contract.header.files import BASE_HEADER, Files, is_base
 from loader.contract.header.refusal import refusal
-from loader.contract.header.tokens import Token, tokenize
+from loader.contract.header.tokens import MAX_TOKENS, Token, tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["BASE_MACROS", "Preprocessed", "preprocess"]
 
 MAX_DEPTH = 16  # of includes
-MAX_STEPS = 200_000  # tokens written and macros opened: a header is a page, a macro bomb is not
+MAX_NESTING = 64  # of macros in macros
+MAX_STEPS = 2 * MAX_TOKENS  # tokens read, written and made of macros: a header is a page, a macro bomb is not
 
 #: Macros of loader/plugin.h that may stand in a contract. They are not expanded.
 BASE_MACROS = frozenset(
@@ -67,7 +68,7 @@ def preprocess(files: Files) -> Preprocessed:
             loader/plugin.h is not included.
     """
     worker = _Preprocessor(files)
-    worker.file(files.header, ())
+    worker.file(files.header, (), Token("newline", "", files.header, 1))
     if not worker.has_base:
         raise refusal(
             files.header,
@@ -89,6 +90,7 @@ class _Preprocessor:
         self.macros: dict[str, list[Token] | None] = {}
         self._define_all(_PREDEFINED)
         self._once: set[str] = set()
+        self._tokens: dict[str, list[Token]] = {}
         self._steps = 0
         self._doc = ""  # of a token that a macro made nothing of: goes to the next one
         # Within LOADER_CONTRACT(…), where C expands nothing (operands of ##): how many parentheses are open.
@@ -100,11 +102,15 @@ class _Preprocessor:
 
     # ---- One file ------------------------------------------------------------------------------------------
 
-    def file(self, path: str, chain: tuple[str, ...]) -> None:
-        """Adds the tokens of the file at `path`, which the files of `chain` include in turn."""
+    def file(self, path: str, chain: tuple[str, ...], at: Token) -> None:
+        """Adds the tokens of the file at `path`, which the files of `chain` include in turn, the last one `at`."""
         branches: list[_Branch] = []
         line: list[Token] = []
-        for token in tokenize(path, self.files.texts[path]):
+        tokens = self._tokens.get(path)
+        if tokens is None:
+            tokens = self._tokens[path] = tokenize(path, self.files.texts[path])
+        self._step(at, len(tokens))  # once more for a file that is included once more
+        for token in tokens:
             if token.kind != "newline":
                 line.append(token)
             elif line:
@@ -139,15 +145,20 @@ class _Preprocessor:
 
     def _expand(self, token: Token, within: frozenset[str], at: Token, made: list[Token]) -> None:
         """Adds to `made` what `token` stands for, on the line of `at`, opening no macro of `within` again."""
-        self._steps += 1
-        if self._steps > MAX_STEPS:
-            raise refusal(at.path, at.line, f"macros and includes make more than {MAX_STEPS} tokens")
+        self._step(at, 1 + len(token.text) // 100)
+        if len(within) > MAX_NESTING:
+            raise refusal(at.path, at.line, f"macros nest deeper than {MAX_NESTING}")
         body = self.macros.get(token.text) if token.kind == "name" and token.text not in within else None
         if body is None:
             made.append(token._replace(path=at.path, line=at.line))
         else:
             for each in body:
                 self._expand(each, within | {token.text}, at, made)
+
+    def _step(self, at: Token, count: int) -> None:
+        self._steps += count
+        if self._steps > MAX_STEPS:
+            raise refusal(at.path, at.line, f"macros and includes make more than {MAX_STEPS} tokens")
 
     # ---- Directives ----------------------------------------------------------------------------------------
 
@@ -245,7 +256,7 @@ class _Preprocessor:
             raise refusal(
                 name.path, name.line, f"includes nest deeper than {MAX_DEPTH}: … {names}", cure=cure
             )
-        self.file(target, chain)
+        self.file(target, chain, name)
 
     def _define(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:
         if not rest or rest[0].kind != "name" or rest[0].text == "defined":

@@ -28,6 +28,7 @@ __all__ = ["contract_values"]
 _KINDS = "const loader_text *, const loader_bytes *, a const pointer to a struct of these, or an integer"
 _FIELDS = "loader_text, loader_bytes, integers of 1 to 8 bytes, double"
 _SIZE = "size_t"
+MAX_VALUES = 50_000
 
 
 def contract_values(files: Files) -> dict[str, Any]:
@@ -49,6 +50,7 @@ class _Rules:
         self.declared = declared
         self.structs: dict[str, dict[str, Any]] = {}  # name → values, in order of first use
         self._tags: dict[str, str] = {}  # name → tag
+        self._listed_values = 0
 
     def values(self, files: Files) -> dict[str, Any]:
         functions: dict[str, dict[str, Any]] = {}
@@ -152,9 +154,10 @@ class _Rules:
 
     def _parameter(self, function: str, named: Named) -> dict[str, Any]:
         made = named.type
-        values = {"name": named.name, "kind": "integer", "size": 8, "signed": False, "struct": None}
+        values: dict[str, Any] = {"name": named.name, "kind": "integer", "size": 8, "signed": False}
+        values |= {"struct": None, "values": []}
         if made.what == "integer" and not made.odd:
-            return {**values, "size": made.size, "signed": made.signed}
+            return {**values, "size": made.size, "signed": made.signed, "values": self._listed(named)}
         target = made.target
         if target is not None and target.const and not target.odd and not made.odd:
             if target.what in ("text", "bytes"):
@@ -216,7 +219,22 @@ class _Rules:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint or 'not usable'}"
             raise self._refuse(member.place, reason, expected=_FIELDS)
-        return {"name": member.name, "kind": made.what, "offset": 0, "size": made.size, "signed": made.signed}
+        return {
+            "name": member.name,
+            "kind": made.what,
+            "offset": 0,
+            "size": made.size,
+            "signed": made.signed,
+            "values": self._listed(member),
+        }
+
+    def _listed(self, named: Named) -> list[list[str | int]]:
+        """The values of an enum, told anew for each that has its type."""
+        self._listed_values += len(named.type.values)
+        if self._listed_values > MAX_VALUES:
+            reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
+            raise self._refuse(named.place, reason, cure="Take an integer where an enum has that many values")
+        return [[name, value] for name, value in named.type.values]
 
     # ---- Services ------------------------------------------------------------------------------------------
 
@@ -283,4 +301,5 @@ def _result(named: Named) -> dict[str, Any] | None:
     if target.what not in ("text", "bytes", "double") and target.spelled != "int64_t":
         return None
     signed = target.what == "integer"
-    return {"name": named.name or "result", "kind": target.what, "size": 8, "signed": signed, "struct": None}
+    name = named.name or "result"
+    return {"name": name, "kind": target.what, "size": 8, "signed": signed, "struct": None, "values": []}

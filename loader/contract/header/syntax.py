@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from loader.contract.header.condition import BINARY, integer
+from loader.contract.header.condition import BINARY, UNARY, integer
 from loader.contract.header.parse import parse
 from loader.contract.header.refusal import refusal
 from loader.contract.header.target import BUILTIN, BuiltinType, integer_type
+from loader.contract.kinds import BOOL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from loader.errors import ContractError
 
 __all__ = ["Declared", "Function", "Named", "Type", "read_types"]
+
+MAX_PARTS = 150  # of a type: see _sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Type:
     tag: str = ""  # of a struct: its key in Declared.structs
     target: Type | None = None  # of a pointer
     function: Function | None = None  # of a function
+    values: tuple[tuple[str, int], ...] = ()  # of an enum and of bool
+    parts: int = field(default=1, compare=False)  # it and all that it is made of, up to structs
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +159,15 @@ class _Reader:
         if kind == "PtrDecl":
             target = self._type(node.type)
             odd = "volatile" in node.quals or "_Atomic" in node.quals
+            parts = self._sum(node, target)
             return Type(
-                "pointer", f"{_spelled(target)} *", 8, const="const" in node.quals, odd=odd, target=target
-            )
+                *("pointer", f"{_spelled(target)} *", 8),
+                const="const" in node.quals, odd=odd, target=target, parts=parts,
+            )  # fmt: skip
         if kind == "FuncDecl":
-            return Type("function", "a function", function=self._function(node))
+            function = self._function(node)
+            parts = self._sum(node, function.returns, *(each.type for each in function.parameters or ()))
+            return Type("function", "a function", function=function, parts=parts)
         if kind == "IdentifierType":
             return self._basic(node)
         if kind == "Struct":
@@ -168,8 +177,16 @@ class _Reader:
         if kind == "Union":
             return Type("union", f"union {node.name or ''}".strip())
         if kind == "ArrayDecl":
-            return Type("array", f"an array of {_spelled(self._type(node.type))}")
+            target = self._type(node.type)
+            return Type("array", f"an array of {_spelled(target)}", parts=self._sum(node, target))
         return Type("other", kind)
+
+    def _sum(self, node: Node, *of: Type) -> int:
+        """How many parts a type has that is made of these. Typedefs of typedefs grow without end, in few lines."""
+        parts = 1 + sum(each.parts for each in of)
+        if parts > MAX_PARTS:
+            raise self._refusal(node, f"a type of more than {MAX_PARTS} parts", "Use structs, or void *")
+        return parts
 
     def _function(self, node: Node) -> Function:
         returns = self._type(node.type)
@@ -195,7 +212,8 @@ class _Reader:
             return self.declared.typedefs[names[0]]
         known = BUILTIN.get(names[0]) if len(names) == 1 else None
         known = known or integer_type(names) or BuiltinType("other")
-        return Type(known.what, " ".join(names), known.size, known.signed)
+        values = BOOL if names in (["bool"], ["_Bool"]) else ()
+        return Type(known.what, " ".join(names), known.size, known.signed, values=values)
 
     def _struct(self, node: Node) -> Type:
         tag = node.name or f"@{id(node)}"
@@ -212,6 +230,7 @@ class _Reader:
         spelled = f"enum {node.name or ''}".strip()
         if node.values is not None:
             fits = True
+            named: list[tuple[str, int]] = []
             value: int | None = -1
             for each in node.values.enumerators:
                 if each.value is not None:
@@ -220,8 +239,11 @@ class _Reader:
                     value += 1
                 fits = fits and value is not None and -(2**31) <= value < 2**31
                 if value is not None:
+                    if value >= 2**63:
+                        raise self._refusal(each, f"{each.name!r} does not fit 64 bits")
                     self._values[each.name] = value
-            made = Type("integer", spelled, 4, True) if fits else Type("enum", spelled)
+                    named.append((each.name, value))
+            made = Type("integer", spelled, 4, True, values=tuple(named)) if fits else Type("enum", spelled)
             if node.name is None:
                 return made
             self._enums[node.name] = made
@@ -235,14 +257,16 @@ class _Reader:
                 return integer(node.value)
             if kind == "ID":
                 return self._values.get(node.name)
-            if kind == "UnaryOp" and node.op in ("-", "+", "~"):
+            if kind == "UnaryOp" and node.op in UNARY:
                 value = self._value(node.expr)
-                return None if value is None else {"-": -value, "+": value, "~": ~value}[node.op]
+                return None if value is None else UNARY[node.op](value)
             if kind == "BinaryOp":
                 left, right = self._value(node.left), self._value(node.right)
                 return None if left is None or right is None else BINARY[node.op][1](left, right)
         except ValueError:
             pass
+        except OverflowError as error:
+            raise self._refusal(node, f"the value of an enumerator cannot be computed: {error}") from error
         return None
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from loader.contract.header.refusal import refusal
 
-__all__ = ["Token", "tokenize"]
+__all__ = ["MAX_TOKENS", "Token", "tokenize"]
 
 
 class Token(NamedTuple):
@@ -23,21 +23,26 @@ class Token(NamedTuple):
 
 # A backslash at a line's end joins it with the next: it counts as white space here, so that every token keeps
 # the line on which it really stands.
+# Groups repeat a bounded number of times, since `re` takes a few hundred bytes for each.
 _TOKEN = re.compile(
     r"""
-    (?P<space>(?:[ \t\f\v]|\\\n)+)
+    (?P<space>(?:[ \t\f\v]+|\\\n){1,20000})
   | (?P<newline>\n)
-  | (?P<comment>/\*.*?\*/|//(?:\\\n|[^\n])*)
+  | (?P<comment>/\*.*?\*/|//(?:[^\\\n]+|\\\n|\\){0,20000})
   | (?P<open>/\*)
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-  | (?P<number>\.?[0-9](?:[eEpP][+-]|[\w.])*)
-  | (?P<string>"(?:\\.|[^"\\\n])*")
-  | (?P<char>'(?:\\.|[^'\\\n])*')
+  | (?P<number>\.?[0-9][\w.]*(?:(?<=[eEpP])[+-][\w.]*){0,20000})
+  | (?P<string>"[^"\\\n]*(?:\\.[^"\\\n]*){0,20000}")
+  | (?P<char>'[^'\\\n]*(?:\\.[^'\\\n]*){0,20000}')
   | (?P<punct>\.\.\.|<<=?|>>=?|->|\+\+|--|&&|\|\||\#\#|[-+*/%&|^=!<>]=|[][(){}.&*+~!/%<>^|?:;=,\#-])
   | (?P<stray>.)
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+# A header is a page or two; what is more is no header, and is told before it costs seconds.
+MAX_TOKENS = 30_000  # of one file, and, with those of macros, of all that is included: see preprocess
+MAX_LENGTH = 1_000  # characters of a name or number
+_MAX_STRAY = 20  # each may have been looked for up to the end of the file
 _SPLIT_WORD = re.compile(r"\w(?:\\\n)+\w", re.ASCII)
 
 
@@ -52,6 +57,7 @@ def tokenize(path: str, text: str) -> list[Token]:
     glued = False
     block: list[str] = []  # the comments that may turn out to be a doc
     block_end = 0  # line on which the last of them ends
+    stray = 0
     for match in _TOKEN.finditer(text if text.endswith("\n") else text + "\n"):
         kind, found = match.lastgroup or "stray", match[0]
         if kind == "open":
@@ -64,6 +70,8 @@ def tokenize(path: str, text: str) -> list[Token]:
                     block = []
                 block.append(_undecorated(found))
                 block_end = line + found.count("\n")
+        elif len(found) > MAX_LENGTH and kind in ("name", "number"):
+            raise refusal(path, line, f"a name or number of more than {MAX_LENGTH} characters")
         elif kind == "space":
             if "\\\n" in found and _SPLIT_WORD.match(text, match.start() - 1):
                 raise refusal(path, line, "a backslash at the end of the line splits a word")
@@ -72,6 +80,11 @@ def tokenize(path: str, text: str) -> list[Token]:
             if kind != "newline":
                 doc = "\n".join(block).strip("\n") if block_end >= line - 1 else ""
                 block = []
+            stray += kind == "stray"
+            if len(tokens) >= MAX_TOKENS or stray > _MAX_STRAY:
+                what = "signs that are not C" if stray > _MAX_STRAY else "tokens"
+                reason = f"more than {_MAX_STRAY if stray > _MAX_STRAY else MAX_TOKENS} {what}"
+                raise refusal(path, line, reason, cure="Declare in the header what plugins implement, and no more")
             tokens.append(Token(kind, found, path, line, glued, doc))
         glued = kind not in ("space", "comment", "newline")
         line += found.count("\n")

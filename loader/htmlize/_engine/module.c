@@ -1,6 +1,8 @@
 /* module.c: the module loader.htmlize._engine and its type Engine. */
 #include "module.h"
 
+#include "interpreter.h"
+
 const core_api *engine_api;
 
 /* ---- Arguments ----------------------------------------------------------------------------------------- */
@@ -239,6 +241,7 @@ static void drop_engine(PyObject *object)
 {
     engine_object *self = (engine_object *)object;
 
+    PyObject_GC_UnTrack(object);
     engine_clear(&self->engine);
     PyMem_Free(self->owners);
     for (size_t i = 0; i < ENGINE_RECENT; i++)
@@ -248,6 +251,18 @@ static void drop_engine(PyObject *object)
     Py_XDECREF(self->layout);
     Py_XDECREF((PyObject *)self->owner);
     Py_TYPE(object)->tp_free(object);
+}
+
+/* A role's callable, which opens its plugin, leads back to whoever holds the engine. No tp_clear, as for Services: an
+ * engine never changes, and such a circle is broken at its other objects. */
+static int traverse_engine(PyObject *object, visitproc visit, void *arg)
+{
+    engine_object *self = (engine_object *)object;
+
+    Py_VISIT(self->roles);
+    Py_VISIT(self->contents);
+    Py_VISIT((PyObject *)self->owner);
+    return 0;
 }
 
 static PyObject *get_roles(PyObject *self, void *Py_UNUSED(closure))
@@ -279,21 +294,15 @@ PyTypeObject engine_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader.htmlize._engine.Engine",
     .tp_doc = "Engine(roles, contents, post_layout, *, scan=None): turns documents into HTML. Never changes.",
     .tp_basicsize = sizeof(engine_object),
-    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
     .tp_new = new_engine,
     .tp_dealloc = drop_engine,
+    .tp_traverse = traverse_engine,
     .tp_methods = engine_methods,
     .tp_getset = engine_fields,
 };
 
 /* ---- The module ---------------------------------------------------------------------------------------- */
-
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT,
-    .m_name = "loader.htmlize._engine",
-    .m_doc = "The document engine of htmlize.",
-    .m_size = -1,
-};
 
 static PyObject *scans(void)
 {
@@ -311,20 +320,33 @@ static PyObject *scans(void)
     return tuple;
 }
 
+static int fill_module(PyObject *module)
+{
+    PyObject *names;
+    int status;
+
+    if (core_main_interpreter() < 0 || (engine_api = core_import()) == NULL)
+        return -1;
+    names = scans();
+    status = names == NULL || PyModule_AddObjectRef(module, "SCANS", names) < 0 ? -1 : 0;
+    Py_XDECREF(names);
+    return status < 0 ? -1 : PyModule_AddType(module, &engine_type);
+}
+
+static struct PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)fill_module},
+    CORE_ONE_INTERPRETER
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "loader.htmlize._engine",
+    .m_doc = "The document engine of htmlize.",
+    .m_slots = slots,
+};
+
 PyMODINIT_FUNC PyInit__engine(void)
 {
-    PyObject *module, *names;
-
-    engine_api = core_import();
-    if (engine_api == NULL)
-        return NULL;
-    module = PyModule_Create(&definition);
-    if (module == NULL)
-        return NULL;
-    names = scans();
-    if (names == NULL || PyModule_AddObjectRef(module, "SCANS", names) < 0 ||
-        PyModule_AddType(module, &engine_type) < 0)
-        Py_CLEAR(module);
-    Py_XDECREF(names);
-    return module;
+    return PyModuleDef_Init(&definition);
 }
