@@ -12,7 +12,7 @@ from loader.cli.streams import printable
 from loader.errors import HandshakeError, TrustError
 from loader.image import this_machine
 from loader.trust import check_image
-from loader.trust.handshake import markers
+from loader.trust.handshake import check_sanitizer, markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -147,6 +147,10 @@ def failure_of(found: Found) -> LoaderError | None:
             found=f"none among its {len(image.exports)} exports",
             cure="Keep other libraries in other folders",
         )
+    try:
+        check_sanitizer(image)
+    except HandshakeError as error:
+        return error
     return None
 
 
