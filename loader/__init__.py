@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import loader.lock  # isort: skip  # noqa: F401 - first of all: from here on a fork waits for imports
 
+import os
 import sys
+from _imp import extension_suffixes
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,28 @@ if TYPE_CHECKING:
     from loader.trust import Policy
 
 __version__ = "0.1.0"
+
+
+def _check_built() -> None:
+    """Raises ImportError in a checkout that is not built, which the current folder can put before the package that
+    is installed.
+    """
+    folder = os.path.dirname(os.path.abspath(__file__))
+    native = os.path.join(folder, "_core", "_call")
+    if any(os.path.exists(native + suffix) for suffix in extension_suffixes()):
+        return
+    checkout = os.path.dirname(folder)
+    if os.path.exists(os.path.join(checkout, "setup.py")):  # elsewhere it may be where only importers know
+        version = "{}.{}".format(*sys.version_info)
+        raise ImportError(
+            f"loader is not built in the checkout {checkout} for this Python {version}. To use the installed one, "
+            "start Python in another folder or with -P; to work on this one: pip install -e .",
+            name="loader",
+            path=folder,
+        )
+
+
+_check_built()
 
 _WHERE = {
     "loader._core._call": ("Record",),

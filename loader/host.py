@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
 from loader.errors import HandshakeError, LoaderError
-from loader.load import Needs, check_kinds, load
+from loader.load import Needs, check_kinds, load, read_plugin
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import DEFAULT_POLICY
@@ -125,10 +125,26 @@ class Host:
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
         `lazy`: the result is a :class:`loader.lazy.LazyPlugin`, which is opened, and may fail, at its first use.
+
+        A file that is loaded once more, by another path or link too, is the plugin that it is already, unless its
+        bytes have changed or another `name` is given. All that is asked of it is asked again.
         """
         plugin = self._lazy(path, name) if lazy else self._open(path, name)
-        self.registry.add(plugin, () if claims is None else claims(plugin))
-        return plugin
+        file = _file_at(plugin.path)
+        for known in self.registry.of_file(file):
+            if name in (None, known.name) and self._is_same(known, plugin):
+                return known
+        return self.registry.add(plugin, () if claims is None else claims(plugin), file=file)
+
+    def _is_same(self, known: Plugin, plugin: Plugin) -> bool:
+        """Whether a plugin that is entered has the bytes of the one that was just loaded from its file."""
+        digest: str | None = vars(plugin).get("digest")
+        if digest is None:  # a lazy one, which is not opened for that
+            if "digest" not in vars(known):
+                return True  # whatever the file has when it is opened, both would have it
+            with suppress(LoaderError):
+                digest = read_plugin(plugin.path, self.policy).digest
+        return known.digest == digest
 
     def _lazy(self, path: str | os.PathLike[str], name: str | None) -> Plugin:
         from loader._core._call import Owner  # noqa: PLC0415 - where it is wanted
@@ -163,14 +179,15 @@ class Host:
         claims: Callable[[Plugin], Iterable[str]] | None = None,
         lazy: bool = False,
     ) -> list[Plugin]:
-        """Loads all that :func:`loader.discover` finds, in its order.
+        """Loads all that :func:`loader.discover` finds, in its order, each once. Entry points that only code can
+        tell are imported.
 
         With `lazy` each is opened at its first use; see :meth:`load`. A file that fails is noted in
         :attr:`failures` and does not stop the others, unless the host is strict. A library in a searched folder that
         one of its plugins needs is passed over (with `lazy`, which reads no file that it need not, if its name begins
         with "lib").
         """
-        loaded = []
+        loaded: dict[Plugin, None] = {}
         places = find(paths, entry_points=entry_points, environment=environment)
         needs = Needs(places)
         for place in places:
@@ -179,14 +196,23 @@ class Host:
                     raise place.error
                 if lazy and os.path.basename(place.path).startswith("lib") and needs.who(place):
                     continue
-                loaded.append(self.load(place.path, claims=claims, lazy=lazy))
+                loaded[self.load(place.path, claims=claims, lazy=lazy)] = None
             except LoaderError as error:
                 if isinstance(error, HandshakeError) and error.path == place.path and needs.who(place):
                     continue
                 if self.strict:
                     raise
                 self.failures.append(error)
-        return loaded
+        return list(loaded)
 
     def __repr__(self) -> str:
         return f"<host of {self.contract}, {len(self.plugins)} plugins>"
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    """What tells a file from all others; None if it is gone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

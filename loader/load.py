@@ -120,7 +120,7 @@ def reduced(plugin: Plugin) -> tuple[Any, ...]:
 copyreg.pickle(Plugin, reduced)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Found:
     """A file that discovery looked at, without running any of it.
 
@@ -141,6 +141,16 @@ class Found:
         """The name that the plugin will have."""
         return plugin_name(self.path)
 
+    def __repr__(self) -> str:
+        """Short: `image` alone has thousands of names."""
+        if self.error is not None:
+            state = f"failed: {type(self.error).__name__}"
+        elif self.needed_by is not None:
+            state = f"a library of {self.needed_by}"
+        else:
+            state = "handshake held" if self.candidate is not None else "read"
+        return f"<found {self.name} at {self.path}, {state}>"
+
 
 def discover(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
@@ -150,7 +160,7 @@ def discover(
     contract: Contract | None = None,
     strict: bool = False,
 ) -> list[Found]:
-    """What is there to load, in a defined order, without loading it.
+    """What is there to load, in a defined order, without loading it. Nothing is imported, nothing is run.
 
     Args:
         paths, entry_points, environment: where to look; see :func:`loader.discover.find`.
@@ -160,7 +170,7 @@ def discover(
     One bad file never stops the others: its :class:`Found` has the error.
     """
     found = []
-    places = find(paths, entry_points=entry_points, environment=environment)
+    places = find(paths, entry_points=entry_points, environment=environment, run=False)
     needs = Needs(places)
     for place in places:
         image = candidate = needed_by = None

@@ -84,8 +84,17 @@ class Plugin:
         if contract is not None and any(function.name == name for function in contract.functions):
             message = f"plugin {self.name} does not have the optional function {name} of {contract}"
         else:
-            message = f"contract {contract} has no function {name}"
+            message = f"contract {contract} has no function {name}" + self._near(name)
         raise AttributeError(message, name=name, obj=self)
+
+    def _near(self, name: str) -> str:
+        """What was meant, perhaps."""
+        if name.startswith("_"):  # Python's own questions, mostly
+            return ""
+        from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only wanted here
+
+        near = get_close_matches(name, self.__dict__.get("functions", ()), 1)
+        return f"; there is {near[0]}" if near else ""
 
     def _function(self, name: str) -> Function:
         """What unpickling a function calls; see _core/call/function_type.c."""

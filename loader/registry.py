@@ -38,6 +38,7 @@ class Registry:
         self._entries: list[tuple[Plugin, tuple[str, ...]]] = []
         self._claims: dict[str, Plugin] = {}
         self._names: dict[str, tuple[Plugin, ...]] = {}
+        self._files: dict[tuple[int, int], tuple[Plugin, ...]] = {}
         #: A list of entries, and the plugins in it when somebody asked last.
         self._seen: tuple[list[tuple[Plugin, tuple[str, ...]]], tuple[Plugin, ...]] = self._entries, ()
 
@@ -56,21 +57,33 @@ class Registry:
         """Claim -> the plugin that has it. A copy."""
         return {claim: plugin for plugin, wanted in self._entries for claim in wanted}
 
-    def add(self, plugin: Plugin, claims: Iterable[str] = ()) -> None:
-        """Enters a plugin with its claims, or raises RegistryError and changes nothing."""
+    def of_file(self, file: tuple[int, int] | None) -> tuple[Plugin, ...]:
+        """The plugins that were entered for a file (device and inode)."""
+        return () if file is None else self._files.get(file, ())
+
+    def add(self, plugin: Plugin, claims: Iterable[str] = (), *, file: tuple[int, int] | None = None) -> Plugin:
+        """Enters a plugin with its claims, or raises RegistryError and changes nothing.
+
+        `file`: the device and inode of its file. Returns the plugin, or the one of the same name and bytes that
+        another thread has entered for the same file meanwhile.
+        """
         wanted = tuple(claims)
         self._go_in(plugin)
         try:  # not `with`: CPython 3.11 takes memory to leave one, and keeps the lock if there is none
+            for other in self.of_file(file):
+                if other.name == plugin.name and _digest(other) == _digest(plugin):
+                    return other
             conflicts = {claim: self._claims[claim] for claim in wanted if claim in self._claims}
             same_name = self._names.get(plugin.name, ())
             if self.strict and (conflicts or same_name):
                 raise self._refusal(plugin, conflicts, same_name)
-            self._enter(plugin, wanted, conflicts, same_name)
+            self._enter(plugin, wanted, conflicts, same_name, file)
         finally:
             _lock.release()
         if conflicts or same_name:
             with suppress(MemoryError):  # it is in by now; only the words for it are lost
                 self._warn(plugin, conflicts, same_name)
+        return plugin
 
     def remove(self, plugin: Plugin) -> None:
         """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
@@ -82,7 +95,10 @@ class Registry:
             names: dict[str, tuple[Plugin, ...]] = {}
             for each, _ in entries:
                 names[each.name] = (*names.get(each.name, ()), each)
-            self._entries, self._claims, self._names = entries, claims, names
+            files = {
+                file: tuple([each for each in several if each is not plugin]) for file, several in self._files.items()
+            }
+            self._entries, self._claims, self._names, self._files = entries, claims, names, files
         finally:
             _lock.release()
 
@@ -107,13 +123,16 @@ class Registry:
         wanted: tuple[str, ...],
         owners: dict[str, Plugin],
         namesakes: tuple[Plugin, ...],
+        file: tuple[int, int] | None,
     ) -> None:
         """All of it, or nothing if memory runs out: the way back needs none."""
-        entries, count = self._entries, len(self._entries)
+        entries, count, before = self._entries, len(self._entries), self.of_file(file)
         try:
             for claim in wanted:
                 self._claims[claim] = plugin
             self._names[plugin.name] = (*namesakes, plugin)
+            if file is not None:
+                self._files[file] = (*before, plugin)
             entries.append((plugin, wanted))
         except BaseException:
             for claim in wanted:
@@ -125,6 +144,10 @@ class Registry:
                 self._names[plugin.name] = namesakes
             else:
                 self._names.pop(plugin.name, None)
+            if file is not None and before:
+                self._files[file] = before
+            elif file is not None:
+                self._files.pop(file, None)
             del entries[count:]
             raise
 
@@ -157,3 +180,9 @@ class Registry:
             found=other.path,
             cure="Leave one of the two out, or do without strict mode (then the last loaded wins)",
         )
+
+
+def _digest(plugin: Plugin) -> str | None:
+    """None: it is not open yet, and is not opened by the question."""
+    digest: str | None = vars(plugin).get("digest")
+    return digest

@@ -74,9 +74,12 @@ class ServiceTable:
             if implementation is None:
                 missing.append(function.name)
             parameters = tuple(native_parameter(parameter) for parameter in function.parameters)
+            what = f"{function.name} of service {declared.id}"
+            if function.result is not None:
+                what += f", result {function.result.name}"
             # 0: no result parameter; what the callable gives is written to the call's output.
             result = 0 if function.result is None else ord(letter_of(function.result.kind))
-            functions.append((implementation, parameters, result))
+            functions.append((implementation, what, parameters, result))
         if missing:
             raise ServiceError(
                 f"{type(service).__name__} object does not have what service {declared.id} declares",

@@ -200,7 +200,7 @@ def service_fails() -> None:
 def lends() -> None:
     """A table of Python functions."""
     services = Services()
-    services.add("app.x/1", ((len, (), 116), (len, (("t", 8, False, None),), 105)))
+    services.add("app.x/1", ((len, "a", (), 116), (len, "b", (("t", 8, False, None),), 105)))
     equal(services.ids(), ["app.x/1"])
 
 

@@ -196,6 +196,9 @@ struct loader_host {
     /* The table of a service that the host lends under this id ("app.db/1"), or NULL. Owned by the host;
      * borrowed until the function returns. */
     const void *(*service)(loader_call *call, const char *id, size_t id_size);
+    /* The path of the plugin's file. A host that is older than this entry ends its table before it: see
+     * loader_plugin_path. */
+    loader_text (*path)(loader_call *call);
 };
 
 /* The layout is the ABI. */
@@ -208,7 +211,8 @@ LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, l
                      "loader_call is frozen");
 LOADER_STATIC_ASSERT(offsetof(loader_host, grow) == 8 && offsetof(loader_host, fail) == 16 &&
                          offsetof(loader_host, log) == 24 && offsetof(loader_host, cancelled) == 32 &&
-                         offsetof(loader_host, service) == 40 && sizeof(loader_host) == 48,
+                         offsetof(loader_host, service) == 40 && offsetof(loader_host, path) == 48 &&
+                         sizeof(loader_host) == 56,
                      "loader_host is frozen");
 
 /* ---- Writing the result ------------------------------------------------------------------------------ */
@@ -359,10 +363,25 @@ static inline int loader_cancelled(loader_call *call)
     return call->host->cancelled(call);
 }
 
+/* LOADER_HAS(table, member): whether the table of an older host, or of its service, has this function. */
+#define LOADER_HAS(table, member)                                                                       \
+    ((table)->size >= (size_t)((const char *)(&(table)->member + 1) - (const char *)(table)))
+
 /* The service that the host lends under the NUL-terminated `id`, or NULL if it lends none: check. */
 static inline const void *loader_service(loader_call *call, const char *id)
 {
     return call->host->service(call, id, strlen(id));
+}
+
+/* The absolute path of the plugin's file, as it was named to the host, links not replaced: to find what lies beside
+ * it, which dladdr and dlopen("./x.so") do not, because what is mapped is a copy in memory. Borrowed until the
+ * function returns, not NUL-terminated. Bytes as the system has them: UTF-8, but for file names that are not. Empty
+ * if the host is older than this function. */
+static inline loader_text loader_plugin_path(loader_call *call)
+{
+    loader_text none = {NULL, 0};
+
+    return LOADER_HAS(call->host, path) ? call->host->path(call) : none;
 }
 
 /* LOADER_SERVICE("app.db/1", app_db): declares that the struct `app_db` is the table of the service
@@ -384,9 +403,5 @@ static inline const void *loader_service(loader_call *call, const char *id)
         return (const type *)call->host->service(call, id, sizeof(id) - 1);                             \
     }                                                                                                   \
     LOADER_STATIC_ASSERT(sizeof(id) > 1, "a service has an id")
-
-/* LOADER_HAS(table, member): whether a service table of an older host has this function. */
-#define LOADER_HAS(table, member)                                                                       \
-    ((table)->size >= (size_t)((const char *)(&(table)->member + 1) - (const char *)(table)))
 
 #endif /* LOADER_PLUGIN_H */

@@ -211,6 +211,10 @@ public:
         loader_log(raw(), level, text.data(), text.size());
     }
 
+    // The absolute path of the plugin's file, as it was named to the host: see loader_plugin_path. Borrowed until
+    // the contract function returns; empty if the host is older than this. Does not throw.
+    std::string_view plugin_path() const noexcept { return view(loader_plugin_path(raw())); }
+
     // The table of a service, or null if the host lends none under this id ("app.db/1"). Owned by the host,
     // borrowed until the contract function returns. `Table` is the struct that the service's header declares.
     template <class Table> const Table *service(std::string_view id) const noexcept

@@ -18,8 +18,8 @@ ffibuilder.cdef(
         unsigned long long device, inode;
         long process;
         int step;
-        int descriptor;
-        char path[64];
+        int descriptor, kept;
+        char path[128];
         char error[1024];
     } library_opened;
     void library_open(const char *path, library_opened *opened);
@@ -28,7 +28,9 @@ ffibuilder.cdef(
     int library_seal(const char *data, size_t size, library_opened *opened);
     void library_settle(library_opened *opened);
     int library_loaded(const char *name, int nth, char *path, size_t room);
+    int library_is_global(const char *name);
     uintptr_t library_symbol(const library_opened *opened, const char *name);
+    int process_ends_with(long parent);
     """
 )
 
@@ -38,8 +40,12 @@ ffibuilder.set_source(
     #define LOADER_HOST
     #include "loader/plugin.h"
     #include "library/library.h"
+    #include "process/process.h"
     """,
-    sources=[f"loader/_core/library/library{part}.c" for part in ("", "_sealed", "_loaded")],
+    sources=[
+        *(f"loader/_core/library/library{part}.c" for part in ("", "_sealed", "_loaded")),
+        "loader/_core/process/process.c",
+    ],
     include_dirs=["include", "loader/_core"],
     libraries=[],
 )

@@ -6,6 +6,7 @@ import logging
 import os
 from base64 import b64encode
 from contextlib import nullcontext
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import loader
@@ -14,7 +15,7 @@ from loader.cli.contracts import add_contract, contract_of
 from loader.cli.logs import log_to_stderr
 from loader.cli.parser import EXIT_CODES, UsageError, seconds
 from loader.cli.policy import add_policy, policy_of, record_crashes
-from loader.cli.supervise import supervise
+from loader.cli.supervise import TimeLimit, supervise
 from loader.cli.values import arguments_of
 from loader.errors import HandshakeError
 from loader.trust.identity import plugin_name
@@ -47,7 +48,8 @@ def configure(parser: Parser) -> None:
     """Adds the command's words and options."""
     what = "a plugin, a function of the contract, its arguments (see below)"
     parser.add_words("FILE FUNCTION ARG", what, least=2, paths=False)
-    parser.add_argument("--deadline", metavar="SECONDS", type=seconds, help="when to ask the plugin to stop")
+    when = "when to ask the plugin to stop; a second later it is ended"
+    parser.add_argument("--deadline", metavar="SECONDS", type=seconds, help=when)
     parser.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
     add_policy(parser, runs=True)
     add_contract(parser, required=True)
@@ -61,14 +63,22 @@ def run(options: Namespace) -> int:
     options.file, wanted, *words = options.words
     function = next((each for each in contract.functions if each.name == wanted), None)
     if function is None:
-        known = ", ".join(each.name for each in contract.functions)
-        raise UsageError(f"{contract} has no function {wanted}", expected=f"one of: {known}")
+        known = [each.name for each in contract.functions]
+        near = get_close_matches(wanted, known, 1)
+        raise UsageError(
+            f"{contract} has no function {wanted}",
+            expected=f"one of: {', '.join(known)}",
+            cure=f"Did you mean {near[0]}?" if near else None,
+        )
 
     policy = policy_of(options)
+    limit = TimeLimit(options.deadline)
 
     def work() -> int:  # standard input is read here too: the child ends by Ctrl-C whatever it is doing
         arguments = arguments_of(function, words, streams.read_input)
-        return _call_it(options, contract, policy, function, arguments)
+        with limit:
+            result = _call_it(options, contract, policy, function, arguments)
+        return _show(options, *result)
 
     if not options.own_process:
         return work()
@@ -77,12 +87,13 @@ def run(options: Namespace) -> int:
         return work()
     path = os.path.abspath(options.file)
     keep = options.quarantine
-    return supervise(work, keep=keep, plugin=plugin_name(path), path=path, function=function.name)
+    name = plugin_name(path)
+    return supervise(work, keep=keep, limit=limit, plugin=name, path=path, function=function.name)
 
 
 def _call_it(
     options: Namespace, contract: Contract, policy: Policy | None, function: Function, arguments: list[Any]
-) -> int:
+) -> tuple[loader.Plugin, Function, str | bytes]:
     with log_to_stderr("loader", logging.DEBUG):
         plugin = loader.load(options.file, contract=contract, policy=policy)
         if function.name not in plugin.functions:
@@ -94,6 +105,10 @@ def _call_it(
                 result = plugin.functions[function.name](*arguments)
             except (TypeError, OverflowError) as error:  # an integer that is too large for its parameter
                 raise UsageError(str(error)) from None
+    return plugin, function, result
+
+
+def _show(options: Namespace, plugin: loader.Plugin, function: Function, result: str | bytes) -> int:
     if options.json:
         streams.write_json(_call_values(plugin, function, result))
     elif isinstance(result, str) and streams.to_terminal():

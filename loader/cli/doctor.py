@@ -70,7 +70,8 @@ def _findings(path: str, contract: Contract | None, images: dict[str, Image]) ->
         try:
             shake_hands(image, contract)
         except LoaderError as error:
-            findings.append(_finding(error))
+            if all(finding["what"] != error.what for finding in findings):
+                findings.append(_finding(error))
     return findings
 
 

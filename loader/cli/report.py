@@ -13,7 +13,7 @@ from loader.errors import HandshakeError, LibraryError, LoaderError, TrustError
 from loader.image import read_image, this_machine
 from loader.image.read import read_links
 from loader.trust import check_image, check_members
-from loader.trust.handshake import markers
+from loader.trust.handshake import check_sanitizer, markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -168,6 +168,10 @@ def failure_of(found: Found) -> LoaderError | None:
             found=f"none among its {len(image.exports)} exports",
             cure="Keep other libraries in other folders",
         )
+    try:
+        check_sanitizer(image)
+    except HandshakeError as error:
+        return error
     return None
 
 

@@ -1,28 +1,35 @@
 """Plugins run in a child process of the command: a crash, a hang or an exit does not take the command along.
 
 In a library that would cost what native plugins are for. A command starts one child for all its work, and
-gains: a crash is an error with exit code 6, Ctrl-C ends a plugin that never returns, and temporary files are
-swept up in each of these cases.
+gains: a crash is an error with exit code 6, Ctrl-C ends a plugin that never returns, a deadline one that never asks,
+and temporary files are swept up in each of these cases. The child does not outlive the command (Linux).
+
+The child tells the parent by a pipe how far it is: "(" a time limit begins, ")" it ends, "." all work is done.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
-from loader.errors import PluginError
+from loader._core._ffi import lib
+from loader.errors import DeadlineExceeded, PluginError
 from loader.observe import crash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-__all__ = ["supervise"]
+__all__ = ["TimeLimit", "supervise"]
 
 _STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+_GRACE = 1.0  # seconds that a plugin has to stop after its deadline, before the child is killed
+_LOOK = 0.1  # seconds between looks at a child whose time is limited
 _PATIENCE = 3  # signals to stop that a plugin may ignore before the child is killed
 
 
@@ -31,6 +38,7 @@ def supervise(
     *,
     sweep: Callable[[], None] | None = None,
     keep: str | None = None,
+    limit: TimeLimit | None = None,
     **subject: str,
 ) -> int:
     """What `work` returns, called in a forked child; on systems without fork, here.
@@ -42,10 +50,12 @@ def supervise(
         work: loads and calls plugins; nothing of that may have happened before.
         sweep: called in the parent when the child did not get to its end.
         keep: the file that crashes are added to, for the next start to read; None: they are told only.
+        limit: what `work` enters for the time that plugins may take; the child is killed when it is over.
         subject: fields of PluginError (`plugin`, `path`, `function`), as far as they are known.
 
     Raises:
         PluginError: the child died of a signal, or a plugin ended the process.
+        DeadlineExceeded: `limit` was over.
         OSError: `keep` cannot be written to.
     """
     if not hasattr(os, "fork"):
@@ -54,18 +64,23 @@ def supervise(
     reader, writer = os.pipe()
     report = _report_file()
     relay = _Relay()
+    parent = os.getpid()
     with relay:  # before the fork: no signal finds the parent without it
         child = os.fork()
         if child != 0:
             os.close(writer)
             relay.to(child)
-            _, status = os.waitpid(child, 0)
+            status, said = _wait(child, reader, limit)
     if child == 0:
+        if lib.process_ends_with(parent):  # first: killed, the parent leaves no plugin behind that runs on
+            os._exit(1)
         os.close(reader)
+        if limit is not None:
+            limit.writer = writer
         if report is not None:
             crash.enable(report, traceback=False)
         return _in_child(work, writer, relay)
-    finished = _finished(reader)
+    finished = _finished(reader, said)
     crashes = _crashes(report, kept)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0 and finished:
@@ -74,9 +89,70 @@ def supervise(
         sweep()
     if code < 0 and relay.stopped:
         return 128 + relay.stopped[0]
+    if limit is not None and limit.over:
+        raise _too_slow(limit, subject)
     if -code in (*_STOPS, signal.SIGPIPE):
         return 128 - code
     raise _crash(code, finished, _culprit(subject, crashes))
+
+
+class TimeLimit:
+    """How long plugins may take, counted while it is entered, and a second more: the time to stop when asked.
+
+    `seconds` is None if there is no limit; `over` says in the parent that the child was killed for it.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self.over = False
+        self.writer: int | None = None
+
+    def __enter__(self) -> None:
+        self._tell(b"(")
+
+    def __exit__(self, *_: object) -> None:
+        self._tell(b")")
+
+    def _tell(self, what: bytes) -> None:
+        if self.writer is not None and self.seconds is not None:
+            os.write(self.writer, what)
+
+
+def _wait(child: int, reader: int, limit: TimeLimit | None) -> tuple[int, bytes]:
+    """The status that the child ended with, and what it told meanwhile. Kills it when its time is over."""
+    if limit is None or limit.seconds is None:
+        return os.waitpid(child, 0)[1], b""
+    said, end, told = b"", None, True
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status, said
+        if end is not None and time.monotonic() >= end:
+            limit.over = True
+            os.kill(child, signal.SIGKILL)
+            return os.waitpid(child, 0)[1], said
+        # Looks up now and then: who else holds the pipe's other end, or closes it, is up to the plugin.
+        pause = _LOOK if end is None else min(_LOOK, max(0.0, end - time.monotonic()))
+        ready, _, _ = select.select([reader] if told else [], [], [], pause)
+        if ready:
+            news = os.read(reader, 64)
+            said += news
+            told = news != b""
+            if news[-1:] == b"(":
+                end = time.monotonic() + limit.seconds + _GRACE
+            elif news:
+                end = None
+
+
+def _too_slow(limit: TimeLimit, subject: dict[str, Any]) -> DeadlineExceeded:
+    who = f"plugin {subject['plugin']}" if "plugin" in subject else "a plugin"
+    where = f" in {subject['function']}" if "function" in subject else ""
+    return DeadlineExceeded(
+        f"{who} did not stop{where} at its deadline of {limit.seconds:g} s and was ended",
+        status=5,
+        cure="A plugin asks every few thousand steps whether to stop: loader_cancelled",
+        **subject,
+    )
 
 
 def _report_file() -> int | None:
@@ -162,12 +238,13 @@ def _in_child(work: Callable[[], int], writer: int, relay: _Relay) -> int:
         os.write(writer, b".")  # tells an exit code of ours from a plugin's exit()
 
 
-def _finished(reader: int) -> bool:
+def _finished(reader: int, said: bytes) -> bool:
+    """Whether the child came to its end. `said`: what was read from it."""
     os.set_blocking(reader, False)  # a process that a plugin left behind may hold the other end
     try:
-        return os.read(reader, 1) == b"."
+        return (said + os.read(reader, 64)).endswith(b".")
     except BlockingIOError:
-        return False
+        return said.endswith(b".")
     finally:
         os.close(reader)
 

@@ -17,6 +17,9 @@
  * one byte, and with plenty; the result must be the same. Room is given to the byte, and a guard behind it
  * shows writing past its end. Exit status: 0 all as wanted, 1 not, 2 wrong use.
  */
+#if !defined(_WIN32) && !defined(_POSIX_C_SOURCE) && !defined(_GNU_SOURCE)
+#  define _POSIX_C_SOURCE 200809L /* getcwd */
+#endif
 #define LOADER_HOST
 #include "loader/plugin.h"
 
@@ -31,6 +34,7 @@
 #  include <shellapi.h>
 #else
 #  include <dlfcn.h>
+#  include <unistd.h>
 #endif
 
 enum { ARGUMENTS = 6, FIELDS = 16, GUARD = 16, GUARD_BYTE = 0xA5 };
@@ -213,7 +217,25 @@ static int lent_text(loader_call *call, const lent *self, int64_t key, loader_te
     return LOADER_OK;
 }
 
-static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, find_service};
+/* The file as it was named, made absolute, links not replaced. */
+static loader_text own_path(loader_call *call)
+{
+    static char path[8192];
+    size_t size = 0;
+
+    (void)call;
+#ifdef _WIN32
+    if (_fullpath(path, plugin_file, sizeof path) == NULL)
+        path[0] = '\0';
+#else
+    if (plugin_file[0] != '/' && getcwd(path, sizeof path / 2) != NULL)
+        size = strlen(path);
+    snprintf(path + size, sizeof path - size, "%s%s", size == 0 ? "" : "/", plugin_file);
+#endif
+    return (loader_text){path, strlen(path)};
+}
+
+static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, find_service, own_path};
 
 /* ---- The plugin -------------------------------------------------------------------------------------- */
 

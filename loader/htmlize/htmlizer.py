@@ -153,11 +153,13 @@ class Htmlizer:
         Raises what :func:`loader.load` raises, RegistryError for hooks that are malformed or taken, and
         PluginError if ``hooks`` fails.
         """
+        before = self.plugins
         plugin = self.host.load(path, claims=self._claims)
         try:
             self._build()
         except BaseException:
-            self.host.registry.remove(plugin)
+            if plugin not in before:
+                self.host.registry.remove(plugin)
             raise
         return plugin
 

@@ -18,6 +18,7 @@ from loader.image.closure import closure_of
 from loader.image.image import this_machine
 from loader.image.linker import glibc, here_is_musl
 from loader.image.read import read_image
+from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
 from loader.image.search import lies_beside
 from loader.image.static_tls import static_tls_of, static_tls_room
 from loader.image.undefined import undefined
@@ -224,7 +225,7 @@ def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     """Symbols that nobody defines, of the file and of what lies beside it: other libraries are the system's."""
     ours = tuple(library.image for library in loaded if library.image is not None)
     program = _program()
-    if len(ours) < len(loaded) or not program or _lacks_sanitizer(image):
+    if len(ours) < len(loaded) or not program or lacks_runtime(image):
         return  # what cannot be read has them, perhaps; a sanitizer's run time is to be preloaded
     everybody = (*ours, *program)
     folder = os.path.dirname(image.path)
@@ -277,13 +278,8 @@ def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
 
 def _flags(image: Image) -> Iterator[Problem]:
     """What the file asks for that systems may refuse or that does not go well in a process of Python's."""
-    if _lacks_sanitizer(image):
-        yield Problem(
-            "was built with a sanitizer, whose run time must be loaded first or ends the process",
-            "no sanitizer, or its run time preloaded",
-            f"-fsanitize={image.sanitizer}",
-            "Build it without, or start Python with LD_PRELOAD=$(cc -print-file-name=libasan.so) or its like",
-        )
+    if lacks_runtime(image):
+        yield Problem(*RULE, f"-fsanitize={image.sanitizer}", BUILD_WITHOUT)
     if image.executable_stack:
         yield Problem(
             "asks for a stack that can be executed",
@@ -302,14 +298,3 @@ def _flags(image: Image) -> Iterator[Problem]:
         )
 
 
-def _lacks_sanitizer(image: Image) -> bool:
-    """Whether it was built with a sanitizer whose run time must be there first and is not in this process."""
-    names = {"address": "asan", "hwaddress": "hwasan", "thread": "tsan", "memory": "msan", "leak": "lsan"}
-    short = names.get(image.sanitizer or "")
-    if short is None:
-        return False
-    try:
-        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-            return not any(f"lib{short}." in line or f"rt.{short}" in line for line in file)
-    except OSError:
-        return True

@@ -197,6 +197,15 @@ def _not_a_file(path: str, kind: str) -> PluginNotFound:
     return PluginNotFound(f"is {kind}", path=path, expected="a file", found=kind, cure=cure)
 
 
+#: What mends a file that is there and cannot be opened.
+_CURES: Final = {
+    errno.EACCES: "Let this user read it",
+    errno.EPERM: "Let this user read it",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n), or close some",
+    errno.ENFILE: "Raise the system's limit on open files (fs.file-max)",
+}
+
+
 def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | ImageError:
     if not isinstance(error, OSError):  # a NUL in the path, or characters that the file system cannot have
         shown = path.encode("unicode_escape").decode()
@@ -205,7 +214,15 @@ def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | Ima
         return _not_a_file(path, "a folder")
     if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):
         return _not_a_file(path, "a socket")
-    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL):
+    if error.errno == errno.ENAMETOOLONG:
+        return PluginNotFound(
+            "has a path that is too long for the system",
+            path=path,
+            expected="a name of at most 255 bytes and a path of at most 4,095, on most systems",
+            found=f"{len(os.fsencode(os.path.basename(path))):,} and {len(os.fsencode(path)):,} bytes",
+            cure="Move it to where its path is shorter",
+        )
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
         broken = os.path.islink(path)
         return PluginNotFound(
             "leads nowhere" if broken else "does not exist",
@@ -218,5 +235,5 @@ def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | Ima
         "cannot be opened",
         path=path,
         found=error.strerror or str(error),
-        cure="Let this user read it" if error.errno in (errno.EACCES, errno.EPERM) else None,
+        cure=_CURES.get(error.errno or 0),
     )

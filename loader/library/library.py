@@ -18,15 +18,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from sys import audit
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Owner
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
+from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
 from loader.library.refusal import explain
 from loader.library.sealed import open_checked, open_together
 from loader.lock import Lock
-from loader.trust import bring
+from loader.trust import asks_nothing, bring
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
@@ -146,6 +148,10 @@ def open_library(
         ForkError: it has a Go runtime, which was started before this process was forked.
     """
     image, resolved = trusted.candidate.image, trusted.resolved
+    strict = not asks_nothing(trusted.policy)
+    audit("loader.open", image.path, image.digest)
+    if resolved is not None:
+        _check_libraries(resolved)
     other = _lock.acquire(f"loads {image.path}")
     if other is not None:
         raise LibraryError(
@@ -161,11 +167,11 @@ def open_library(
         del _opening[outer:]
         known = _known(image.digest) if resolved is None else None
         if resolved is not None:
-            known = _open_resolved(resolved, owner, warnings, one_go=one_go)
+            known = _open_resolved(resolved, owner, warnings, one_go=one_go, strict=strict)
         elif known is None:
             if image.go:
                 _look_for_go(image, warnings, refuse=one_go)
-            known = _open(image, owner, image.digest)
+            known = _open(image, owner, image.digest, strict=strict)
     finally:
         del _opening[outer:]
         _lock.release()
@@ -220,28 +226,42 @@ def _claim(image: Image, *keys: str) -> None:
     _opening.extend(keys)
 
 
-def _open(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] = ()) -> Library:
+def _check_libraries(resolved: Resolved) -> None:
+    """What is asked of the libraries that come along, before any of them is opened."""
+    for each in (*resolved.sealed, *resolved.by_path):
+        if each.sanitizer is not None and lacks_runtime(each):  # of plugins themselves the handshake says it
+            what, expected = RULE
+            found = f"-fsanitize={each.sanitizer}"
+            raise LibraryError(what, path=each.path, expected=expected, found=found, cure=BUILD_WITHOUT)
+        audit("loader.open", each.path, each.digest)
+
+
+def _open(
+    image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] = (), *, strict: bool
+) -> Library:
     _claim(image, key)
     opened = ffi.new(_OPENED)
     # Its bytes have done their work, and if they are many they go; few are not worth the time.
     facts = image if image.size < _MANY else image.without_bytes()
     library = _opened[key] = Library(facts, opened, neighbours)  # now: once it is loaded, memory must not run out
     try:
-        refusal = open_checked(image, owner, opened)
+        path, refusal = open_checked(image, owner, opened, strict=strict)
     finally:
         if not opened.open:
             del _opened[key]
     if refusal is not None:
         raise explain(image, refusal)
     if image.soname:  # by which the linker would find it for somebody else
-        bring(os.fsdecode(ffi.string(opened.path)), (image.soname,), image.digest)
+        bring(os.fsdecode(path), (image.soname,), image.digest)
     return library
 
 
 # ---- What comes along --------------------------------------------------------------------------------------
 
 
-def _open_resolved(resolved: Resolved, owner: Owner, warnings: list[str], *, one_go: bool) -> Library:
+def _open_resolved(
+    resolved: Resolved, owner: Owner, warnings: list[str], *, one_go: bool, strict: bool
+) -> Library:
     """The library of a plugin and what it brings along: the one that is open, or a new one."""
     from loader.library.identity import identities  # noqa: PLC0415 - most plugins come alone
 
@@ -254,15 +274,18 @@ def _open_resolved(resolved: Resolved, owner: Owner, warnings: list[str], *, one
         if each.go and _known(keys[each.path]) is None:
             _look_for_go(each, warnings, refuse=one_go)
     if image.machine.format == "pe":
-        return _open_in_turn(resolved, owner, keys)
+        return _open_in_turn(resolved, owner, keys, strict=strict)
     together = resolved.sealed or resolved.pinned
-    library = _open_together(resolved, owner, keys) if together else _open(image, owner, keys[image.path])
+    if together:
+        library = _open_together(resolved, owner, keys, strict=strict)
+    else:
+        library = _open(image, owner, keys[image.path], strict=strict)
     for each in resolved.by_path:
         bring(each.path, (each.path, each.soname), each.digest)
     return library
 
 
-def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
+def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str], *, strict: bool) -> Library:
     """Opens copies that name each other."""
     from loader.library.pinned import pinned, targets  # noqa: PLC0415 - as above
 
@@ -277,7 +300,9 @@ def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Li
     library = made[image.path] = replace(made[image.path], neighbours=neighbours)
     _opened.update((keys[path], each) for path, each in made.items())
     try:
-        paths = open_together(copies, owner, lambda each, paths: pinned(each, targets(resolved, each, paths)), there)
+        paths = open_together(
+            copies, owner, lambda each, paths: pinned(each, targets(resolved, each, paths)), there, strict=strict
+        )
     finally:
         for path, each in made.items():
             if not each.opened.open:
@@ -296,7 +321,7 @@ def _copy_of(library: Library, key: str) -> bytes:
     return path
 
 
-def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Library:
+def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str], *, strict: bool) -> Library:
     """For Windows, which finds a DLL among those that are loaded by its file's name: what needs none comes first."""
     from loader.image.loaded import conflicts  # noqa: PLC0415 - as above
 
@@ -312,6 +337,6 @@ def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str]) -> Lib
                 found="one with other contents",
                 cure="Give the library a name of its own, or link it into the plugin",
             )
-        along.append(_known(keys[each.path]) or _open(each, owner_of(each), keys[each.path]))
+        along.append(_known(keys[each.path]) or _open(each, owner_of(each), keys[each.path], strict=strict))
         bring(each.path, (name,), each.digest)
-    return _open(image, owner, keys[image.path], tuple(along))
+    return _open(image, owner, keys[image.path], tuple(along), strict=strict)

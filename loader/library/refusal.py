@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from loader.errors import LibraryError
@@ -15,7 +17,9 @@ __all__ = ["explain"]
 def explain(image: Image, text: str) -> LibraryError:
     """The dynamic linker's text, with who needs what and what to do."""
     if "cannot open shared object file" in text:
-        missing = text.split(":", 1)[0]
+        missing, _, reason = text.partition(": cannot open shared object file: ")
+        if reason != os.strerror(errno.ENOENT):  # it is there, but
+            return _cannot_open(image, missing, reason)
         return LibraryError(
             f"needs the library {missing}, which is not found",
             path=image.path,
@@ -40,6 +44,17 @@ def explain(image: Image, text: str) -> LibraryError:
         if text.startswith(f"Windows error {code}"):
             return LibraryError(what, path=image.path, expected=_needs(image), found=text, cure=cure)
     return LibraryError("could not be loaded", path=image.path, found=text)
+
+
+def _cannot_open(image: Image, library: str, reason: str) -> LibraryError:
+    """A library that may well be there: the reason that the system gives is the one to tell."""
+    what = "could not be loaded" if library == image.path else f"needs the library {library}, which cannot be opened"
+    cures = {
+        os.strerror(errno.EMFILE): "Raise the limit on open files (ulimit -n), or close some",
+        os.strerror(errno.ENFILE): "Raise the system's limit on open files (fs.file-max)",
+        os.strerror(errno.EACCES): f"Let this user read {library}",
+    }
+    return LibraryError(what, path=image.path, found=f"{library}: {reason}", cure=cures.get(reason))
 
 
 #: Windows does not say which library or function it looked for in vain.

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from loader.errors import HandshakeError
 from loader.image import this_machine
+from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
 
 if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.image import Image
 
-__all__ = ["LOADER_ABI", "Candidate", "markers", "shake_hands"]
+__all__ = ["LOADER_ABI", "Candidate", "check_sanitizer", "markers", "shake_hands"]
 
 #: The version of include/loader/plugin.h that this host speaks.
 LOADER_ABI = 1
@@ -76,6 +77,7 @@ def shake_hands(image: Image, contract: Contract) -> Candidate:
         raise _incomplete(image, contract)
     if not (image.data_exports.isdisjoint(contract.required) and image.data_exports.isdisjoint(contract.optional)):
         raise _not_functions(image, contract)
+    check_sanitizer(image)
     missing = frozenset(contract.optional) - image.exports
     return Candidate(image, contract, version, missing, _promises(image, contract))
 
@@ -142,6 +144,15 @@ def _incomplete(image: Image, contract: Contract) -> HandshakeError:
         found="no " + ", ".join(name for name in contract.required if name not in image.exports),
         cure="Define them with C linkage and default visibility",
     )
+
+
+def check_sanitizer(image: Image) -> None:
+    """Raises HandshakeError for a file that would end the process when it is loaded."""
+    if image.sanitizer is None or not lacks_runtime(image):
+        return
+    what, expected = RULE
+    found = f"-fsanitize={image.sanitizer}"
+    raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=BUILD_WITHOUT)
 
 
 def _not_functions(image: Image, contract: Contract) -> HandshakeError:

@@ -1,5 +1,6 @@
 // narcissist.cpp: plugin for contract htmlize. Every standalone I of the contents, tags included, becomes
-// <b>I (author)</b>. Standalone: no ASCII letter, digit or underscore on either side (\bI\b).
+// <b>I (author)</b>, or <b>I</b> where the post has no author. Standalone: no ASCII letter, digit or underscore on
+// either side (\bI\b).
 #include "htmlize/htmlize.h"
 #include "loader/plugin.hpp"
 
@@ -35,8 +36,11 @@ int process_contents(loader_call *call, const loader_text *contents, const htmli
 {
     return loader::guard(call, [&](loader::Call &out) {
         const std::string_view text = loader::view(contents);
-        std::string signed_i = "<b>I (";
-        signed_i.append(loader::view(post->author)).append(")</b>");
+        const std::string_view author = loader::view(post->author);
+        std::string signed_i = "<b>I";
+        if (!author.empty()) // "I ()" would say nothing
+            signed_i.append(" (").append(author).append(")");
+        signed_i.append("</b>");
 
         (void)out.reserve(text.size()); // the result is at least as long: grow once for most of it
         std::size_t written = 0;

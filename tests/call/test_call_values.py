@@ -75,7 +75,7 @@ def test_integer_from_what_is_none(probe: loader.Plugin, value: object) -> None:
     """Nothing is turned into an integer silently."""
     with pytest.raises(TypeError) as caught:
         probe.one(value)
-    assert str(caught.value) == f"one(): a is an int, not {type(value).__name__}"
+    assert str(caught.value) == f"one(): a must be an int, not {type(value).__name__}"
 
 
 # ---- Arguments: text and bytes -----------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_text_from_what_is_none(probe: loader.Plugin, value: object) -> None:
     """Bytes are not text, and nothing is turned into text silently."""
     with pytest.raises(TypeError) as caught:
         probe.echo(value)
-    assert str(caught.value) == f"echo(): text is a str, not {type(value).__name__}"
+    assert str(caught.value) == f"echo(): text must be a str, not {type(value).__name__}"
 
 
 @pytest.mark.parametrize("value", ["text", 1, None, [1]])
@@ -185,7 +185,7 @@ def test_bytes_from_what_is_none(probe: loader.Plugin, value: object) -> None:
     """Text is not bytes."""
     with pytest.raises(TypeError) as caught:
         probe.echo_bytes(value)
-    assert str(caught.value) == f"echo_bytes(): data is bytes, not {type(value).__name__}"
+    assert str(caught.value) == f"echo_bytes(): data must be bytes, not {type(value).__name__}"
 
 
 def test_bytes_from_any_buffer(probe: loader.Plugin) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import re
 import threading
 import weakref
 from collections.abc import Callable
@@ -233,9 +234,9 @@ def test_text_of_an_error(lent: Make, error: Exception, text: str) -> None:
         ("title", 1, "\ud800", "surrogates not allowed"),
         ("blob", b"", "text", "gave str where its header declares bytes"),
         ("blob", b"", bytearray(b"x"), "gave bytearray where its header declares bytes"),
-        ("count", "", "5", "'str' object cannot be interpreted as an integer"),
-        ("count", "", 5.0, "'float' object cannot be interpreted as an integer"),
-        ("count", "", 2**63, "too big"),
+        ("count", "", "5", "gave str where its header declares an integer of 64 bits"),
+        ("count", "", 5.0, "gave float where its header declares an integer of 64 bits"),
+        ("count", "", 2**63, "gave 9223372036854775808 where its header declares an integer of 64 bits"),
         ("note", "", 5, "gave int where its header declares text to write, or None"),
         ("note", "", "\ud800", "surrogates not allowed"),
     ],
@@ -247,13 +248,18 @@ def test_wrong_result(
     setattr(database, function, lambda *_: result)
     with pytest.raises(PluginError, match=text) as caught:
         getattr(lent(database), function)(argument)
+    if "declares" in text:  # whose it was: the service, its function, the result that the header names
+        where = f"{function} of service lend.db/1"
+        assert where in str(caught.value)
+        assert (f"{where}, result " in str(caught.value)) == (function != "note")
     assert isinstance(caught.value.__cause__, (TypeError, ValueError, OverflowError))
 
 
 def test_wrong_double(lent: Make, database: Database) -> None:
     """A float's place takes what has a float's value, and nothing else."""
     database.ratio = lambda *_: "x"  # type: ignore[method-assign, assignment]
-    with pytest.raises(PluginError, match="must be real number, not str"):
+    said = "ratio of service lend.db/1, result ratio: it gave str where its header declares a double"
+    with pytest.raises(PluginError, match=re.escape(said)):
         lent(database).ratio(1, 1)
     database.ratio = lambda *_: 3  # type: ignore[method-assign]
     assert lent(database).ratio(1, 1) == "3"

@@ -79,7 +79,13 @@ static const void *host_service(loader_call *call, const char *id, size_t size)
     return NULL;
 }
 
-static const loader_host host = {sizeof host, host_grow, host_fail, host_log, host_cancelled, host_service};
+static loader_text host_path(loader_call *call)
+{
+    (void)call;
+    return (loader_text){NULL, 0};
+}
+
+static const loader_host host = {sizeof host, host_grow, host_fail, host_log, host_cancelled, host_service, host_path};
 
 static int forget(loader_call *call)
 {

@@ -283,3 +283,47 @@ def test_library_that_a_plugin_needs_is_no_failure(
     assert [Path(str(error.path)).name for error in host.failures] == ["libalone.so"]
     with pytest.raises(loader.HandshakeError):
         loader.discover(with_library, contract=greeter, strict=True)
+
+
+# ---- Entry points, without importing -----------------------------------------------------------------------
+
+
+def test_discover_imports_nothing(install: Callable[..., Path], hello: Path) -> None:
+    """Packages, folders in them and packages in packages are searched where they lie; none of their code runs."""
+    site = install(
+        "dist",
+        {
+            "a_package": "loader_test_silent",
+            "b_folder": "loader_test_silent.native",
+            "c_inner": "loader_test_silent.inner",
+            "d_code": "loader_test_silent:paths",
+            "e_missing": "loader_test_silent.nothing",
+            "f_module": "loader_test_single",
+            "g_nowhere": "loader_test_gone.native",
+        },
+        loader_test_single="raise SystemExit('imported')",
+    )
+    package = site / "loader_test_silent"
+    for folder, name in ((package, "one"), (package / "native", "two"), (package / "inner", "three")):
+        folder.mkdir(exist_ok=True)
+        shutil.copy(hello, folder / f"{name}.so")
+    for folder in (package, package / "inner"):
+        (folder / "__init__.py").write_text("raise SystemExit('imported')")
+    before = set(sys.modules)
+    found = loader.discover(entry_points="app.plugins")
+    assert not [name for name in set(sys.modules) - before if name.startswith("loader_test")]
+    assert [each.name for each in found[:3]] == ["one", "two", "three"]
+    assert [each.error for each in found[:3]] == [None] * 3
+    assert "would have to be imported" in str(found[3].error)
+    assert "No module named 'loader_test_silent.nothing'" in str(found[4].error)
+    assert "would have to be imported" in str(found[5].error)
+    assert "No module named 'loader_test_gone.native'" in str(found[6].error)
+
+
+def test_load_all_imports_what_code_tells(
+    install: Callable[..., Path], hello: Path, greeter: loader.Contract
+) -> None:
+    """A function that gives paths is called where plugins are to run anyway."""
+    install("dist", {"x": "loader_test_told:paths"}, loader_test_told=f"def paths():\n    return [{str(hello)!r}]\n")
+    host = loader.Host(greeter)
+    assert [plugin.path for plugin in host.load_all(entry_points="app.plugins")] == [str(hello)]

@@ -106,8 +106,11 @@ def test_load_all_strict(greeter: loader.Contract, folder: Path) -> None:
     with pytest.raises(HandshakeError):
         host.load_all(folder)
     assert [plugin.name for plugin in host.plugins] == ["a", "b"]
+    other = folder / "other"
+    other.mkdir()
+    shutil.copy(folder / "a.so", other)
     with pytest.raises(RegistryError, match="has the name a"):
-        host.load(folder / "a.so")
+        host.load(other / "a.so")
 
 
 def test_load_all_from_several_places(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tree import GREETER, PLUGINS
+from tree import GREETER, PLUGINS, ROOT
 
 import loader
 
@@ -151,9 +153,9 @@ wrong = [
     lambda: _call.Limit(1, "parent"),
     lambda: _call.Limit().leave("token"),
     lambda: _call.Services().add("a/1", 0),
-    lambda: _call.Services().add("a/1", ((None, (), 0),) * 33),
-    lambda: _call.Services().add("a/1", ((None, (("i", 8, True, None),) * 8, 0),)),
-    lambda: _call.Services().add("a/1", ((None, (("s", 8, True, None),), 0),)),
+    lambda: _call.Services().add("a/1", ((None, "f", (), 0),) * 33),
+    lambda: _call.Services().add("a/1", ((None, "f", (("i", 8, True, None),) * 8, 0),)),
+    lambda: _call.Services().add("a/1", ((None, "f", (("s", 8, True, None),), 0),)),
     lambda: _call.Services().add("a/1", (1,)),
 ]
 for number, make in enumerate(wrong):
@@ -170,3 +172,41 @@ except KeyError:
     print("twice is refused")
 """)
     assert done.stdout == "twice is refused\n"
+
+
+# ---- Modules, and a checkout that is not built --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", ["crash", "trust", "process_state"])
+def test_public_modules_are_there(run_python: Run, module: str) -> None:
+    """`loader.crash` and the others are there after `import loader`, and `dir` tells of them."""
+    code = f"import loader; assert {module!r} in dir(loader); print(loader.{module}.__name__.startswith('loader.'))"
+    assert run_python(code).stdout == "True\n"
+
+
+def test_a_checkout_that_is_not_built(tmp_path: Path) -> None:
+    """`import loader` in a checkout without the C side says what to do, instead of failing at the first use."""
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "loader", checkout / "loader", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    (checkout / "setup.py").touch()
+    for statement in ("import loader", "import loader.cli", "from loader.htmlize import Htmlizer"):
+        theirs = ("PYTHONSAFEPATH", "PYTHONPATH")
+        environment = {name: value for name, value in os.environ.items() if name not in theirs}
+        given = [sys.executable, "-c", statement]
+        done = subprocess.run(given, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith(f"ImportError: loader is not built in the checkout {checkout}"), done.stderr
+        assert "pip install -e ." in last
+        assert "-P" in last
+
+
+def test_what_is_found_prints_short(hello: Path, greeter: loader.Contract, tmp_path: Path) -> None:
+    """A Found is a line, whatever its file exports."""
+    (found,) = loader.discover(hello, contract=greeter)
+    assert repr(found) == f"<found hello at {hello}, handshake held>"
+    (found,) = loader.discover(hello)
+    assert repr(found) == f"<found hello at {hello}, read>"
+    (tmp_path / "e.so").touch()
+    (found,) = loader.discover(tmp_path / "e.so")
+    assert repr(found) == f"<found e at {tmp_path}/e.so, failed: ImageError>"

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,14 @@ def test_standard_input_to_standard_output(command: Command) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out == b"<p><b>I (Joe)</b> like <tt>pie</tt></p>\n\n"
     assert command("-", "--author", "Joe", stdin=b"I like :tt:`pie`\n").out == done.out
+
+
+def test_without_an_author(command: Command) -> None:
+    """What is not known is left out: no empty parentheses."""
+    for words in ((), ("--author", "")):
+        done = command(*words, stdin=b"I like pie, and I am\n")
+        assert (done.code, done.err) == (0, "")
+        assert done.out == b"<p><b>I</b> like pie, and <b>I</b> am</p>\n\n"
 
 
 def test_bytes_go_through_as_they_are(command: Command) -> None:
@@ -484,6 +493,19 @@ def test_interrupted(
         assert process.stderr.read() == b""
         assert process.wait(60) == code
     assert written(tmp_path / "out") == {"a.html": TREE["a.html"]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's word for it is Linux's")
+def test_no_orphan(command: Command, roles: Path) -> None:
+    """Kill -9 of the command ends the child too: nobody holds its standard error any more."""
+    with command.start("--plugins", roles, "-o", "x.html", stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b":hang:`x`")
+        process.stdin.close()
+        assert process.stderr.readline() == b"htmlize: warning: plugin cli_roles: hanging\n"
+        process.send_signal(signal.SIGKILL)
+        assert process.stderr.read() == b""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell of POSIX")

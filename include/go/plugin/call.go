@@ -19,6 +19,7 @@ static const void *kit_service(loader_call *call, const char *id, size_t size)
 {
     return call->host->service(call, id, size);
 }
+static loader_text kit_path(loader_call *call) { return loader_plugin_path(call); }
 */
 import "C"
 
@@ -211,6 +212,14 @@ func (call *Call) Cancelled() error {
 // the exported function returns; for the entered goroutine.
 func (call *Call) Service(id string) unsafe.Pointer {
 	return unsafe.Pointer(C.kit_service(call.native(), chars(id), C.size_t(len(id))))
+}
+
+// PluginPath is the absolute path of the plugin's file as it was named to the host, links not replaced: what lies
+// beside the plugin is found by it. A copy. Empty if the host is older than this. (os.Executable is the application;
+// what is mapped is a copy in memory.)
+func (call *Call) PluginPath() string {
+	path := C.kit_path(call.native())
+	return C.GoStringN(path.data, C.int(path.size))
 }
 
 // Err is nil for status 0, else an [Error] with a copy of the text that the last failure left on this call:

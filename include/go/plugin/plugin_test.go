@@ -344,3 +344,13 @@ func TestErrorsOfServices(t *testing.T) {
 		return nil
 	})
 }
+
+// The plugin's path is the host's, as a copy that may be kept.
+func TestPluginPath(t *testing.T) {
+	run(t, 0, func(call *plugin.Call) error {
+		if path := call.PluginPath(); path != "/plugins/test.so" {
+			t.Errorf("PluginPath: %q", path)
+		}
+		return nil
+	})
+}

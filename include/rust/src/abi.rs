@@ -79,6 +79,9 @@ pub struct loader_host {
     /// the plugin's function returns.
     pub service:
         unsafe extern "C" fn(call: *mut loader_call, id: *const c_char, id_size: usize) -> *const c_void,
+    /// The path of the plugin's file. An older host's table ends before it: read it by
+    /// [`sized_field!`](crate::sized_field).
+    pub path: unsafe extern "C" fn(call: *mut loader_call) -> loader_text,
 }
 
 // The layout is the ABI: the same asserts as in the header.
@@ -92,7 +95,7 @@ const _: () = {
     assert!(offset_of!(loader_host, size) == 0 && offset_of!(loader_host, grow) == 8);
     assert!(offset_of!(loader_host, fail) == 16 && offset_of!(loader_host, log) == 24);
     assert!(offset_of!(loader_host, cancelled) == 32 && offset_of!(loader_host, service) == 40);
-    assert!(size_of::<loader_host>() == 48);
+    assert!(offset_of!(loader_host, path) == 48 && size_of::<loader_host>() == 56);
 };
 
 /// `Some(value)` of one field of a struct that begins with its own `size: usize`, or `None` if the other

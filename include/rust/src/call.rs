@@ -7,10 +7,12 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use core::slice;
 use core::str;
+use std::path::Path;
 
 use crate::abi::{loader_call, loader_host, loader_text};
 use crate::argument::bytes_of;
 use crate::error::{Error, Result, Status};
+use crate::sized_field;
 
 /// How grave a line of the log is: `loader_level` of the header, the numbers of Python's logging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,9 +65,10 @@ impl<'a> Call<'a> {
     }
 
     #[inline]
-    fn host(&self) -> &loader_host {
-        // SAFETY: the header: `host` is never null and its table lives as long as the process.
-        unsafe { &*(*self.raw.as_ptr()).host }
+    fn host(&self) -> *const loader_host {
+        // A pointer, not a reference: an older host's table ends before the newest entries.
+        // SAFETY: the header: the call is valid; `host` is set before the call and stays.
+        unsafe { (*self.raw.as_ptr()).host }
     }
 
     /// The address of room for `size` bytes; null perhaps if `size` is 0.
@@ -167,7 +170,7 @@ impl<'a> Call<'a> {
     #[inline(never)]
     fn grow(&mut self, size: usize) -> Result {
         // SAFETY: the host's own function, with the call that it lent us, on the thread that it was lent to.
-        let status = Status(unsafe { (self.host().grow)(self.raw.as_ptr(), size) });
+        let status = Status(unsafe { ((*self.host()).grow)(self.raw.as_ptr(), size) });
         if status == Status::OK {
             Ok(())
         } else {
@@ -181,7 +184,7 @@ impl<'a> Call<'a> {
     pub fn fail(&mut self, status: Status, text: &str) -> Error {
         // SAFETY: as in grow; the text is borrowed for this one call of the host.
         let said =
-            unsafe { (self.host().fail)(self.raw.as_ptr(), status.0, text.as_ptr().cast(), text.len()) };
+            unsafe { ((*self.host()).fail)(self.raw.as_ptr(), status.0, text.as_ptr().cast(), text.len()) };
         Error::from(Status(said))
     }
 
@@ -213,7 +216,7 @@ impl<'a> Call<'a> {
     /// Sends one line to the application's log, under the plugin's name; copied.
     pub fn log(&mut self, level: Level, text: &str) {
         // SAFETY: as in fail.
-        unsafe { (self.host().log)(self.raw.as_ptr(), level.0, text.as_ptr().cast(), text.len()) }
+        unsafe { ((*self.host()).log)(self.raw.as_ptr(), level.0, text.as_ptr().cast(), text.len()) }
     }
 
     /// `Ok` to go on; otherwise the error to return with ([`Status::CANCELLED`] or [`Status::DEADLINE`]), so
@@ -221,7 +224,27 @@ impl<'a> Call<'a> {
     /// clock.
     pub fn cancelled(&mut self) -> Result {
         // SAFETY: as in grow.
-        Status(unsafe { (self.host().cancelled)(self.raw.as_ptr()) }).ok()
+        Status(unsafe { ((*self.host()).cancelled)(self.raw.as_ptr()) }).ok()
+    }
+
+    /// The absolute path of the plugin's file as it was named to the host, links not replaced: what lies beside
+    /// the plugin is found by it. Borrowed until the exported function returns. Empty if the host is older than
+    /// this function. (What is mapped is a copy in memory, so `dladdr` does not tell.)
+    pub fn plugin_path(&mut self) -> &'a Path {
+        // SAFETY: the header: the table is valid for as many bytes as it says, and what `path` gives is lent until
+        // the function returns.
+        let text = unsafe {
+            match sized_field!(self.host(), loader_host, path) {
+                Some(path) => path(self.raw.as_ptr()),
+                None => EMPTY_TEXT,
+            }
+        };
+        if text.size == 0 {
+            return Path::new("");
+        }
+        // SAFETY: as above; `data` is not null if there is a size.
+        let bytes: &'a [u8] = unsafe { slice::from_raw_parts(text.data.cast(), text.size) };
+        path_of(bytes)
     }
 
     /// The table of the service that the host lends under `id` (`"app.db/1"`), or `None` if it lends none.
@@ -229,7 +252,7 @@ impl<'a> Call<'a> {
     /// header: a type that implements [`Service`] does that once, for [`service`](Self::service).
     pub fn service_table(&mut self, id: &str) -> Option<NonNull<c_void>> {
         // SAFETY: as in fail.
-        let table = unsafe { (self.host().service)(self.raw.as_ptr(), id.as_ptr().cast(), id.len()) };
+        let table = unsafe { ((*self.host()).service)(self.raw.as_ptr(), id.as_ptr().cast(), id.len()) };
         NonNull::new(table.cast_mut())
     }
 
@@ -248,6 +271,18 @@ impl<'a> Call<'a> {
         // SAFETY: the host lends this table under S::ID, and S says that it is the type which belongs to it.
         Some(unsafe { S::from_table(table) })
     }
+}
+
+/// Bytes of a path as the system has them.
+#[cfg(unix)]
+fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))
+}
+
+/// UTF-8, where paths are not bytes; what is none is no path that could be opened.
+#[cfg(not(unix))]
+fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(core::str::from_utf8(bytes).unwrap_or(""))
 }
 
 /// So that a call can be passed to whatever writes to [`fmt::Write`]. Its error says only that the host had

@@ -50,6 +50,7 @@ struct State {
     services: Vec<(String, *const c_void)>,
     stop: Status,
     max_output: usize,
+    path: String,
 }
 
 /// A host for tests. Each call of a plugin's function starts with an empty output and no error. Belongs to
@@ -78,13 +79,14 @@ impl Host {
         let size = size_of::<loader_host>();
         let state = Box::into_raw(Box::new(State {
             call,
-            table: loader_host { size, grow, fail, log, cancelled, service },
+            table: loader_host { size, grow, fail, log, cancelled, service, path },
             output: Vec::new(),
             error: String::new(),
             log: Vec::new(),
             services: Vec::new(),
             stop: Status::OK,
             max_output: usize::MAX,
+            path: String::new(),
         }));
         // SAFETY: just made.
         unsafe { (*state).call.host = ptr::addr_of!((*state).table) };
@@ -109,6 +111,12 @@ impl Host {
     pub fn max_output(&mut self, size: usize) {
         // SAFETY: ours, and no call is running.
         unsafe { (*self.state).max_output = size };
+    }
+
+    /// From now on, [`Call::plugin_path`] says this.
+    pub fn plugin_path(&mut self, path: &str) {
+        // SAFETY: ours, and no call is running.
+        unsafe { (*self.state).path = path.to_owned() };
     }
 
     /// Calls a body under the guard, as an exported function would.
@@ -252,6 +260,10 @@ unsafe extern "C" fn service(call: *mut loader_call, id: *const c_char, size: us
     let id = string(id, size);
     let services = &(*call.cast::<State>()).services;
     services.iter().find(|(name, _)| *name == id).map_or(ptr::null(), |&(_, table)| table)
+}
+
+unsafe extern "C" fn path(call: *mut loader_call) -> loader_text {
+    lent_text(&(*call.cast::<State>()).path)
 }
 
 unsafe fn string(text: *const c_char, size: usize) -> String {

@@ -183,6 +183,25 @@ fn services_are_found_by_their_whole_id() {
     .text();
 }
 
+/// The plugin's path is the host's; a host whose table ends before the entry gives none.
+#[test]
+fn the_path_of_an_older_host_is_empty() {
+    let mut host = Host::new();
+    host.plugin_path("/plugins/é.so");
+    host.enter(|raw| {
+        // SAFETY: the host's own call, on this thread; the table is the host's, which nobody else uses now.
+        unsafe {
+            let mut call = native_plugin::Call::from_raw(raw);
+            assert_eq!(call.plugin_path(), std::path::Path::new("/plugins/é.so"));
+            let table = (*raw).host.cast_mut();
+            (*table).size = core::mem::offset_of!(native_plugin::abi::loader_host, path);
+            assert_eq!(call.plugin_path(), std::path::Path::new(""));
+            (*table).size = core::mem::size_of::<native_plugin::abi::loader_host>();
+        }
+        0
+    });
+}
+
 fn raw_const<T>(value: &T) -> *const T {
     value
 }

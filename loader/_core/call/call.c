@@ -239,6 +239,13 @@ static const void *host_service(loader_call *call, const char *id, size_t size)
     return table;
 }
 
+static loader_text host_path(loader_call *call)
+{
+    PyObject *path = ((core_call *)call)->owner->path_bytes;
+
+    return (loader_text){PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
+}
+
 const loader_host core_host = {
     .size = sizeof(loader_host),
     .grow = core_host_grow,
@@ -246,6 +253,7 @@ const loader_host core_host = {
     .log = core_host_log,
     .cancelled = host_cancelled,
     .service = host_service,
+    .path = host_path,
 };
 
 /* ---- What loader/plugin.py lends --------------------------------------------------------------------- */

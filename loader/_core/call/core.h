@@ -45,6 +45,7 @@ typedef struct core_owner {
     PyObject_HEAD
     PyObject *name;      /* str */
     PyObject *path;      /* str: the file, for messages */
+    PyObject *path_bytes; /* the same as the system has it, for the plugin itself */
     char *label;         /* name, path and digest as members of a JSON object, for crash_line.c; malloc */
     PyObject *watch;     /* callable of loader/observe/process_state.py, or NULL; with it, `unusual` is set */
     PyObject *promises;  /* frozenset of the functions that never block, by name, or NULL */

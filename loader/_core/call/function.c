@@ -51,7 +51,7 @@ static int take_bytes(struct arguments *a, const struct parameter *parameter, Py
     Py_buffer *buffer = &a->buffers[a->buffer_count];
     if (PyObject_GetBuffer(value, buffer, PyBUF_SIMPLE) < 0) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", parameter->name, Py_TYPE(value)->tp_name);
+            PyErr_Format(PyExc_TypeError, "%U must be bytes, not %.100s", parameter->name, Py_TYPE(value)->tp_name);
         return -1;
     }
     a->buffer_count++;

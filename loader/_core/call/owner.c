@@ -62,7 +62,7 @@ static char *label_of(PyObject *name, PyObject *path, PyObject *digest)
 static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name", "path", "services", "max_output", "fork_safe", "digest", NULL};
-    PyObject *name, *path, *services = Py_None, *max_output = Py_None, *digest = NULL;
+    PyObject *name, *path, *path_bytes, *services = Py_None, *max_output = Py_None, *digest = NULL;
     char *label;
     int fork_safe = 1;
     size_t limit = SIZE_MAX;
@@ -81,15 +81,18 @@ static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
             return NULL;
     }
     core_signals_learn();
-    label = label_of(name, path, digest);
+    path_bytes = PyUnicode_EncodeFSDefault(path);
+    label = path_bytes == NULL ? NULL : label_of(name, path, digest);
     self = label == NULL ? NULL : (core_owner *)type->tp_alloc(type, 0);
     if (self == NULL) {
+        Py_XDECREF(path_bytes);
         free(label);
         return NULL;
     }
     self->label = label;
     self->name = Py_NewRef(name);
     self->path = Py_NewRef(path);
+    self->path_bytes = path_bytes;
     self->services = services == Py_None ? NULL : (core_services *)Py_NewRef(services);
     self->max_output = limit;
     self->generation = core_generation;
@@ -104,6 +107,7 @@ static void owner_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     Py_XDECREF(self->name);
     Py_XDECREF(self->path);
+    Py_XDECREF(self->path_bytes);
     Py_XDECREF((PyObject *)self->services);
     Py_XDECREF(self->watch);
     Py_XDECREF(self->promises);

@@ -73,15 +73,33 @@ static int keep(core_call *c, PyObject *value)
     return PyList_Append(c->lent, value);
 }
 
-static int wrong_result(PyObject *value, const char *wanted)
+static int wrong_result(const struct service_function *function, PyObject *value, const char *wanted)
 {
-    PyErr_Format(PyExc_TypeError, "a service's function gave %.100s where its header declares %s",
+    PyErr_Format(PyExc_TypeError, "%U: it gave %.100s where its header declares %s", function->name,
                  Py_TYPE(value)->tp_name, wanted);
     return -1;
 }
 
+/* Whether it has a value as a float by code of its own, which may have raised what is raised. */
+static bool has_float(PyObject *value)
+{
+    const PyNumberMethods *number = Py_TYPE(value)->tp_as_number;
+
+    return number != NULL && number->nb_float != NULL && !PyFloat_CheckExact(value);
+}
+
+/* A number that is of another type, or too large: says whose it is. What its own code raised stays as it is. */
+static int wrong_number(const struct service_function *function, PyObject *value, const char *wanted)
+{
+    if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyLong_CheckExact(value))
+        PyErr_Format(PyExc_OverflowError, "%U: it gave %S where its header declares %s", function->name, value, wanted);
+    else if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyIndex_Check(value) && !has_float(value))
+        return wrong_result(function, value, wanted);
+    return -1;
+}
+
 /* Appends a str or bytes to the output of the call; None is nothing. */
-static int append(core_call *c, PyObject *value)
+static int append(core_call *c, const struct service_function *function, PyObject *value)
 {
     loader_text text;
 
@@ -91,7 +109,7 @@ static int append(core_call *c, PyObject *value)
         text.data = PyBytes_AS_STRING(value);
         text.size = (size_t)PyBytes_GET_SIZE(value);
     } else if (!PyUnicode_Check(value)) {
-        return wrong_result(value, "text to write, or None");
+        return wrong_result(function, value, "text to write, or None");
     } else if (core_borrow_text(value, Py_None, &text) < 0) {
         return -1;
     }
@@ -102,23 +120,25 @@ static int append(core_call *c, PyObject *value)
     return 0;
 }
 
-static int deliver(core_call *c, enum kind kind, PyObject *value, void *out)
+static int deliver(core_call *c, const struct service_function *function, PyObject *value, void *out)
 {
+    enum kind kind = function->result;
+
     if (kind == KIND_NONE)
-        return append(c, value);
+        return append(c, function, value);
     if (out == NULL) {
         PyErr_SetString(PyExc_ValueError, "the plugin passed NULL for a result");
         return -1;
     }
     if (kind == KIND_TEXT) {
         if (!PyUnicode_Check(value))
-            return wrong_result(value, "text");
+            return wrong_result(function, value, "text");
         return keep(c, value) < 0 ? -1 : core_borrow_text(value, value, (loader_text *)out);
     }
     if (kind == KIND_BYTES) {
         loader_bytes *bytes = (loader_bytes *)out;
         if (!PyBytes_Check(value))
-            return wrong_result(value, "bytes");
+            return wrong_result(function, value, "bytes");
         if (keep(c, value) < 0)
             return -1;
         bytes->data = (const unsigned char *)PyBytes_AS_STRING(value);
@@ -128,13 +148,13 @@ static int deliver(core_call *c, enum kind kind, PyObject *value, void *out)
     if (kind == KIND_DOUBLE) {
         double real = PyFloat_AsDouble(value);
         if (real == -1.0 && PyErr_Occurred())
-            return -1;
+            return wrong_number(function, value, "a double");
         *(double *)out = real;
         return 0;
     }
     int64_t number = PyLong_AsLongLong(value);
     if (number == -1 && PyErr_Occurred())
-        return -1;
+        return wrong_number(function, value, "an integer of 64 bits");
     *(int64_t *)out = number;
     return 0;
 }
@@ -158,7 +178,7 @@ static int call_python(core_call *c, const struct service_function *function, co
         result = PyObject_Vectorcall(function->callable, arguments, (size_t)made, NULL);
     while (made > 0)
         Py_DECREF(arguments[--made]);
-    failed = result == NULL || deliver(c, function->result, result, (void *)values[function->count]) < 0;
+    failed = result == NULL || deliver(c, function, result, (void *)values[function->count]) < 0;
     Py_XDECREF(result);
     Py_LeaveRecursiveCall();
     return failed ? complain(c) : LOADER_OK;

@@ -17,6 +17,7 @@ struct service_parameter {
 
 struct service_function {
     PyObject *callable;
+    PyObject *name;        /* str, with the service's id before it and the result after it: for messages */
     Py_ssize_t count; /* arguments, without the result */
     enum kind result; /* KIND_NONE: what the callable gives is appended to the call's output */
     struct service_parameter parameters[MAX_ARGUMENTS];

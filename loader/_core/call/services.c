@@ -20,6 +20,7 @@ static void free_service(struct service *service)
 {
     for (Py_ssize_t i = 0; service->functions != NULL && i < service->count; i++) {
         Py_XDECREF(service->functions[i].callable);
+        Py_XDECREF(service->functions[i].name);
         for (Py_ssize_t j = 0; j < service->functions[i].count; j++)
             Py_XDECREF(service->functions[i].parameters[j].layout);
     }
@@ -31,20 +32,21 @@ static void free_service(struct service *service)
 
 static int read_function(struct service_function *function, PyObject *item)
 {
-    PyObject *callable, *parameters;
+    PyObject *callable, *name, *parameters;
     int result;
 
     if (!PyTuple_Check(item)) {
         PyErr_Format(PyExc_TypeError, "a function is a tuple, not %.100s", Py_TYPE(item)->tp_name);
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "OO!i", &callable, &PyTuple_Type, &parameters, &result))
+    if (!PyArg_ParseTuple(item, "OUO!i", &callable, &name, &PyTuple_Type, &parameters, &result))
         return -1;
     if (PyTuple_GET_SIZE(parameters) > MAX_ARGUMENTS - 1) {
         PyErr_SetString(PyExc_ValueError, "too many parameters");
         return -1;
     }
     function->callable = Py_NewRef(callable);
+    function->name = Py_NewRef(name);
     function->result = (enum kind)result;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(parameters); i++) {
         struct service_parameter *parameter = &function->parameters[i];

@@ -12,7 +12,7 @@ int core_borrow_text(PyObject *value, PyObject *name, loader_text *out)
     Py_ssize_t size;
 
     if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "%U is a str, not %.100s", name, Py_TYPE(value)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%U must be a str, not %.100s", name, Py_TYPE(value)->tp_name);
         return -1;
     }
     if (PyUnicode_IS_COMPACT_ASCII(value)) {
@@ -32,7 +32,7 @@ int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, u
 
     if (index == NULL) {
         if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+            PyErr_Format(PyExc_TypeError, "%U must be an int, not %.100s", name, Py_TYPE(value)->tp_name);
         return -1;
     }
     if (is_signed) {
@@ -98,7 +98,7 @@ static int store_bytes(const struct field *field, char *memory, PyObject **item)
         PyObject *copy = PyObject_CheckBuffer(*item) ? PyBytes_FromObject(*item) : NULL;
         if (copy == NULL) {
             if (!PyErr_Occurred())
-                PyErr_Format(PyExc_TypeError, "%U is bytes, not %.100s", field->name, Py_TYPE(*item)->tp_name);
+                PyErr_Format(PyExc_TypeError, "%U must be bytes, not %.100s", field->name, Py_TYPE(*item)->tp_name);
             return -1;
         }
         Py_SETREF(*item, copy);
@@ -130,7 +130,7 @@ int core_store_field(const struct field *field, char *memory, PyObject **item)
         real = PyFloat_AsDouble(value);
         if (real == -1.0 && PyErr_Occurred()) {
             if (PyErr_ExceptionMatches(PyExc_TypeError))
-                PyErr_Format(PyExc_TypeError, "%U is a float, not %.100s", field->name, Py_TYPE(value)->tp_name);
+                PyErr_Format(PyExc_TypeError, "%U must be a float, not %.100s", field->name, Py_TYPE(value)->tp_name);
             return -1;
         }
         memcpy(memory, &real, sizeof real);

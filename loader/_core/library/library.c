@@ -52,6 +52,11 @@ uintptr_t library_symbol(const library_opened *opened, const char *name)
     return opened->open ? (uintptr_t)GetProcAddress((HMODULE)opened->handle, name) : 0;
 }
 
+int library_is_global(const char *name)
+{
+    return GetProcAddress(GetModuleHandleW(NULL), name) != NULL; /* libraries of Windows have no names in common */
+}
+
 #else
 #  include <dlfcn.h>
 #  include <unistd.h>
@@ -76,5 +81,10 @@ void library_open(const char *path, library_opened *opened)
 uintptr_t library_symbol(const library_opened *opened, const char *name)
 {
     return opened->open ? (uintptr_t)dlsym(opened->handle, name) : 0; /* without a handle dlsym asks every library */
+}
+
+int library_is_global(const char *name)
+{
+    return dlsym(RTLD_DEFAULT, name) != NULL;
 }
 #endif

@@ -15,6 +15,8 @@
 #  include <stdio.h>
 #  include <stdlib.h>
 #  include <string.h>
+#  include <sys/resource.h>
+#  include <sys/select.h>
 #  include <sys/stat.h>
 #  include <sys/syscall.h>
 #  include <unistd.h>
@@ -61,46 +63,58 @@ static bool write_all(int descriptor, const char *data, size_t size)
     return true;
 }
 
-/* Numbers that dlopen was given as /proc/N/fd/N, a bit each. It knows a library by that path as well: should the
- * application close all descriptors, as daemons do, a new file under an old number would be taken for the old library. */
+/* How often dlopen was given /proc/N/fd/NUMBER, by number. It knows a library by that path as well, whatever is
+ * there by then: a new file under an old number would be taken for the old library. So a number's path is written
+ * in another way each time that it is used again. */
 static struct {
-    unsigned char *bits;
-    int room, highest; /* both in bits; `highest` is the last that is set */
-} used = {NULL, 0, -1};
+    unsigned *times;
+    size_t room;
+} used = {NULL, 0};
 
-/* Makes room for the bit of a number. */
+/* Makes room for the count of a number. */
 static bool reserve(int number)
 {
-    size_t bytes = (size_t)number / 8 + 1, had = (size_t)used.room / 8;
-    unsigned char *bits = bytes <= had ? used.bits : realloc(used.bits, bytes);
+    size_t wanted = (size_t)number + 1;
+    unsigned *times;
 
-    if (bits == NULL)
+    if (wanted <= used.room)
+        return true;
+    times = realloc(used.times, wanted * sizeof *times);
+    if (times == NULL) {
+        errno = ENOMEM;
         return false;
-    if (bytes > had) {
-        memset(bits + had, 0, bytes - had);
-        used.bits = bits;
-        used.room = (int)(8 * bytes);
     }
+    memset(times + used.room, 0, (wanted - used.room) * sizeof *times);
+    used.times = times;
+    used.room = wanted;
     return true;
 }
 
-/* The same file under a number that was never used, with room for its bit. -1: there is none; it is as it was then. */
-static int unused_number(int descriptor)
+/* From which number on descriptors are kept. -1: none is. */
+static int first_kept(void)
 {
-    int other = descriptor;
+    struct rlimit limit;
 
-    if (descriptor < used.room && (used.bits[descriptor / 8] >> descriptor % 8 & 1) != 0)
-        other = fcntl(descriptor, F_DUPFD_CLOEXEC, used.highest + 1);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return -1;
+    if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur > 2 * FD_SETSIZE)
+        return FD_SETSIZE;
+    return (int)(limit.rlim_cur - limit.rlim_cur / 8);
+}
+
+/* The same file under a number that is to be kept, or, if there is none, where it is. */
+static int move_up(int descriptor, int *kept)
+{
+    int first = first_kept(), other;
+
+    *kept = first >= 0 && descriptor >= first;
+    if (first < 0 || *kept)
+        return descriptor;
+    other = fcntl(descriptor, F_DUPFD_CLOEXEC, first);
     if (other < 0)
-        return -1;
-    if (!reserve(other)) {
-        if (other != descriptor)
-            close(other);
-        errno = ENOMEM;
-        return -1;
-    }
-    if (other != descriptor)
-        close(descriptor);
+        return descriptor;
+    close(descriptor);
+    *kept = 1;
     return other;
 }
 
@@ -114,26 +128,42 @@ static bool find_path(int descriptor, char *path, size_t room)
     if (size < 0)
         return false;
     process[size] = '\0';
-    snprintf(path, room, "/proc/%s/fd/%d", process, descriptor);
+    size = snprintf(path, room, "/proc/%s", process);
+    /* The count of earlier uses, a bit each: "/." is 1 and "/" is 0, and both mean nothing to the system. */
+    for (unsigned times = used.times[descriptor]; times > 0; times >>= 1)
+        size += snprintf(path + size, room - (size_t)size, "%s", (times & 1) != 0 ? "/." : "/");
+    snprintf(path + size, room - (size_t)size, "/fd/%d", descriptor);
     return true;
+}
+
+/* Whether a file of this size may be written. Asked first: who writes more than allowed gets SIGXFSZ, which ends a
+ * program that does not ignore it, as Python does. */
+static bool may_be_as_large(size_t size)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur;
 }
 
 int library_reserve(const char *path, library_opened *opened)
 {
     const char *slash = strrchr(path, '/');
-    int descriptor = memory_file(slash == NULL ? path : slash + 1), other, error;
+    int descriptor = memory_file(slash == NULL ? path : slash + 1), error;
     struct stat status;
 
     opened->step = LIBRARY_COPY;
     if (descriptor < 0)
         return errno;
     opened->step = LIBRARY_SEAL;
-    if (fstat(descriptor, &status) != 0 || (other = unused_number(descriptor)) < 0)
+    if (fstat(descriptor, &status) != 0)
         goto failed;
-    descriptor = other;
+    descriptor = move_up(descriptor, &opened->kept);
+    if (!reserve(descriptor))
+        goto failed;
     opened->step = LIBRARY_PATH;
     if (!find_path(descriptor, opened->path, sizeof opened->path))
         goto failed;
+    used.times[descriptor]++;
     opened->device = status.st_dev;
     opened->inode = status.st_ino;
     opened->descriptor = descriptor;
@@ -146,6 +176,9 @@ failed:
 
 int library_seal(const char *data, size_t size, library_opened *opened)
 {
+    opened->step = LIBRARY_SIZE;
+    if (!may_be_as_large(size))
+        return EFBIG;
     opened->step = LIBRARY_SEAL;
     if (!write_all(opened->descriptor, data, size) ||
         fcntl(opened->descriptor, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
@@ -156,15 +189,8 @@ int library_seal(const char *data, size_t size, library_opened *opened)
 
 void library_settle(library_opened *opened)
 {
-    int number = opened->descriptor;
-
-    if (!opened->open) {
-        close(number);
-        return;
-    }
-    /* It stays open for life: dlopen also knows a library by device and inode. */
-    used.bits[number / 8] |= (unsigned char)(1 << number % 8);
-    used.highest = number > used.highest ? number : used.highest;
+    if (!opened->open || !opened->kept)
+        close(opened->descriptor); /* what is mapped stays, with device and inode, by which dlopen also knows it */
 }
 
 int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened)
@@ -176,6 +202,10 @@ int library_open_sealed(const char *path, const char *data, size_t size, library
     error = library_seal(data, size, opened);
     if (error == 0)
         library_open(opened->path, opened);
+    if (error == 0 && !opened->open && access(opened->path, R_OK) != 0) { /* no fault of the file's */
+        error = errno;
+        opened->step = LIBRARY_PATH;
+    }
     library_settle(opened);
     return error;
 }

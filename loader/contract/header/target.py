@@ -50,7 +50,7 @@ BUILTIN: dict[str, BuiltinType] = {
     "loader_text": BuiltinType("text", 16),
     "loader_bytes": BuiltinType("bytes", 16),
     "loader_call": BuiltinType("call", 48),
-    "loader_host": BuiltinType("other", 48),
+    "loader_host": BuiltinType("other", 56),
 }
 
 _WORDS: dict[tuple[str, ...], BuiltinType] = {

@@ -69,7 +69,7 @@ static CORE_NOINLINE const engine_role *look_up(const engine_object *self, PyObj
     const engine_role *role;
 
     if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError, "role is a str, not %.100s", Py_TYPE(name)->tp_name);
+        PyErr_Format(PyExc_TypeError, "role must be a str, not %.100s", Py_TYPE(name)->tp_name);
         return NULL;
     }
     data = PyUnicode_AsUTF8AndSize(name, &size);

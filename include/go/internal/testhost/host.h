@@ -100,8 +100,17 @@ static const void *test_service(loader_call *call, const char *id, size_t size)
     return &test_posts;
 }
 
-static const loader_host test_table = {sizeof test_table, test_grow,      test_fail,
-                                       test_log,          test_cancelled, test_service};
+static loader_text test_path(loader_call *call)
+{
+    static const char path[] = "/plugins/test.so";
+    loader_text text = {path, sizeof path - 1};
+
+    (void)call;
+    return text;
+}
+
+static const loader_host test_table = {sizeof test_table, test_grow,    test_fail, test_log,
+                                       test_cancelled,    test_service, test_path};
 
 /* A call without room for output, which may grow to `most` bytes. */
 static inline void test_begin(test_call *t, size_t most)
