@@ -187,7 +187,7 @@ struct loader_host {
      * host cuts it at 64 KiB). Returns `status`, or LOADER_FAILED if `status` is LOADER_OK. */
     int (*fail)(loader_call *call, int status, const char *text, size_t size);
     /* Hands one line of UTF-8 to the application's log. Copies. The line is written when the function returns or
-     * calls a service. A call keeps 1 MiB of lines; those beyond are counted, and the log says how many. */
+     * calls a service. A call keeps 1 MiB of lines, and the log says how many there were beyond. */
     void (*log)(loader_call *call, int level, const char *text, size_t size);
     /* LOADER_OK: go on. LOADER_CANCELLED, LOADER_DEADLINE: stop soon and return that value. Cancelled is also a call
      * on Python's main thread when a signal arrives that Python code handles (SIGINT, SIGTERM, SIGHUP, SIGQUIT,
