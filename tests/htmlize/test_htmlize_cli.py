@@ -503,7 +503,7 @@ def test_no_orphan(command: Command, roles: Path) -> None:
         assert process.stderr is not None
         process.stdin.write(b":hang:`x`")
         process.stdin.close()
-        assert process.stderr.readline() == b"htmlize: warning: plugin cli_roles: hanging\n"
+        assert process.stderr.readline() == b"hanging\n"
         process.send_signal(signal.SIGKILL)
         assert process.stderr.read() == b""
 
