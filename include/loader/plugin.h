@@ -199,6 +199,9 @@ struct loader_host {
     /* The path of the plugin's file. A host that is older than this entry ends its table before it: see
      * loader_plugin_path. */
     loader_text (*path)(loader_call *call);
+    /* loader_write of LOADER_LONG bytes and more: a copy that sees in passing whether all of it is ASCII, which the
+     * host would look for otherwise. May be NULL, and end beyond an older host's table. */
+    int (*write)(loader_call *call, const void *data, size_t size);
 };
 
 /* The layout is the ABI. */
@@ -212,7 +215,7 @@ LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, l
 LOADER_STATIC_ASSERT(offsetof(loader_host, grow) == 8 && offsetof(loader_host, fail) == 16 &&
                          offsetof(loader_host, log) == 24 && offsetof(loader_host, cancelled) == 32 &&
                          offsetof(loader_host, service) == 40 && offsetof(loader_host, path) == 48 &&
-                         sizeof(loader_host) == 56,
+                         offsetof(loader_host, write) == 56 && sizeof(loader_host) == 64,
                      "loader_host is frozen");
 
 /* ---- Writing the result ------------------------------------------------------------------------------ */
@@ -263,10 +266,20 @@ static inline void loader_copy(char *to, const void *data, size_t size)
     }
 }
 
+/* LOADER_HAS(table, member): whether the table of an older host, or of its service, has this function. */
+#define LOADER_HAS(table, member)                                                                       \
+    ((table)->size >= (size_t)((const char *)(&(table)->member + 1) - (const char *)(table)))
+
+#define LOADER_LONG 1024 /* bytes that are worth a call of the host's own copy */
+
 /* Appends `size` bytes at `data` to the result. Returns LOADER_OK or LOADER_NO_MEMORY. */
 static inline int loader_write(loader_call *call, const void *data, size_t size)
 {
-    char *room = loader_reserve(call, size);
+    char *room;
+
+    if (size >= LOADER_LONG && LOADER_HAS(call->host, write) && call->host->write != NULL)
+        return call->host->write(call, data, size);
+    room = loader_reserve(call, size);
     if (!LOADER_LIKELY(room != NULL))
         return LOADER_NO_MEMORY;
     loader_copy(room, data, size);
@@ -362,10 +375,6 @@ static inline int loader_cancelled(loader_call *call)
 {
     return call->host->cancelled(call);
 }
-
-/* LOADER_HAS(table, member): whether the table of an older host, or of its service, has this function. */
-#define LOADER_HAS(table, member)                                                                       \
-    ((table)->size >= (size_t)((const char *)(&(table)->member + 1) - (const char *)(table)))
 
 /* The service that the host lends under the NUL-terminated `id`, or NULL if it lends none: check. */
 static inline const void *loader_service(loader_call *call, const char *id)

@@ -51,3 +51,21 @@ def test_kinds_of_str(probe: loader.Plugin, text: str) -> None:
     """Each kind of str, one character, NUL, and both sides of the length from which Python decodes."""
     found = probe.decode(text.encode())
     assert (found, hash(found), found.isprintable()) == (text, hash(text), text.isprintable())
+
+
+@pytest.mark.parametrize("size", [1023, 1024, 1025, 1151, 1152, 1183, 5000, 1 << 20])
+@pytest.mark.parametrize("at", [None, 0, 31, 32, 500, -3, -2])
+@pytest.mark.parametrize("before", [0, 1, 7])
+def test_long_writes(probe: loader.Plugin, size: int, at: int | None, before: int) -> None:
+    """What the host copies itself is ASCII or not, wherever the one other character is."""
+    data = bytearray(b"0123456789abcdef" * (size // 16 + 1))[: size + before][before:] + bytes(before)
+    if at is not None:
+        at = at if at >= 0 else len(data) + at
+        data[at : at + 2] = "é".encode()
+    assert probe.decode(memoryview(data)) == data.decode()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2000])
+def test_long_write_and_short_ones(probe: loader.Plugin, count: int) -> None:
+    """A long piece that is ASCII, and short ones behind it that are not."""
+    assert probe.pad_wide("a" * 1500, count) == "a" * 1500 + "é" * count

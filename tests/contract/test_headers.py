@@ -103,6 +103,7 @@ int main(void)
     FIELD(loader_call, size) FIELD(loader_call, next) FIELD(loader_call, limit) FIELD(loader_call, host)
     FIELD(loader_call, error) FIELD(loader_host, size) FIELD(loader_host, grow) FIELD(loader_host, fail)
     FIELD(loader_host, log) FIELD(loader_host, cancelled) FIELD(loader_host, service) FIELD(loader_host, path)
+    FIELD(loader_host, write)
     FIELD(htmlize_post, size) FIELD(htmlize_post, id) FIELD(htmlize_post, author) FIELD(htmlize_post, title)
     FIELD(htmlize_post, contents) FIELD(htmlize_posts, size) FIELD(htmlize_posts, title)
     WHOLE(loader_text) WHOLE(loader_bytes) WHOLE(loader_call) WHOLE(loader_host) WHOLE(htmlize_post)
@@ -133,7 +134,8 @@ FROZEN = {
     "loader_host.cancelled": (32, 8),
     "loader_host.service": (40, 8),
     "loader_host.path": (48, 8),
-    "loader_host": (0, 56),
+    "loader_host.write": (56, 8),
+    "loader_host": (0, 64),
     "htmlize_post.size": (0, 8),
     "htmlize_post.id": (8, 8),
     "htmlize_post.author": (16, 16),

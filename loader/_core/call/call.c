@@ -249,6 +249,7 @@ static loader_text host_path(loader_call *call)
 const loader_host core_host = {
     .size = sizeof(loader_host),
     .grow = core_host_grow,
+    .write = core_host_write,
     .fail = host_fail,
     .log = core_host_log,
     .cancelled = host_cancelled,

@@ -85,6 +85,7 @@ typedef struct core_call {
     size_t lines_lost;   /* lines that were not queued */
     char *error;         /* memory of call.error, malloc, or NULL */
     size_t max_output;   /* bytes this call may write */
+    size_t ascii_begin, ascii_end; /* output in [begin + ascii_begin, begin + ascii_end) was ASCII when it was copied */
     int64_t watched_since; /* when the watched function began */
     unsigned signals;    /* core_signals_arrived, when the application's handlers had their last turn */
     enum core_room room;
@@ -219,6 +220,17 @@ static inline void core_leave(const core_call *c, core_crumb outer)
 {
     c->crumb->owner = outer.owner;
     c->crumb->step = outer.step;
+}
+
+/* Whether all of the output is ASCII. What core_host_write copied is not looked at again; a plugin that writes to room
+ * which it has given back already could make this wrong, and breaks the rule of loader_reserve. */
+static inline bool core_is_ascii(const core_call *c)
+{
+    const size_t used = (size_t)(c->call.next - c->begin);
+
+    if (c->ascii_end == 0 || c->ascii_end > used)
+        return ascii_all(c->begin, used);
+    return ascii_all(c->begin, c->ascii_begin) && ascii_all(c->begin + c->ascii_end, used - c->ascii_end);
 }
 
 #define CORE_API_NAME "loader._core._call.api"

@@ -56,6 +56,7 @@ uintptr_t core_signals_true(uintptr_t there);
 extern PyASCIIObject core_text_model; /* for short_text */
 int core_use_result(core_call *c, size_t size, bool bytes);
 int core_host_grow(loader_call *call, size_t more);
+int core_host_write(loader_call *call, const void *data, size_t size);
 PyObject *core_text(core_call *c, const char *function, bool ascii);
 PyObject *core_bytes(core_call *c, const char *function);
 
@@ -147,6 +148,7 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
     c->log = NULL;
     c->error = NULL;
     c->max_output = owner->max_output;
+    c->ascii_end = 0;
     c->lines_lost = 0;
     c->room = CORE_BORROWED;
     c->output_lost = c->settle = c->interrupted = c->stopped = false;

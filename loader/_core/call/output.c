@@ -132,6 +132,30 @@ int core_host_grow(loader_call *call, size_t more)
     return LOADER_OK;
 }
 
+/* loader_host.write */
+int core_host_write(loader_call *call, const void *data, size_t size)
+{
+    core_call *c = (core_call *)call;
+    char *const room = loader_reserve(call, size);
+    size_t at;
+    bool ascii;
+
+    if (room == NULL)
+        return LOADER_NO_MEMORY;
+    at = (size_t)(room - c->begin);
+    ascii = ascii_copy_long(room, (const char *)data, size);
+    call->next = room + size;
+    if (c->ascii_end > at) /* the plugin took output back: what was known of it is not now */
+        c->ascii_end = 0;
+    if (ascii && c->ascii_end != 0 && c->ascii_end == at) {
+        c->ascii_end = at + size;
+    } else if (ascii && (c->ascii_end == 0 || size > c->ascii_end - c->ascii_begin)) {
+        c->ascii_begin = at;
+        c->ascii_end = at + size;
+    }
+    return LOADER_OK;
+}
+
 /* ---- Results ----------------------------------------------------------------------------------------- */
 
 /* Ends a result that is not short at `used` without giving back the room behind it, if that is little: to shrink
@@ -202,7 +226,7 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
         text = short_text(&core_text_model, data, used);
         if (text != NULL || PyErr_Occurred())
             return text;
-    } else if (ascii || ascii_all(data, used)) {
+    } else if (ascii || core_is_ascii(c)) {
         return take_result(c, used);
     }
     text = decode_utf8(data, used);

@@ -44,7 +44,7 @@ static inline PyObject *short_text(const PyASCIIObject *model, const char *data,
     if (size - 1 >= SHORT_TEXT_MOST) { /* 0 among them: the empty str is shared */
         PyObject *other = PyUnicode_New((Py_ssize_t)size, 127);
 
-        if (other == NULL || size == 0 || ascii_copy((char *)PyUnicode_DATA(other), data, size))
+        if (other == NULL || size == 0 || ascii_copy_long((char *)PyUnicode_DATA(other), data, size))
             return other;
         Py_DECREF(other);
         return NULL;

@@ -201,6 +201,7 @@ static PyObject *render(engine_object *self, struct document *d, const loader_te
         core_leave(c, outer);
         if (c->settle)
             status = engine_api->settle(c, status);
+        c->ascii_end = 0; /* the engine takes back what a role wrote that failed, and knows itself what is ASCII */
         if (status != LOADER_OK)
             fail(self, d, status);
         else
