@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -151,6 +152,8 @@ def test_while_loading(die: Die, build: Build, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["read", "write", "divide", "illegal"])
 def test_on_a_thread_of_the_plugins_own(die: Die, fatal: Path, kind: str) -> None:
     """A thread that the plugin started has no breadcrumb: the failed instruction tells whose it was."""
+    if kind == "divide" and platform.machine() not in {"x86_64", "AMD64"}:
+        pytest.skip("a division by zero traps on x86 only: the plugin raises the signal in the C library")
     [crash] = die(f"{ENABLE}plugin().die_elsewhere({kind!r})", fatal, by=DEATHS[kind])
     assert (crash.plugin, crash.function, crash.found_by) == ("fatal", None, "address")
     assert not crash.main_thread
