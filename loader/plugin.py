@@ -139,7 +139,7 @@ def _call_failed(
 ) -> BaseException:
     """The exception for a status that is not LOADER_OK, or for a call that a fork forbids (status None).
 
-    Called by loader/_core/call/call.c.
+    Called by loader/_core/call/error.c.
     """
     if status is None:
         return ForkError(
@@ -160,7 +160,7 @@ def _call_failed(
 
 
 def _log(name: str, level: int, text: str) -> None:
-    """One line of a plugin's log. Called by loader/_core/call/call.c."""
+    """One line of a plugin's log. Called by loader/_core/call/log.c."""
     import logging  # noqa: PLC0415 - slow to import, and not every plugin logs
 
     logging.getLogger(f"loader.plugin.{name}").log(level, "%s", text)

@@ -1,10 +1,8 @@
 //! [`Argument`]: the kinds of parameter that a contract function can have, and what Rust makes of each.
 
-use core::slice;
-use core::str;
-
 use crate::abi::{loader_bytes, loader_text};
 use crate::call::Call;
+use crate::view::{slice_of, text_of};
 
 /// One parameter of a contract function: how it crosses the ABI and what the plugin sees. `&str` and `&[u8]`
 /// are borrowed from the host until the exported function returns, which their lifetime says; integers and
@@ -29,35 +27,6 @@ pub unsafe trait Argument {
     /// # Safety
     /// `raw` is what the host passed for this parameter to the function that was entered with `call`.
     unsafe fn from_raw<'call>(raw: Self::Raw, call: &Call<'call>) -> Self::Lent<'call>;
-}
-
-/// A text that the host lent. It is taken for UTF-8 without a look, as the ABI has the host promise it: a
-/// look would read every text twice. Debug builds do look.
-///
-/// # Safety
-/// `text` is valid during `'a`, and so is what it points to, which is UTF-8.
-#[inline]
-pub(crate) unsafe fn text_of<'a>(text: *const loader_text) -> &'a str {
-    let bytes = bytes_of(text);
-    debug_assert!(str::from_utf8(bytes).is_ok(), "the host lends text that is not UTF-8");
-    str::from_utf8_unchecked(bytes)
-}
-
-/// The same as bytes, for text that somebody else than the host made.
-///
-/// # Safety
-/// `text` is valid during `'a`, and so is what it points to.
-#[inline]
-pub(crate) unsafe fn bytes_of<'a>(text: *const loader_text) -> &'a [u8] {
-    slice_of((*text).data.cast(), (*text).size)
-}
-
-#[inline]
-unsafe fn slice_of<'a>(data: *const u8, size: usize) -> &'a [u8] {
-    if size == 0 {
-        return &[]; // null is allowed then, in C
-    }
-    slice::from_raw_parts(data, size)
 }
 
 // SAFETY: `const loader_text *`, borrowed until the function returns.

@@ -10,9 +10,9 @@ use core::str;
 use std::path::Path;
 
 use crate::abi::{loader_call, loader_host, loader_text};
-use crate::argument::bytes_of;
 use crate::error::{Error, Result, Status};
 use crate::sized_field;
+use crate::view::bytes_of;
 
 /// How grave a line of the log is: `loader_level` of the header, the numbers of Python's logging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

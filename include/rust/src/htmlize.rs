@@ -11,10 +11,11 @@ use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
 
 use crate::abi::{loader_call, loader_text};
-use crate::argument::{text_of, Argument};
+use crate::argument::Argument;
 use crate::call::{Call, Service, EMPTY_TEXT};
 use crate::error::{Result, Status};
 use crate::sized_field;
+use crate::view::text_of;
 
 /// The post as it crosses the ABI; see [`Post`].
 #[repr(C)]

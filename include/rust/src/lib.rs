@@ -66,6 +66,7 @@ mod error;
 mod export;
 pub mod htmlize;
 pub mod testing;
+mod view;
 
 pub use argument::Argument;
 pub use call::{Call, Level, Service, EMPTY_TEXT};

@@ -1,5 +1,5 @@
-/* call.c: one call's context: its beginning and end, its error, and the host functions that a plugin reaches
- * through it. Its output has a file of its own, output.c, and so has what it logs, log.c.
+/* call.c: one call's context: its beginning and end, and the host functions that a plugin reaches through it. Its
+ * output, what it logs and its errors have files of their own: output.c, log.c, error.c.
  *
  * Threads: the functions of core_host run on the thread that made the call, and none of them waits for the GIL: the
  * plugin may hold a lock. Only a service does, see service.c; it takes the GIL if this call let it go (c->thread),
@@ -8,74 +8,7 @@
  */
 #include "call/internal.h"
 
-#define ERROR_MOST (64 * 1024) /* bytes of an error text that are kept; said in plugin.h */
-
 unsigned core_generation = 0;
-
-/* (name, path, function, status, message, where, cause) -> exception; status None: refused after a fork */
-static PyObject *error_factory;
-
-/* ---- Exceptions -------------------------------------------------------------------------------------- */
-
-/* The exception that is set, taken away, with its traceback. A new reference. */
-PyObject *core_raised(void)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    return PyErr_GetRaisedException();
-#else
-    PyObject *type, *value, *trace;
-
-    PyErr_Fetch(&type, &value, &trace);
-    PyErr_NormalizeException(&type, &value, &trace);
-    if (trace != NULL)
-        PyException_SetTraceback(value, trace);
-    Py_XDECREF(type);
-    Py_XDECREF(trace);
-    return value;
-#endif
-}
-
-/* Sets what core_raised gave; takes the reference. */
-void core_raise_again(PyObject *error)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    PyErr_SetRaisedException(error);
-#else
-    PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
-#endif
-}
-
-/* Takes the exception that is set away and keeps it as the cause of whatever becomes of the call. An interrupt or an
- * exit stays the cause, whatever fails after it. */
-void core_keep_cause(core_call *c)
-{
-    PyObject *error = core_raised(), *before = c->cause, *dropped = c->dropped;
-
-    c->settle = true;
-    c->dropped = NULL;
-    if (c->interrupted) {
-        before = error;
-    } else {
-        c->cause = error;
-        c->interrupted = !PyObject_TypeCheck(error, (PyTypeObject *)PyExc_Exception);
-    }
-    Py_XDECREF(before);
-    Py_XDECREF(dropped);
-}
-
-static void raise_made(PyObject *error)
-{
-    if (error != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
-        Py_DECREF(error);
-    }
-}
-
-static void raise_forked(const core_call *c)
-{
-    raise_made(PyObject_CallFunction(error_factory, "OOOOsOO", c->owner->name, c->owner->path, Py_None, Py_None, "",
-                                     Py_None, Py_None));
-}
 
 /* ---- Beginning and ending ---------------------------------------------------------------------------- */
 
@@ -90,8 +23,8 @@ int core_begin_slow(core_call *c)
         Py_XINCREF((PyObject *)c->limit);
     }
     if (!c->owner->fork_safe && c->owner->generation != core_generation) {
-        raise_forked(c);
-        core_end(c);
+        core_raise_forked(c);
+        core_end_slow(c);
         return -1;
     }
     return 0;
@@ -114,92 +47,46 @@ void core_end_slow(core_call *c)
     }
 }
 
-void core_forget(core_call *c)
+/* ---- When the function has returned ------------------------------------------------------------------ */
+
+/* A signal arrived, if one did: now its handler runs, in Python. What that raises is what becomes of the call,
+ * whatever its class is: it is not the plugin's failure. Returns whether it did. */
+bool core_run_handlers(core_call *c)
 {
-    free(c->error);
-    c->error = NULL;
-    c->call.error.data = NULL;
-    c->call.error.size = 0;
-    /* To give an object back may run Python code, and wants the GIL. There is room for one: a cause arises under the
-     * GIL, in core_keep_cause, which gives back the one before. */
-    if (c->cause != NULL && !c->interrupted) {
-        c->dropped = c->cause;
-        c->cause = NULL;
-    }
+    const unsigned arrived = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);
+
+    if (arrived == c->signals)
+        return false;
+    c->signals = arrived;
+    if (PyErr_CheckSignals() == 0)
+        return false;
+    core_keep_cause(c);
+    c->interrupted = true;
+    return true;
 }
 
-/* ---- Errors ------------------------------------------------------------------------------------------ */
-
-int core_set_error(core_call *c, const char *text, size_t size)
+int core_settle(core_call *c, int status)
 {
-    char *copy;
+    static const char silent[] = "a signal arrived, whose handler in the application raised nothing";
 
-    if (text == NULL)
-        size = 0;
-    if (size > ERROR_MOST) { /* cut between characters, not inside of one */
-        size = ERROR_MOST;
-        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
-            size--;
-    }
-    copy = (char *)malloc(size + 1);
-    if (copy == NULL)
-        size = 0; /* no text, rather than that of another failure */
-    if (size != 0)
-        memcpy(copy, text, size); /* before free: a plugin may pass its own call->error.data on */
-    free(c->error);
-    c->error = copy;
-    c->call.error.data = copy;
-    c->call.error.size = size;
-    return copy == NULL ? -1 : 0;
+    core_acquire(c);
+    core_tell_log(c);
+    /* Of a function that did its work in spite of a signal the result is good, and the interpreter runs the handler
+     * right after it. */
+    if (c->stopped && status != LOADER_OK && !core_run_handlers(c) && status == LOADER_CANCELLED &&
+        c->call.error.size == 0 && core_limit_check(c->limit) == LOADER_OK)
+        core_set_error(c, silent, sizeof silent - 1);
+    c->settle = c->output_lost || c->cause != NULL || c->dropped != NULL || c->lent != NULL;
+    return status;
 }
+
+/* ---- What a plugin asks of the host ---------------------------------------------------------------------- */
 
 static int host_fail(loader_call *call, int status, const char *text, size_t size)
 {
     core_set_error((core_call *)call, text, size);
     return status == LOADER_OK ? LOADER_FAILED : status;
 }
-
-static PyObject *text_or_none(const char *text)
-{
-    return text == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(text);
-}
-
-/* Without a format string, which would take longer than the exception: errors are how some plugins answer. */
-static PyObject *make_error(const core_call *c, const char *function, int status, PyObject *message, const char *where)
-{
-    PyObject *name = text_or_none(function), *number = PyLong_FromLong(status), *place = text_or_none(where);
-    PyObject *error = NULL;
-
-    if (name != NULL && number != NULL && place != NULL) {
-        PyObject *const values[] = {c->owner->name, c->owner->path, name, number, message, place,
-                                    c->cause == NULL ? Py_None : c->cause};
-        error = PyObject_Vectorcall(error_factory, values, sizeof values / sizeof values[0], NULL);
-    }
-    Py_XDECREF(name);
-    Py_XDECREF(number);
-    Py_XDECREF(place);
-    return error;
-}
-
-PyObject *core_raise(core_call *c, const char *function, int status, const char *where)
-{
-    PyObject *message, *cause = c->cause;
-
-    /* An interrupt or an exit that arose in a service is not the plugin's failure: it goes on as it is. */
-    if (cause != NULL && (status == CORE_NOT_CALLED || c->interrupted)) {
-        PyErr_SetObject((PyObject *)Py_TYPE(cause), cause);
-        return NULL;
-    }
-    message = PyUnicode_DecodeUTF8(c->call.error.data == NULL ? "" : c->call.error.data,
-                                   (Py_ssize_t)c->call.error.size, "replace");
-    if (message == NULL)
-        return NULL;
-    raise_made(make_error(c, function, status, message, where));
-    Py_DECREF(message);
-    return NULL;
-}
-
-/* ---- Cancel, services -------------------------------------------------------------------------------- */
 
 /* Needs no GIL: a plugin may ask with a lock in its hand. Work that asks is long, so if the GIL was kept until now it
  * is let go: others may run, and what arrives for the main thread is seen. */
@@ -256,11 +143,3 @@ const loader_host core_host = {
     .service = host_service,
     .path = host_path,
 };
-
-/* ---- What loader/plugin.py lends --------------------------------------------------------------------- */
-
-PyObject *core_set_error_factory(PyObject *Py_UNUSED(module), PyObject *factory)
-{
-    Py_XSETREF(error_factory, Py_NewRef(factory));
-    Py_RETURN_NONE;
-}

@@ -6,6 +6,7 @@
  *
  * The GIL is let go around the call, or kept, by the rule that stands in gil.c.
  */
+#include "call/ends.h"
 #include "call/function.h"
 #include "text/decode.h"
 

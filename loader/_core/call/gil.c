@@ -1,4 +1,4 @@
-/* gil.c: whether a call keeps the GIL, and what is settled when it has it again.
+/* gil.c: whether a call keeps the GIL.
  *
  * The rule. The GIL is let go around every function of a plugin, unless
  *   - this is the only Python thread there is (nobody waits for the GIL, so nobody can wait in a circle), or
@@ -50,39 +50,6 @@ bool core_on_thread(const core_call *c)
     if (c->thread != NULL)
         return c->thread->thread_id == PyThread_get_thread_ident();
     return PyGILState_Check() != 0;
-}
-
-/* ---- When the function has returned ------------------------------------------------------------------ */
-
-/* A signal arrived, if one did: now its handler runs, in Python. What that raises is what becomes of the call,
- * whatever its class is: it is not the plugin's failure. Returns whether it did. */
-bool core_run_handlers(core_call *c)
-{
-    const unsigned arrived = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);
-
-    if (arrived == c->signals)
-        return false;
-    c->signals = arrived;
-    if (PyErr_CheckSignals() == 0)
-        return false;
-    core_keep_cause(c);
-    c->interrupted = true;
-    return true;
-}
-
-int core_settle(core_call *c, int status)
-{
-    static const char silent[] = "a signal arrived, whose handler in the application raised nothing";
-
-    core_acquire(c);
-    core_tell_log(c);
-    /* Of a function that did its work in spite of a signal the result is good, and the interpreter runs the handler
-     * right after it. */
-    if (c->stopped && status != LOADER_OK && !core_run_handlers(c) && status == LOADER_CANCELLED &&
-        c->call.error.size == 0 && core_limit_check(c->limit) == LOADER_OK)
-        core_set_error(c, silent, sizeof silent - 1);
-    c->settle = c->output_lost || c->cause != NULL || c->dropped != NULL || c->lent != NULL;
-    return status;
 }
 
 /* ---- Which thread is the main one -------------------------------------------------------------------- */

@@ -19,10 +19,15 @@ enum kind {
 /* ---- call.c ---- */
 extern const loader_host core_host;
 extern unsigned core_generation; /* counts the forks that this process is the child of */
-int core_begin_slow(core_call *c);
-PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
-void core_forget(core_call *c);
+int core_begin_slow(core_call *c); /* both ends of a call: ends.h */
 void core_end_slow(core_call *c);
+int core_settle(core_call *c, int status);
+bool core_run_handlers(core_call *c);
+
+/* ---- error.c ---- */
+PyObject *core_raise(core_call *c, const char *function, int status, const char *where);
+void core_raise_forked(const core_call *c);
+void core_forget(core_call *c);
 PyObject *core_raised(void);
 void core_raise_again(PyObject *error);
 void core_keep_cause(core_call *c);
@@ -36,8 +41,6 @@ void core_find_main_thread(void);
 void core_release(core_call *c);
 void core_acquire(core_call *c);
 void core_go_on(core_call *c, bool away);
-int core_settle(core_call *c, int status);
-bool core_run_handlers(core_call *c);
 bool core_on_thread(const core_call *c);
 
 /* ---- log.c ---- */
@@ -127,42 +130,5 @@ PyObject *core_load_field(const struct field *field, const void *native);
 /* ---- owner.c, function_type.c, utf8.c ---- */
 extern PyTypeObject core_owner_type, core_function_type;
 size_t core_utf8_valid(const char *data, size_t size);
-
-/* ---- The two ends of every call, inline because they are on the hot path ---- */
-
-static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t size)
-{
-    c->call.size = sizeof(loader_call);
-    c->call.host = &core_host;
-    c->call.error = (loader_text){NULL, 0};
-    c->call.next = c->begin = room;
-    c->call.limit = room + size;
-    c->owner = owner;
-    c->crumb = &core_trail;
-    c->result = NULL;
-    c->thread = NULL;
-    c->limit = NULL;
-    c->cause = NULL;
-    c->dropped = NULL;
-    c->lent = NULL;
-    c->log = NULL;
-    c->error = NULL;
-    c->max_output = owner->max_output;
-    c->ascii_end = 0;
-    c->lines_lost = 0;
-    c->room = CORE_BORROWED;
-    c->output_lost = c->settle = c->interrupted = c->stopped = false;
-    c->signals = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);
-    if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
-        (owner->fork_safe || owner->generation == core_generation))
-        return 0;
-    return core_begin_slow(c);
-}
-
-static inline void core_end(core_call *c)
-{
-    if (c->room != CORE_BORROWED || c->settle || c->error != NULL || c->limit != NULL)
-        core_end_slow(c);
-}
 
 #endif /* LOADER_CORE_INTERNAL_H */

@@ -1,5 +1,5 @@
 /* module.c: the module loader._core._call: its types, its few functions, and the capsule for engines. */
-#include "call/internal.h"
+#include "call/ends.h"
 #include "text/decode.h"
 
 #include "interpreter.h"

@@ -1,6 +1,6 @@
 /* answer.c: the engine's turns with plugins: one role's answer, its checks, and what happens when it
  * fails. */
-#include "pass.h"
+#include "pass_role.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* engine.c: a document from its text to its HTML: rule 1's ends, and the order of passes and hooks. */
-#include "pass.h"
+#include "pass_role.h"
 
 #include <stdlib.h>
 

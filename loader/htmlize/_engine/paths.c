@@ -1,5 +1,5 @@
 /* paths.c: the scanner of scan.h once for each kind of vectors, and which of them works on this machine. */
-#include "pass.h"
+#include "pass_role.h"
 
 static bool works_always(void)
 {

@@ -1,0 +1,42 @@
+/* ends.h: the two ends of every call, inline because they are on the hot path. */
+#ifndef LOADER_CORE_ENDS_H
+#define LOADER_CORE_ENDS_H
+
+#include "call/internal.h"
+
+static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t size)
+{
+    c->call.size = sizeof(loader_call);
+    c->call.host = &core_host;
+    c->call.error = (loader_text){NULL, 0};
+    c->call.next = c->begin = room;
+    c->call.limit = room + size;
+    c->owner = owner;
+    c->crumb = &core_trail;
+    c->result = NULL;
+    c->thread = NULL;
+    c->limit = NULL;
+    c->cause = NULL;
+    c->dropped = NULL;
+    c->lent = NULL;
+    c->log = NULL;
+    c->error = NULL;
+    c->max_output = owner->max_output;
+    c->ascii_end = 0;
+    c->lines_lost = 0;
+    c->room = CORE_BORROWED;
+    c->output_lost = c->settle = c->interrupted = c->stopped = false;
+    c->signals = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);
+    if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
+        (owner->fork_safe || owner->generation == core_generation))
+        return 0;
+    return core_begin_slow(c);
+}
+
+static inline void core_end(core_call *c)
+{
+    if (c->room != CORE_BORROWED || c->settle || c->error != NULL || c->limit != NULL)
+        core_end_slow(c);
+}
+
+#endif /* LOADER_CORE_ENDS_H */
