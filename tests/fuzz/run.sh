@@ -32,7 +32,7 @@ c() {
     "build/fuzz/${name}_fuzz" -max_total_time="$share" -timeout=10 -print_final_stats=1 \
         -artifact_prefix=build/fuzz/findings/ "build/fuzz/$name" "$corpus" 2>&1 | tail -n 6
 }
-c engine tests/fuzz/corpus/engine loader/htmlize/_engine/{answer,engine,paths,table}.c
+c engine tests/fuzz/corpus/engine loader/htmlize/_engine/{answer,engine,paths,source,table}.c
 c elf tests/fuzz/corpus/image loader/_core/elf/elf_{read,names}.c
 image=("$python" tests/fuzz/image_fuzz.py --found build/fuzz/image --keep build/fuzz/findings --seconds "$share")
 "${image[@]}" --guided 2>build/fuzz/guided.log || { tail -n 40 build/fuzz/guided.log && exit 1; }

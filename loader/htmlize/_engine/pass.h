@@ -57,6 +57,9 @@ bool pass_patient(engine_run *run, int *status);
 /* Appends to a buffer. Returns false without memory. */
 bool pass_hold(engine_buffer *buffer, const char *data, size_t size);
 
+/* Makes `text` the source, without the white space at its edges. */
+void source_wrap(engine_source *source, const loader_text *text);
+
 /* Where the text of the paragraph at `at` begins: further on if it is the last one and white space leads
  * it. */
 const char *pass_trim(engine_source *source, const char *at);
