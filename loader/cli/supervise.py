@@ -212,7 +212,8 @@ class _Relay:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
-            signal.signal(number, handler)
+            # Told to stop, the command ends: a second Ctrl-C must not change how.
+            signal.signal(number, signal.SIG_IGN if self.stopped else handler)
 
     def to(self, child: int) -> None:
         self._child = child

@@ -235,7 +235,7 @@ static loader_text own_path(loader_call *call)
     return (loader_text){path, strlen(path)};
 }
 
-static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, find_service, own_path};
+static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, find_service, own_path, NULL};
 
 /* ---- The plugin -------------------------------------------------------------------------------------- */
 

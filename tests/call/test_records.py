@@ -209,7 +209,7 @@ def test_numbers_that_change(pair: loader.Plugin) -> None:
 def test_what_is_no_buffer(pair: loader.Plugin) -> None:
     """Anything else is refused; a number is no buffer of so many zeros."""
     for given in ("text", 4, None, [1, 2]):
-        with pytest.raises(TypeError, match=rf"^show\(\): data is bytes, not {type(given).__name__}$"):
+        with pytest.raises(TypeError, match=rf"^show\(\): data must be bytes, not {type(given).__name__}$"):
             pair.show(x=1, y=2, data=given)
 
 

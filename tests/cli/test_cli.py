@@ -224,9 +224,10 @@ def test_list_from_environment_and_entry_points(command: Command, plugins: Path,
     (package / "good-1.dist-info").mkdir(parents=True)
     (package / "good-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: good\nVersion: 1\n")
     (package / "good-1.dist-info" / "entry_points.txt").write_text(
-        "[cli.tools]\nx = good_plugins:where\ny = no_such_module\n"
+        "[cli.tools]\nx = good_plugins\ny = no_such_module\nz = good_plugins:where\n"
     )
-    (package / "good_plugins.py").write_text(f"def where(): return {str(plugins)!r}\n")
+    shutil.copytree(plugins, package / "good_plugins")
+    (package / "good_plugins" / "__init__.py").write_text("raise SystemExit('imported')\n")
     done = command(
         "list",
         *("--environment", "APP_PLUGINS", "--entry-points", "cli.tools", "--json"),
@@ -240,6 +241,7 @@ def test_list_from_environment_and_entry_points(command: Command, plugins: Path,
         ("role", "entry", "ok"),
         ("tool", "entry", "ok"),
         ("no_such_module", "entry", "failed"),
+        ("good_plugins:where", "entry", "failed"),
     ]
 
 

@@ -85,7 +85,8 @@ static loader_text host_path(loader_call *call)
     return (loader_text){NULL, 0};
 }
 
-static const loader_host host = {sizeof host, host_grow, host_fail, host_log, host_cancelled, host_service, host_path};
+static const loader_host host = {sizeof host,     host_grow,    host_fail, host_log,
+                                 host_cancelled, host_service, host_path, NULL};
 
 static int forget(loader_call *call)
 {

@@ -110,7 +110,7 @@ static loader_text test_path(loader_call *call)
 }
 
 static const loader_host test_table = {sizeof test_table, test_grow,    test_fail, test_log,
-                                       test_cancelled,    test_service, test_path};
+                                       test_cancelled,    test_service, test_path, NULL};
 
 /* A call without room for output, which may grow to `most` bytes. */
 static inline void test_begin(test_call *t, size_t most)
