@@ -19,6 +19,7 @@ from importlib import _bootstrap
 
 TYPE_CHECKING = False  # of typing, which takes longer to import than all of this
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 __all__ = ["Lock"]
@@ -83,44 +84,51 @@ if hasattr(os, "register_at_fork"):
 class Lock:
     """Lets one thread at a time pass, and one that is inside as often as it comes.
 
+    An interrupt may come between any two steps of Python, and must not leave it taken. So whoever goes in asks first
+    whether it is inside already (then it has nothing to do), acquires in a `try`, and leaves in its `finally`, in one
+    step of C:
+
+        again = lock.inside()
+        try:
+            other = None if again else lock.acquire("loads x.so")
+            ...
+        finally:
+            if not again:
+                try:
+                    lock.leave()
+                except RuntimeError:  # it was not inside
+                    pass
+
     Attributes:
-        holder: the thread that is inside, or None.
-        what: what it does there, for messages.
+        what: what the thread that is inside does there, for messages.
+        inside: whether this thread is inside.
+        leave: goes out. Raises RuntimeError where this thread is not inside.
     """
 
+    inside: Callable[[], bool]
+    leave: Callable[[], object]
+
     def __init__(self) -> None:
-        self.holder: int | None = None
         self.what = ""
-        self._lock = RLock()
+        self._new_lock()
         self._turn = 0  # counts who went in, to tell a slow holder from a queue
-        self._depth = 0
         self._forking: dict[int, bool] = {}  # thread that forks: whether it was let in
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._in_child
             )
 
-    @property
-    def again(self) -> bool:
-        """For who is inside: whether it was before, so that what it finds there may be half done."""
-        return self._depth > 1
+    def _new_lock(self) -> None:
+        self._lock = RLock()
+        self.inside = self._lock._is_owned  # type: ignore[attr-defined] # noqa: SLF001 - as threading.Condition does
+        self.leave = self._lock.release  # it looks whose lock it is
 
     def acquire(self, what: str) -> str | None:
-        """Goes in, or says after `PATIENCE` seconds what the other thread does. Each None wants a release()."""
+        """Goes in, where this thread is not, or says after `PATIENCE` seconds what the other thread does."""
         if not self._lock.acquire(False) and not self._wait():
             return self.what or "something else"
-        # A signal handler that comes between these lines goes in and out again, and leaves all as it is.
-        try:
-            if self._depth == 0:
-                self.what = what
-                self._turn += 1
-                self.holder = get_ident()
-            self._depth += 1
-        except BaseException:  # no memory, or an interrupt
-            if self._depth == 0:
-                self.holder = None
-            self._lock.release()
-            raise
+        self.what = what
+        self._turn += 1
         return None
 
     def _wait(self) -> bool:
@@ -131,13 +139,6 @@ class Lock:
             elif time.monotonic() > until:
                 return False
         return True
-
-    def release(self) -> None:
-        """Goes out again."""
-        self._depth -= 1
-        if self._depth == 0:
-            self.holder = None
-        self._lock.release()
 
     def _before_fork(self) -> None:
         self._forking[get_ident()] = self._lock.acquire(True, FORK_PATIENCE)
@@ -150,6 +151,5 @@ class Lock:
         if self._forking.pop(get_ident(), False):
             self._lock.release()
         else:  # its holder is not in this process
-            self._lock = RLock()
-            self.holder, self._depth = None, 0
+            self._new_lock()
         self._forking.clear()

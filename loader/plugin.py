@@ -118,7 +118,8 @@ def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
     if image.go:  # the others do not ask
         owner.set_inherited(library.inherited)
     owner.promises = trusted.candidate.promises
-    if not _ATTACH.isdisjoint(image.imports):
+    # What it brings along may do it for it. (A Python that is linked into it defines these and imports none.)
+    if any(not _ATTACH.isdisjoint(each.imports) for each in trusted.images):
         owner.attaches = True
     return Plugin(trusted, library, owner)
 

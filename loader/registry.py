@@ -68,8 +68,9 @@ class Registry:
         another thread has entered for the same file meanwhile.
         """
         wanted = tuple(claims)
-        self._go_in(plugin)
+        _check_not_inside(plugin)
         try:  # not `with`: CPython 3.11 takes memory to leave one, and keeps the lock if there is none
+            _go_in(plugin)
             for other in self.of_file(file):
                 if other.name == plugin.name and _digest(other) == _digest(plugin):
                     return other
@@ -79,7 +80,10 @@ class Registry:
                 raise self._refusal(plugin, conflicts, same_name)
             self._enter(plugin, wanted, conflicts, same_name, file)
         finally:
-            _lock.release()
+            try:  # noqa: SIM105 - one step of C: see Lock
+                _lock.leave()
+            except RuntimeError:  # it was not inside
+                pass
         if conflicts or same_name:
             with suppress(MemoryError):  # it is in by now; only the words for it are lost
                 self._warn(plugin, conflicts, same_name)
@@ -87,8 +91,9 @@ class Registry:
 
     def remove(self, plugin: Plugin) -> None:
         """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
-        self._go_in(plugin)
+        _check_not_inside(plugin)
         try:
+            _go_in(plugin)
             # All that needs memory first, so that nothing is half removed when there is none.
             entries = [entry for entry in self._entries if entry[0] is not plugin]
             claims = {claim: each for each, wanted in entries for claim in wanted}
@@ -100,22 +105,10 @@ class Registry:
             }
             self._entries, self._claims, self._names, self._files = entries, claims, names, files
         finally:
-            _lock.release()
-
-    @staticmethod
-    def _go_in(plugin: Plugin) -> None:
-        other = _lock.acquire(f"registers {plugin.path}")
-        if other is None and not _lock.again:
-            return
-        if other is None:
-            _lock.release()
-        raise RegistryError(
-            "cannot be registered now: " + ("another thread is at it" if other else "this very thread is at it"),
-            path=plugin.path,
-            plugin=plugin.name,
-            found=f"it {other or _lock.what}",
-            cure="Load plugins from elsewhere than a signal handler, __del__ or audit hook",
-        )
+            try:  # noqa: SIM105 - one step of C: see Lock
+                _lock.leave()
+            except RuntimeError:  # it was not inside
+                pass
 
     def _enter(
         self,
@@ -186,3 +179,24 @@ def _digest(plugin: Plugin) -> str | None:
     """None: it is not open yet, and is not opened by the question."""
     digest: str | None = vars(plugin).get("digest")
     return digest
+
+
+def _check_not_inside(plugin: Plugin) -> None:
+    if _lock.inside():
+        raise _busy(plugin, "this very thread", _lock.what)
+
+
+def _go_in(plugin: Plugin) -> None:
+    other = _lock.acquire(f"registers {plugin.path}")
+    if other is not None:
+        raise _busy(plugin, "another thread", other)
+
+
+def _busy(plugin: Plugin, who: str, what: str) -> RegistryError:
+    return RegistryError(
+        f"cannot be registered now: {who} is at it",
+        path=plugin.path,
+        plugin=plugin.name,
+        found=f"it {what}",
+        cure="Load plugins from elsewhere than a signal handler, __del__ or audit hook",
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from loader._core._ffi import ffi, lib
+from loader.lock import Lock
 
 __all__ = ["conflicts", "loaded_as", "note"]
 
@@ -16,19 +17,31 @@ __all__ = ["conflicts", "loaded_as", "note"]
 _names: dict[str, set[str]] = {}
 _paths: set[str] = set()
 _ROOM = 4096
+#: The dynamic linker has a lock of its own there, and cffi lets the GIL go: a fork would leave it held in the child.
+_asking = Lock()
 
 
 def loaded_as(name: str) -> str | None:
     """What the dynamic linker calls the application's own library that serves for `name`; None: there is none."""
     found = ffi.new("char[]", _ROOM)
     wanted = os.fsencode(name)
-    number = 0
-    while (answer := lib.library_loaded(wanted, number, found, _ROOM)) != 0:
-        path = os.fsdecode(ffi.string(found)) if answer > 0 else name
-        if path not in _paths:
-            return path or os.path.realpath("/proc/self/exe")
-        number += 1
-    return None
+    again = _asking.inside()
+    try:
+        if not again:
+            _asking.acquire(f"looks for {name}")
+        number = 0
+        while (answer := lib.library_loaded(wanted, number, found, _ROOM)) != 0:
+            path = os.fsdecode(ffi.string(found)) if answer > 0 else name
+            if path not in _paths:
+                return path or os.path.realpath("/proc/self/exe")
+            number += 1
+        return None
+    finally:
+        if not again:
+            try:  # noqa: SIM105 - one step of C: see Lock
+                _asking.leave()
+            except RuntimeError:  # it was not inside
+                pass
 
 
 def note(path: str, names: tuple[str | None, ...], digest: str) -> None:

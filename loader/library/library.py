@@ -152,18 +152,20 @@ def open_library(
     audit("loader.open", image.path, image.digest)
     if resolved is not None:
         _check_libraries(resolved)
-    other = _lock.acquire(f"loads {image.path}")
-    if other is not None:
-        raise LibraryError(
-            "waits for another thread, which does not come to an end",
-            path=image.path,
-            found=f"it {other}",
-            cure="Look what its constructors, or a signal handler, audit hook or lock of the application wait for",
-        )
-    # In a forked child the list may be that of a thread which only the parent has.
-    outer = len(_opening) if _lock.again else 0
     warnings: list[str] = []
-    try:  # not `with`: see Registry.add
+    outer = 0
+    again = _lock.inside()
+    try:
+        other = None if again else _lock.acquire(f"loads {image.path}")
+        if other is not None:
+            raise LibraryError(
+                "waits for another thread, which does not come to an end",
+                path=image.path,
+                found=f"it {other}",
+                cure="Look what its constructors, a signal handler, audit hook or lock of the application wait for",
+            )
+        # In a forked child the list may be that of a thread which only the parent has.
+        outer = len(_opening) if again else 0
         del _opening[outer:]
         known = _known(image.digest) if resolved is None else None
         if resolved is not None:
@@ -173,8 +175,13 @@ def open_library(
                 _look_for_go(image, warnings, refuse=one_go)
             known = _open(image, owner, image.digest, strict=strict)
     finally:
-        del _opening[outer:]
-        _lock.release()
+        if again:
+            del _opening[outer:]
+        else:  # what is left in the list is taken out by who comes next
+            try:  # noqa: SIM105 - one step of C: see Lock
+                _lock.leave()
+            except RuntimeError:  # it was not inside
+                pass
     if warnings:  # now: a log handler may load a plugin, or wait for a thread that does
         import logging  # noqa: PLC0415 - slow to import, and seldom wanted here
 

@@ -368,7 +368,7 @@ def test_waiting_ends(monkeypatch: pytest.MonkeyPatch, hello: Path, greeter: loa
         assert _lock.acquire("loads the other one") is None
         inside.set()
         leave.wait()
-        _lock.release()
+        _lock.leave()
 
     thread = threading.Thread(target=stay)
     thread.start()
@@ -403,18 +403,17 @@ def test_registering_in_the_middle_of_it(hello: Path, greeter: loader.Contract) 
 
 
 def test_lock_takes_turns() -> None:
-    """A Lock lets one thread in at a time, which may come again, and a queue is no endless wait."""
+    """A Lock lets one thread in at a time, which knows that it is inside, and a queue is no endless wait."""
     own, done = lock.Lock(), []
 
     def work(number: int) -> None:
+        assert not own.inside()
         assert own.acquire("works") is None
-        assert own.acquire("works again") is None
-        assert own.again
-        own.release()
+        assert own.inside()
         done.append(number)
         time.sleep(0.01)
         assert done[-1] == number
-        own.release()
+        own.leave()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -422,4 +421,38 @@ def test_lock_takes_turns() -> None:
     for thread in threads:
         thread.join()
     assert sorted(done) == list(range(8))
-    assert own.holder is None
+    assert not own.inside()
+    with pytest.raises(RuntimeError):
+        own.leave()
+
+
+def test_an_interrupt_leaves_no_lock_taken(
+    run_python: Run, hello: Path, greeter: loader.Contract
+) -> None:
+    """Interrupts at random moments of loads: the locks are free afterwards, for other threads too."""
+    code = """
+import itertools, random, signal, sys, threading, time, loader
+from loader import registry
+from loader.library import library
+contract = loader.Contract.from_json(sys.argv[2])
+loader.Host(contract).load(sys.argv[1])  # imports all: an interrupt in an import is CPython's own affair
+class Stop(BaseException): pass
+def stop(*_): raise Stop
+signal.signal(signal.SIGALRM, stop)
+stopped, until = 0, time.monotonic() + 4
+for number in itertools.count():
+    if time.monotonic() > until: break
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-5, 1e-3))
+        loader.Host(contract).load(sys.argv[1])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Stop: stopped += 1
+    except loader.LoaderError as error: raise SystemExit(f"after {number}: {error}")
+    assert not library._lock.inside() and not registry._lock.inside(), number
+thread = threading.Thread(target=lambda: loader.Host(contract).load(sys.argv[1]))
+thread.start()
+thread.join(5)
+assert not thread.is_alive() and stopped > 20, stopped
+print("free")
+"""
+    assert run_python(code, hello, greeter.to_json()).stdout == "free\n"

@@ -140,7 +140,7 @@ static CORE_NOINLINE int enter_slowly(const function *f, core_call *c, const uin
 
     if (c->interrupted)
         return CORE_NOT_CALLED;
-    if (!core_keeps(f->owner, f->never_blocks, core_interpreter)) /* now: a watch is Python code */
+    if (c->thread == NULL && !core_keeps(f->owner, f->never_blocks, core_interpreter)) /* now: a watch is Python code */
         core_release(c);
     const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);

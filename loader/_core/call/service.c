@@ -18,7 +18,7 @@
  * and not a row of a thousand failures with their texts. */
 static void name_recursion(core_call *c)
 {
-    PyObject *reason = PyException_GetCause(c->cause);
+    PyObject *reason = c->interrupted ? NULL : PyException_GetCause(c->cause);
 
     if (reason != NULL && PyErr_GivenExceptionMatches(reason, PyExc_RecursionError))
         Py_XSETREF(c->cause, reason);

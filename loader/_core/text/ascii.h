@@ -195,7 +195,7 @@ static inline bool ascii_copy_long(char *to, const char *from, size_t size)
 #endif
     if (size != 0)
         memcpy(to, from, size);
-    return ascii_all(from, size);
+    return ascii_all(to, size); /* not `from`, which another thread may be writing to */
 }
 
 #undef ASCII_AVX2

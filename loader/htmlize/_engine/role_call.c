@@ -148,7 +148,7 @@ static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, c
 
     if (c->interrupted)
         return CORE_NOT_CALLED;
-    if (!core_keeps(role->owner, role->never_blocks, engine_api->interpreter)) /* now: a watch is Python code */
+    if (c->thread == NULL && !core_keeps(role->owner, role->never_blocks, engine_api->interpreter)) /* now: a watch is Python code */
         engine_api->release(c);
     const core_crumb outer = core_enter(c, &role_step);
     status = role->process(&c->call, &role->name, text, post);
