@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import gc
 import math
+import signal
 import threading
 import time
 import weakref
@@ -335,3 +336,53 @@ except loader.CallCancelled as error:
         header,
     )
     assert done.stdout == "cancelled 4\n"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+@pytest.mark.parametrize("scope", ["loader.deadline(50)", "token"])
+def test_an_interrupt_leaves_no_limit_in_force(run_python: Callable[..., Any], scope: str) -> None:
+    """Interrupts at random moments, the edges of a block among them: nothing is in force afterwards."""
+    code = f"""
+import random, signal, time, loader
+from loader._core._call import Limit
+class Stop(BaseException): pass
+def stop(*_): raise Stop
+signal.signal(signal.SIGALRM, stop)
+token, stopped, until = loader.CancelToken(), 0, time.monotonic() + 2
+loader.deadline
+while time.monotonic() < until:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(2e-6, 60e-6))
+        for _ in range(50):
+            with {scope}: pass
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Stop: stopped += 1
+    assert Limit.current() is None, stopped
+print("free" if stopped > 100 else stopped)
+"""
+    assert run_python(code).stdout == "free\n"
+
+
+def test_a_deadline_is_for_one_block_at_a_time() -> None:
+    """It may be used again when its block has ended, not inside of it; and what is no time is said where it stands."""
+    limit = loader.deadline(100)
+    for _ in range(2):
+        with limit, pytest.raises(RuntimeError, match="each block has one of its own"), limit:
+            pass
+    assert Limit.current() is None
+    with pytest.raises(ValueError, match="NaN"):
+        loader.deadline(float("nan"))
+
+
+def test_blocks_that_end_in_another_context() -> None:
+    """A block that is ended in another context than it was begun in says so, and a token ends none of others."""
+    limit, token = loader.deadline(100), loader.CancelToken()
+    context = contextvars.copy_context()
+    context.run(limit.__enter__)
+    with pytest.raises(ValueError, match="different Context"):
+        limit.__exit__(None, None, None)
+    with loader.deadline(100):
+        outer = Limit.current()
+        token.__exit__(None, None, None)
+        assert Limit.current() is outer
+    assert Limit.current() is None

@@ -95,8 +95,16 @@ extern PyTypeObject core_limit_type;
 extern Py_ssize_t core_limits_active; /* limits that may be in force, in the whole process; under the GIL */
 core_limit *core_limit_current(void); /* borrowed from the context; NULL: none, or an exception is set */
 int core_limit_check(const core_limit *limit);
+core_limit *core_limit_new(PyObject *seconds, core_limit *parent, core_limit *token); /* None: no deadline */
+int core_limit_enter(core_limit *limit); /* puts it in force in this context: 0, or -1 with an exception */
+int core_limit_leave(core_limit *limit); /* ends that */
+void core_limit_cancel(core_limit *limit); /* from any thread, without the GIL too */
+bool core_limit_is_of(const core_limit *limit, const core_limit *flag); /* in force, and made for this flag */
 int core_limit_init(PyObject *module);
 int64_t core_now(void); /* nanoseconds of the monotonic clock */
+
+/* ---- limit_scope.c ---- */
+extern PyTypeObject core_deadline_type, core_cancel_token_type;
 
 /* ---- services.c ---- */
 typedef struct core_services core_services;

@@ -1,7 +1,6 @@
 /* limit.c: deadlines and cancel flags, asked for by plugins through loader_cancelled.
  *
- * A Limit is put in force for a stretch of Python code by loader/limits.py, through the contextvar
- * "loader.limit", so that threads and tasks each have their own. While there is no limit that could be in force
+ * A Limit is put in force for a block of Python code by limit_scope.c, through the contextvar "loader.limit", so that threads and tasks each have their own. While there is no limit that could be in force
  * anywhere in the process a call pays one comparison for all this.
  */
 #include "call/internal.h"
@@ -19,6 +18,7 @@ struct core_limit {
     core_limit *parent;    /* the limit in force outside of this one, or NULL */
     core_limit *token;     /* a flag shared by several scopes, or NULL */
     core_limit *next;      /* in the row of those that are being dropped */
+    PyObject *scope;       /* takes it out of force in its context; NULL: it was never put there, or is out */
     bool entered;          /* may be in force: in this context, or in a copy that outlives the scope */
     bool over;             /* not in force, although a context still holds it: there was no memory to tell it */
 };
@@ -72,20 +72,11 @@ core_limit *core_limit_current(void)
     return limit;
 }
 
-static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+core_limit *core_limit_new(PyObject *seconds, core_limit *parent, core_limit *token)
 {
-    static char *names[] = {"seconds", "parent", "token", NULL};
-    PyObject *seconds = Py_None, *parent = Py_None, *token = Py_None;
     int64_t deadline = INT64_MAX;
     core_limit *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:Limit", names, &seconds, &parent, &token))
-        return NULL;
-    if ((parent != Py_None && Py_TYPE(parent) != &core_limit_type) ||
-        (token != Py_None && Py_TYPE(token) != &core_limit_type)) {
-        PyErr_SetString(PyExc_TypeError, "parent and token are a Limit or None");
-        return NULL;
-    }
     if (seconds != Py_None) {
         double value = PyFloat_AsDouble(seconds);
         if (value == -1.0 && PyErr_Occurred())
@@ -99,14 +90,30 @@ static PyObject *limit_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         if (value < 9e9) /* about 285 years: beyond that it is no deadline, and would overflow */
             deadline = core_now() + (int64_t)(value * 1e9);
     }
-    self = (core_limit *)type->tp_alloc(type, 0);
+    self = (core_limit *)core_limit_type.tp_alloc(&core_limit_type, 0);
     if (self == NULL)
         return NULL;
     self->deadline = deadline;
     atomic_init(&self->cancelled, 0);
-    self->parent = parent == Py_None ? NULL : (core_limit *)Py_NewRef(parent);
-    self->token = token == Py_None ? NULL : (core_limit *)Py_NewRef(token);
-    return (PyObject *)self;
+    self->parent = (core_limit *)Py_XNewRef((PyObject *)parent);
+    self->token = (core_limit *)Py_XNewRef((PyObject *)token);
+    return self;
+}
+
+static PyObject *limit_new(PyTypeObject *Py_UNUSED(type), PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"seconds", "parent", "token", NULL};
+    PyObject *seconds = Py_None, *parent = Py_None, *token = Py_None;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OOO:Limit", names, &seconds, &parent, &token))
+        return NULL;
+    if ((parent != Py_None && Py_TYPE(parent) != &core_limit_type) ||
+        (token != Py_None && Py_TYPE(token) != &core_limit_type)) {
+        PyErr_SetString(PyExc_TypeError, "parent and token are a Limit or None");
+        return NULL;
+    }
+    return (PyObject *)core_limit_new(seconds, parent == Py_None ? NULL : (core_limit *)parent,
+                                      token == Py_None ? NULL : (core_limit *)token);
 }
 
 /* Limits hold limits, as deep as an application nests them: what one held alone waits in a row for its turn, since a
@@ -126,16 +133,58 @@ static void limit_dealloc(PyObject *object)
         row = self->next;
         if (self->entered)
             core_limits_active--;
-        Py_XDECREF(self->parent);
-        Py_XDECREF(self->token);
+        Py_XDECREF((PyObject *)self->parent);
+        Py_XDECREF((PyObject *)self->token);
+        Py_XDECREF(self->scope);
         Py_TYPE((PyObject *)self)->tp_free((PyObject *)self);
     }
     dropping = false;
 }
 
+void core_limit_cancel(core_limit *limit)
+{
+    atomic_store_explicit(&limit->cancelled, 1, memory_order_relaxed);
+}
+
+bool core_limit_is_of(const core_limit *limit, const core_limit *flag)
+{
+    return limit->token == flag && limit->scope != NULL;
+}
+
+int core_limit_enter(core_limit *limit)
+{
+    if (limit->scope != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "this limit is in force already");
+        return -1;
+    }
+    if (!limit->entered) {
+        limit->entered = true;
+        core_limits_active++;
+    }
+    limit->scope = PyContextVar_Set(limit_variable, (PyObject *)limit);
+    limit->over = limit->scope == NULL; /* it may be set all the same, without anything to take it back with */
+    return limit->scope == NULL ? -1 : 0;
+}
+
+int core_limit_leave(core_limit *limit)
+{
+    PyObject *scope = limit->scope;
+    int failed;
+
+    limit->scope = NULL;
+    failed = scope != NULL && PyContextVar_Reset(limit_variable, scope) < 0;
+    Py_XDECREF(scope);
+    if (failed && PyErr_ExceptionMatches(PyExc_MemoryError)) {
+        PyErr_Clear();
+        limit->over = true; /* a block that cannot be left must not stay in force */
+        failed = 0;
+    }
+    return failed ? -1 : 0;
+}
+
 static PyObject *limit_cancel(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    atomic_store_explicit(&((core_limit *)self)->cancelled, 1, memory_order_relaxed);
+    core_limit_cancel((core_limit *)self);
     Py_RETURN_NONE;
 }
 
@@ -144,28 +193,14 @@ static PyObject *limit_status(PyObject *self, PyObject *Py_UNUSED(none))
     return PyLong_FromLong(core_limit_check((core_limit *)self));
 }
 
-static PyObject *limit_enter(PyObject *object, PyObject *Py_UNUSED(none))
+static PyObject *limit_enter(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    core_limit *self = (core_limit *)object;
-
-    if (!self->entered) {
-        self->entered = true;
-        core_limits_active++;
-    }
-    PyObject *token = PyContextVar_Set(limit_variable, object);
-    self->over = token == NULL; /* it may be set all the same, without a token to take it back */
-    return token;
+    return core_limit_enter((core_limit *)self) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-static PyObject *limit_leave(PyObject *object, PyObject *token)
+static PyObject *limit_leave(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    if (PyContextVar_Reset(limit_variable, token) < 0) {
-        if (!PyErr_ExceptionMatches(PyExc_MemoryError))
-            return NULL;
-        PyErr_Clear();
-        ((core_limit *)object)->over = true; /* a scope that cannot be left must not stay in force */
-    }
-    Py_RETURN_NONE;
+    return core_limit_leave((core_limit *)self) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *limit_current(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(none))
@@ -180,8 +215,8 @@ static PyObject *limit_current(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(no
 static PyMethodDef limit_methods[] = {
     {"cancel", limit_cancel, METH_NOARGS, "Asks every call under this limit to stop. From any thread."},
     {"status", limit_status, METH_NOARGS, "0, or the status that loader_cancelled gives now."},
-    {"enter", limit_enter, METH_NOARGS, "Puts this limit in force in the current context; returns a token."},
-    {"leave", limit_leave, METH_O, "Ends what enter began; takes its token."},
+    {"enter", limit_enter, METH_NOARGS, "Puts this limit in force in the current context."},
+    {"leave", limit_leave, METH_NOARGS, "Ends what enter began."},
     {"current", limit_current, METH_NOARGS | METH_CLASS, "The limit in force, or None."},
     {NULL, NULL, 0, NULL},
 };
