@@ -144,6 +144,7 @@ def sanitizer_flags() -> list[str]:
 
 def unix_flags(ext: Extension, *, debug: bool) -> list[str]:
     flags = ["-std=c11", "-O3", "-fvisibility=hidden", "-g" if debug else "-g0"]
+    flags += ["-fexceptions"]  # for a clean-up, no exceptions: see NOT_UNWOUND in loader/_core/call/service.c
     if ext.name != "loader._core._ffi":  # cffi's generated code is not ours to warn about
         flags += ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("LOADER_WERROR") else [])
     return flags + sanitizer_flags()

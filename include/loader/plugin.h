@@ -190,8 +190,8 @@ struct loader_host {
      * calls a service. A call keeps 1 MiB of lines, and the log says how many there were beyond. */
     void (*log)(loader_call *call, int level, const char *text, size_t size);
     /* LOADER_OK: go on. LOADER_CANCELLED, LOADER_DEADLINE: stop soon and return that value. Cancelled is also a call
-     * on Python's main thread when a signal arrives that Python code handles (SIGINT, SIGTERM, SIGHUP, SIGQUIT,
-     * SIGALRM, SIGUSR1, SIGUSR2); the handler runs when the function has returned. */
+     * on Python's main thread when a signal arrives that Python code handles (SIGINT, SIGTERM, SIGQUIT, SIGALRM); the
+     * handler runs when the function has returned. */
     int (*cancelled)(loader_call *call);
     /* The table of a service that the host lends under this id ("app.db/1"), or NULL. Owned by the host;
      * borrowed until the function returns. */

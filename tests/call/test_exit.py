@@ -164,3 +164,27 @@ def test_second_go_runtime_is_refused(run_python: Run, go_panics: Path, second_g
     assert f"{second_go}: would be the second Go runtime here" in done.stdout
     assert "in a process of its own" in done.stdout
     assert done.stderr == ""
+
+
+SERVING = """
+import sys, threading, time, loader
+class App:
+    def work(self):
+        time.sleep(0.0001)
+        return ""
+host = loader.Host(loader.Contract.from_header(sys.argv[1]), services={"serving.app/1": App()})
+plugin = host.load(sys.argv[2])
+for _ in range(4):
+    threading.Thread(target=plugin.serve, args=(10**9,), daemon=True).start()
+time.sleep(0.1)
+print("at the end", flush=True)
+"""
+
+
+def test_exit_with_threads_in_services(build: Build, tmp_path: Path) -> None:
+    """Threads that wait for Python in a service are not unwound through a C++ plugin, whose guard would catch it."""
+    script = tmp_path / "serving.py"
+    script.write_text(SERVING)
+    path = build("serving.cpp")
+    for _ in range(5):
+        assert ends(script, PLUGINS / "serving.h", path) == (0, "at the end\n")

@@ -95,7 +95,7 @@ assert count[0] > 0 and count[1] == "end", count
     run_python(BEGIN + code, HEADER, locks)
 
 
-@pytest.mark.parametrize("number", ["SIGTERM", "SIGALRM", "SIGUSR1", "SIGHUP"])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGALRM", "SIGQUIT"])
 def test_what_a_handler_raises(run_python: Run, locks: Path, number: str) -> None:
     """A handler that the application set, before the load or after it, decides what the call raises."""
     code = f"""
@@ -116,8 +116,8 @@ def test_handler_that_raises_nothing(run_python: Run, locks: Path) -> None:
     """The plugin was told to stop, so the call is CallCancelled, and says why; the handler has run by then."""
     code = """
 seen = []
-signal.signal(signal.SIGUSR1, lambda *_: seen.append(1))
-error = ended(lambda: plugin.loop(0, 5000), signal.SIGUSR1)
+signal.signal(signal.SIGTERM, lambda *_: seen.append(1))
+error = ended(lambda: plugin.loop(0, 5000), signal.SIGTERM)
 assert type(error) is loader.CallCancelled, repr(error)
 assert error.message == "a signal arrived, whose handler in the application raised nothing"
 assert seen == [1]
@@ -128,15 +128,47 @@ assert plugin.loop(0, 1) == "end"
 
 @pytest.mark.parametrize("setting", ["lambda *_: seen.append(1)", "signal.SIG_IGN"])
 def test_signals_that_do_not_stop(run_python: Run, locks: Path, setting: str) -> None:
-    """A child's end, and a signal that is ignored, stop no call."""
+    """A child's end, signals that only tell something, and one that is ignored stop no call."""
     code = f"""
 seen = []
-signal.signal(signal.SIGCHLD, {setting})
-assert ended(lambda: plugin.loop(0, 400), signal.SIGCHLD, 5) == "end"
+for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, {setting})
+    assert ended(lambda: plugin.loop(0, 400), number, 5) == "end"
+assert len(seen) in (0, 4)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 assert ended(lambda: plugin.loop(0, 400), signal.SIGINT, 5) == "end"
 """
     run_python(BEGIN + code, HEADER, locks)
+
+
+@pytest.mark.parametrize(
+    "before", ["signal.signal(signal.SIGINT, signal.SIG_IGN)", "faulthandler.register(signal.SIGINT)"]
+)
+@pytest.mark.parametrize("where", ["here", "on a thread"])
+def test_what_was_set_before_the_load(run_python: Run, locks: Path, before: str, where: str) -> None:
+    """SIGINT ignored or taken by others when loader is imported, on any thread: signals are seen all the same."""
+    code = f"""
+import faulthandler, signal, sys, threading
+{before}
+def load():
+    exec({BEGIN!r}, globals())
+if {where!r} == "here":
+    load()
+else:
+    worker = threading.Thread(target=load)
+    worker.start()
+    worker.join()
+class Told(Exception):
+    pass
+def handler(number, frame):
+    raise Told
+signal.signal(signal.SIGTERM, handler)
+assert type(ended(lambda: plugin.loop(0, 5000), signal.SIGTERM)) is Told
+faulthandler.unregister(signal.SIGINT)
+signal.signal(signal.SIGINT, handler)
+assert type(ended(lambda: plugin.loop(0, 5000))) is Told
+"""
+    run_python(code, HEADER, locks)
 
 
 def test_function_that_asks_nobody(run_python: Run, locks: Path) -> None:
@@ -175,8 +207,8 @@ import asyncio
 async def main():
     seen = []
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, seen.append, 1)
-    error = ended(lambda: plugin.loop(0, 5000), signal.SIGUSR1)
+    loop.add_signal_handler(signal.SIGTERM, seen.append, 1)
+    error = ended(lambda: plugin.loop(0, 5000), signal.SIGTERM)
     assert type(error) is loader.CallCancelled, repr(error)
     await asyncio.sleep(.1)
     assert seen == [1]

@@ -364,7 +364,7 @@ print("free" if stopped > 100 else stopped)
 
 
 def test_a_deadline_is_for_one_block_at_a_time() -> None:
-    """It may be used again when its block has ended, not inside of it; and what is no time is said where it stands."""
+    """It may be used again when its block has ended, not inside; and what is no time is said where it stands."""
     limit = loader.deadline(100)
     for _ in range(2):
         with limit, pytest.raises(RuntimeError, match="each block has one of its own"), limit:

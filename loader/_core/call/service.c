@@ -184,6 +184,21 @@ static int call_python(core_call *c, const struct service_function *function, co
     return failed ? complain(c) : LOADER_OK;
 }
 
+/* Up to Python 3.13 a thread that wants the GIL when the interpreter ends is ended, by pthread_exit, which in glibc
+ * * unwinds all frames of the thread: the plugin's too, where nothing may, and where `catch (...)` ends the process.
+ * Such a thread stays here instead, as it does from Python 3.14 on. Compiled with -fexceptions (setup.py). */
+#if defined(__GLIBC__)
+#  include <unistd.h>
+static void stay(const bool *unwound)
+{
+    while (*unwound)
+        pause();
+}
+#  define NOT_UNWOUND(name) bool name __attribute__((cleanup(stay))) = true
+#else
+#  define NOT_UNWOUND(name) bool name = true
+#endif
+
 static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const uintptr_t *values)
 {
     static const char no_service[] = "this is not the table of a service that the host lent";
@@ -201,6 +216,7 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
         return core_set_error(c, no_service, sizeof no_service - 1), LOADER_INVALID;
     if (!core_on_thread(c)) /* and no error text: to set one here would race with the call's own thread */
         return LOADER_INVALID;
+    NOT_UNWOUND(unwound);
     core_acquire(c);
     c->crumb->step = NULL; /* a crash in here is not the plugin's */
     core_tell_log(c); /* in order with what the service logs */
@@ -213,6 +229,8 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
         core_watch_service(c, step == NULL ? "" : step->name, "", 0);
     c->crumb->step = step;
     core_go_on(c, away);
+    unwound = false;
+    (void)unwound;
     return status;
 }
 

@@ -31,12 +31,19 @@ typedef void handler(int);
 
 enum { EVERY = 1000000 }; /* nanoseconds */
 
-/* Those that ask a program to stop or to turn to something else, where the application handles them in Python. Not
- * those that by default do nothing (SIGCHLD), the timers of profilers, and crashes. */
-static const int counted[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2};
+#if defined(SIGRTMAX)
+#  define UNUSED SIGRTMAX /* a signal that nobody uses, or at least not yet */
+#else
+#  define UNUSED SIGUSR2
+#endif
+
+/* Those that ask a program to stop, and the one that says its time is up, where the application handles them in Python.
+ * Not those that by custom only tell something (SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, timers of profilers): a call that was
+ * cut short for them could not be taken up again. Their handlers run when the function has returned. */
+static const int counted[] = {SIGINT, SIGTERM, SIGQUIT, SIGALRM};
 enum { COUNTED = sizeof counted / sizeof counted[0] };
 
-static handler *_Atomic pythons; /* Python's handler in C, of all signals; NULL: not known yet */
+static handler *_Atomic pythons; /* Python's handler in C, the same for all signals; NULL: not known yet */
 static _Atomic int64_t looked_after;
 
 static void count(int number)
@@ -45,32 +52,53 @@ static void count(int number)
     atomic_load(&pythons)(number); /* both are free of locks on 64 bits */
 }
 
-/* Under the GIL: finds out what Python's handler is, from a signal that has a handler in Python. */
+/* Finds out what Python's handler is by having it set, for a signal that nobody uses: what is there for one that is in
+ * use may be another's, in front of Python's (faulthandler.register), and where SIGINT is ignored there may be none. On
+ * the main thread, as signal.signal wants it, under the GIL. NULL: not found; no exception is left. */
 static handler *find_pythons(void)
 {
-    PyObject *module = PyImport_ImportModule("_signal");
+    PyObject *module, *any = NULL, *set = NULL;
     handler *found = NULL;
+    sigset_t blocked, before;
 
-    for (size_t i = 0; module != NULL && found == NULL && i < COUNTED; i++) {
-        PyObject *set = PyObject_CallMethod(module, "getsignal", "i", counted[i]);
-        if (set == NULL)
-            PyErr_Clear();
-        else if (PyCallable_Check(set)) /* not a number, SIG_DFL or SIG_IGN, and not None, a handler of others */
-            found = PyOS_getsig(counted[i]);
-        Py_XDECREF(set);
+    if (PyOS_getsig(UNUSED) != SIG_DFL)
+        return NULL;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, UNUSED);
+    if (pthread_sigmask(SIG_BLOCK, &blocked, &before) != 0)
+        return NULL;
+    module = PyImport_ImportModule("_signal");
+    if (module != NULL)
+        any = PyObject_GetAttrString(module, "default_int_handler");
+    if (any != NULL)
+        set = PyObject_CallMethod(module, "signal", "iO", UNUSED, any);
+    if (set != NULL) {
+        found = PyOS_getsig(UNUSED);
+        Py_SETREF(set, PyObject_CallMethod(module, "signal", "iO", UNUSED, set)); /* what was there: SIG_DFL */
     }
-    if (module == NULL)
-        PyErr_Clear();
+    PyErr_Clear();
+    Py_XDECREF(set);
+    Py_XDECREF(any);
     Py_XDECREF(module);
-    return found;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return found == SIG_DFL ? NULL : found;
+}
+
+static int learn(void *Py_UNUSED(nothing))
+{
+    if (atomic_load(&pythons) == NULL)
+        atomic_store(&pythons, find_pythons());
+    core_signals_look_after();
+    return 0;
 }
 
 void core_signals_learn(void)
 {
-    if (atomic_load(&pythons) == NULL)
-        atomic_store(&pythons, find_pythons());
     atomic_store(&looked_after, 0);
-    core_signals_look_after();
+    if (atomic_load(&pythons) != NULL || PyThread_get_thread_ident() == core_main_thread)
+        (void)learn(NULL);
+    else
+        (void)Py_AddPendingCall(learn, NULL); /* the main thread, when it is in Python next */
 }
 
 /* Needs no GIL. */
