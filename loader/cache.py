@@ -1,7 +1,7 @@
 r"""The cache: values kept from one run to the next, as files of the user's cache folder, and nothing more.
 
-Contracts by the digest of their header (contract/), what plugin files answered once (Answers). Nothing is trusted for
-being here: a contract's values are checked as any others, a plugin is opened by way of all checks when it is used.
+Contracts by the digest of their header (contract/), what plugin files answered once (AnswerCache). Nothing is trusted
+for being here: a contract's values are checked as any others, a plugin passes all checks when it is used.
 
 A file that cannot be read, is damaged, or that someone else could have written is as good as none, without a word.
 The folder is $XDG_CACHE_HOME/native-plugin-loader, ~/.cache/native-plugin-loader or, on Windows,
@@ -20,7 +20,7 @@ import sys
 import time
 from typing import Any
 
-__all__ = ["Answers", "keep", "recall"]
+__all__ = ["AnswerCache", "keep", "recall"]
 
 MAX_BYTES = 4 << 20
 _FILES = 20_000  # whose answers are kept
@@ -104,7 +104,7 @@ def _read(path: str) -> bytes:
         return file.read(MAX_BYTES)
 
 
-class Answers:
+class AnswerCache:
     """What plugin files answered once, a text each, so that they need not be opened to be asked again.
 
     Read from the cache folder now and written there by :meth:`save`. Answers go by the file's digest. A file that

@@ -1,4 +1,4 @@
-"""What can go wrong, one exception a stage of the road. Imports nothing of ours.
+"""What can go wrong, one exception a stage of loading. Imports nothing of ours.
 
 Every error says what failed, on which file, what was expected and what was found, and how to mend it: the
 fields are there for programs, ``str()`` puts them together for people. All of them pickle.

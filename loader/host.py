@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.discover import find
 from loader.errors import HandshakeError, LoaderError
-from loader.load import Needs, check_kinds, load, read_plugin
+from loader.load import FolderLibraries, check_kinds, load, read_plugin
 from loader.registry import Registry
 from loader.services import ServiceTable
 from loader.trust import DEFAULT_POLICY
@@ -189,16 +189,16 @@ class Host:
         """
         loaded: dict[Plugin, None] = {}
         places = find(paths, entry_points=entry_points, environment=environment)
-        needs = Needs(places)
+        libraries = FolderLibraries(places)
         for place in places:
             try:
                 if place.error is not None:
                     raise place.error
-                if lazy and os.path.basename(place.path).startswith("lib") and needs.who(place):
+                if lazy and os.path.basename(place.path).startswith("lib") and libraries.needed_by(place):
                     continue
                 loaded[self.load(place.path, claims=claims, lazy=lazy)] = None
             except LoaderError as error:
-                if isinstance(error, HandshakeError) and error.path == place.path and needs.who(place):
+                if isinstance(error, HandshakeError) and error.path == place.path and libraries.needed_by(place):
                     continue
                 if self.strict:
                     raise

@@ -1,4 +1,4 @@
-"""The road, on one screen: path -> Image -> Candidate -> TrustedImage -> Library -> Plugin.
+"""Loading, on one screen: path -> Image -> Candidate -> TrustedImage -> Library -> Plugin.
 
 Each stage is a module with one function from one frozen value to the next; each fails with its own exception.
 Its place among other plugins is the last stage, and belongs to the host (registry.py, host.py).
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from loader._core._call import Services
     from loader.trust.quarantine import Quarantine
 
-__all__ = ["Found", "Needs", "check_kinds", "discover", "load", "read_plugin", "reopen"]
+__all__ = ["FolderLibraries", "Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
 
 
 def check_kinds(contract: object, policy: object) -> None:
@@ -111,7 +111,7 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     return bind(trusted, open_library(trusted, owner, forked=True), owner)
 
 
-# Said here and not by Plugin itself, because unpickling walks the road, which lies above plugin.py.
+# Said here and not by Plugin itself, because unpickling loads the file, and loading lies above plugin.py.
 def reduced(plugin: Plugin) -> tuple[Any, ...]:
     """How a plugin is pickled; for copyreg."""
     return reopen, (plugin.contract, plugin.name, plugin.digest, plugin.path)
@@ -171,14 +171,14 @@ def discover(
     """
     found = []
     places = find(paths, entry_points=entry_points, environment=environment, run=False)
-    needs = Needs(places)
+    libraries = FolderLibraries(places)
     for place in places:
         image = candidate = needed_by = None
         error = place.error
         try:
             if error is None:
                 image = read_image(place.path)
-                needed_by = needs.who(place, image)
+                needed_by = libraries.needed_by(place, image)
                 candidate = None if contract is None or needed_by else shake_hands(image, contract)
         except LoaderError as failure:
             error = failure
@@ -188,14 +188,14 @@ def discover(
     return found
 
 
-class Needs:
+class FolderLibraries:
     """Which of the files in searched folders are no plugins but libraries that plugins there need."""
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._places = [place for place in places if place.listed]
         self._found: dict[tuple[int, int], str] | None = None  # by device and inode
 
-    def who(self, place: Place, image: Image | None = None) -> str | None:
+    def needed_by(self, place: Place, image: Image | None = None) -> str | None:
         """The plugin that brings a file along which is no plugin itself, or None."""
         if not place.listed:
             return None

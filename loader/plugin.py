@@ -1,7 +1,7 @@
 """Library -> Plugin: the contract's functions at their addresses, as Python callables.
 
-A call goes: attribute look-up -> Function (loader/_core/call/function.c) -> the plugin. Nothing of the road is on
-it. What a plugin sends the other way, errors and log lines, arrives in the two functions at the end of this
+A call goes: attribute look-up -> Function (loader/_core/call/function.c) -> the plugin. Nothing that loads a file
+is on it. What a plugin sends the other way, errors and log lines, arrives in the two functions at the end of this
 file; status codes become exceptions there and nowhere else.
 """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loader.cli.parser import Parser
     from loader.contract import Contract
     from loader.image import Image
-    from loader.image.needs import Problem
+    from loader.image.needs import Finding
 
 __all__ = ["EPILOG", "USAGE", "configure", "run"]
 
@@ -75,7 +75,7 @@ def _findings(path: str, contract: Contract | None, images: dict[str, Image]) ->
     return findings
 
 
-def _of_problem(problem: Problem) -> dict[str, Any]:
+def _of_problem(problem: Finding) -> dict[str, Any]:
     fields = {name: getattr(problem, name) for name in ("what", "expected", "found", "cure", "fatal")}
     return {**fields, "message": str(problem)}
 

@@ -58,8 +58,8 @@ def image_values(image: Image) -> dict[str, Any]:
 
 def handshake_values(contract: object, outcome: Candidate | LoaderError) -> dict[str, Any]:
     """Whether the handshake with a contract holds, as plain values."""
-    held = not isinstance(outcome, Exception)
-    values: dict[str, Any] = {"contract": str(contract), "holds": held}
+    holds = not isinstance(outcome, Exception)
+    values: dict[str, Any] = {"contract": str(contract), "holds": holds}
     if not isinstance(outcome, Exception):
         values |= {"version": "{}.{}".format(*outcome.version), "missing": sorted(outcome.missing)}
     return values

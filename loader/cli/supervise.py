@@ -60,7 +60,7 @@ def supervise(
     """
     if not hasattr(os, "fork"):
         return work()
-    kept = None if keep is None else os.open(keep, _APPEND, 0o600)  # refused, if it is, before anything runs
+    log = None if keep is None else os.open(keep, _APPEND, 0o600)  # refused, if it is, before anything runs
     reader, writer = os.pipe()
     report = _report_file()
     relay = _Relay()
@@ -81,7 +81,7 @@ def supervise(
             crash.enable(report, traceback=False)
         return _in_child(work, writer, relay)
     finished = _finished(reader, said)
-    crashes = _crashes(report, kept)
+    crashes = _crashes(report, log)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0 and finished:
         return code
@@ -122,7 +122,7 @@ def _wait(child: int, reader: int, limit: TimeLimit | None) -> tuple[int, bytes]
     """The status that the child ended with, and what it told meanwhile. Kills it when its time is over."""
     if limit is None or limit.seconds is None:
         return os.waitpid(child, 0)[1], b""
-    said, end, told = b"", None, True
+    said, end, listening = b"", None, True
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -133,11 +133,11 @@ def _wait(child: int, reader: int, limit: TimeLimit | None) -> tuple[int, bytes]
             return os.waitpid(child, 0)[1], said
         # Looks up now and then: who else holds the pipe's other end, or closes it, is up to the plugin.
         pause = _LOOK if end is None else min(_LOOK, max(0.0, end - time.monotonic()))
-        ready, _, _ = select.select([reader] if told else [], [], [], pause)
+        ready, _, _ = select.select([reader] if listening else [], [], [], pause)
         if ready:
             news = os.read(reader, 64)
             said += news
-            told = news != b""
+            listening = news != b""
             if news[-1:] == b"(":
                 end = time.monotonic() + limit.seconds + _GRACE
             elif news:
@@ -174,17 +174,17 @@ def _report_file() -> int | None:
     return number
 
 
-def _crashes(report: int | None, kept: int | None) -> list[crash.Crash]:
-    """What the child reported; it is added to the file `kept` as it stands. Both are closed."""
+def _crashes(report: int | None, log: int | None) -> list[crash.Crash]:
+    """What the child reported; it is added to the file `log` as it stands. Both are closed."""
     crashes = [] if report is None else crash.read_report(report)
     if report is not None:
-        if crashes and kept is not None:
+        if crashes and log is not None:
             os.lseek(report, 0, os.SEEK_SET)
             with open(report, "rb", closefd=False) as file, contextlib.suppress(OSError):
-                os.write(kept, b"\n" + file.read())  # in one piece: others may write to it
+                os.write(log, b"\n" + file.read())  # in one piece: others may write to it
         os.close(report)
-    if kept is not None:
-        os.close(kept)
+    if log is not None:
+        os.close(log)
     return crashes
 
 

@@ -38,10 +38,10 @@ def usage_of(function: Function) -> str:
 
 def arguments_of(function: Function, words: Iterable[str], read_input: Callable[[], bytes]) -> list[Any]:
     """The values for a function's parameters, in order. Raises UsageError."""
-    return _Reader(function, list(words), read_input).all()
+    return _ArgumentReader(function, list(words), read_input).all()
 
 
-class _Reader:
+class _ArgumentReader:
     def __init__(self, function: Function, words: list[str], read_input: Callable[[], bytes]) -> None:
         self._function = function
         self._words, self._given = words, words[:]

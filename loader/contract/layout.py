@@ -26,11 +26,11 @@ _layouts: dict[Struct, Layout] = {}
 
 
 Allowed: TypeAlias = tuple[frozenset[int], str]
-_TOLD = 8  # values that an error tells
+_SHOWN = 8  # values that an error tells
 
 
 class Form(NamedTuple):
-    """A declared function as the C side wants it told; see function_new in _core/call/function_type.c."""
+    """A declared function as the C side wants it shown; see function_new in _core/call/function_type.c."""
 
     name: str
     parameters: tuple[tuple[str, str, int, bool, Layout | None, Allowed | None], ...]
@@ -69,10 +69,11 @@ def _allowed(values: tuple[tuple[str, int], ...]) -> Allowed | None:
         return None
     if values == BOOL:
         return frozenset((0, 1)), "True or False"
-    told = [f"{name} ({value})" for name, value in values[:_TOLD]]
-    if len(values) > _TOLD:
-        told.append(f"{len(values) - _TOLD} more")
-    return frozenset(value for _, value in values), " or ".join((", ".join(told[:-1]), told[-1])).removeprefix(" or ")
+    shown = [f"{name} ({value})" for name, value in values[:_SHOWN]]
+    if len(values) > _SHOWN:
+        shown.append(f"{len(values) - _SHOWN} more")
+    text = " or ".join((", ".join(shown[:-1]), shown[-1])).removeprefix(" or ")
+    return frozenset(value for _, value in values), text
 
 
 def letter_of(kind: Kind) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
-from loader.cache import Answers
+from loader.cache import AnswerCache
 from loader.contract.layout import layout_of
 from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
 from loader.host import Host
@@ -73,7 +73,7 @@ class Htmlizer:
         policy: what must hold of a plugin file before its code runs.
         quarantine: report of :func:`loader.crash.enable`, or several; a file that crashed an earlier process
             is refused.
-        lazy: open a plugin when one of its roles is used for the first time. What it answers for is remembered by
+        lazy: open a plugin when one of its roles is used for the first time. What it answers for is cached by
             the file's digest in the user's cache folder (loader/cache.py), so only files that are new there,
             and plugins that change contents, are opened now. What keeps a plugin from being opened (TrustError,
             LibraryError, ...) is raised by the document that wants it.
@@ -106,7 +106,7 @@ class Htmlizer:
         )
         self._changes_contents: WeakSet[Plugin] = WeakSet()  # weak: what is refused is not to stay
         self._confirmed: WeakSet[Plugin] = WeakSet()
-        self._answers = Answers(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
+        self._answers = AnswerCache(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
         self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims, lazy=lazy)
         if self._answers is not None:
             self._answers.save()
@@ -165,11 +165,11 @@ class Htmlizer:
 
     def _claims(self, plugin: Plugin) -> list[str]:
         """What a plugin takes part in: its ``hooks``, checked."""
-        remembered = None if self._answers is None else self._answers.recall(plugin.path)
-        if remembered is not None:
+        cached = None if self._answers is None else self._answers.recall(plugin.path)
+        if cached is not None:
             try:
-                roles, contents = _read_hooks(plugin, remembered)
-            except RegistryError:  # what was remembered is damaged
+                roles, contents = _read_hooks(plugin, cached)
+            except RegistryError:  # what was cached is damaged
                 contents = True
             if not contents:
                 return roles
@@ -228,7 +228,7 @@ class Htmlizer:
         return plugin.owner, plugin.functions["process_role"].address
 
     def _confirm(self, plugin: LazyPlugin, role: str) -> None:
-        """Opens it, and asks it whether it has the hooks that are remembered of it."""
+        """Opens it, and asks it whether it has the hooks that are cached for it."""
         hooks = plugin.functions["hooks"]()
         roles, contents = _read_hooks(plugin, hooks)
         if self._answers is not None:
@@ -236,7 +236,7 @@ class Htmlizer:
             self._answers.save()
         if contents or f"role:{role}" not in roles or "process_role" not in plugin.functions:
             raise RegistryError(
-                "does not have the hooks that are remembered of it",
+                "does not have the hooks that are cached for it",
                 path=plugin.path,
                 plugin=plugin.name,
                 expected=f"role:{role}",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from loader.errors import LoaderError
 from loader.image.linker import here_is_musl
 from loader.image.read import read_library, read_links
-from loader.image.search import Place, expand, handed_down, look, places
+from loader.image.search import SearchPath, expand, handed_down, look, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,11 +82,11 @@ def closure_of(
         read: how a library's facts are read; may raise LoaderError.
         loaded: which library of this process would serve for a name. None: the answer is that for a fresh process.
     """
-    walk = _WalkBeside(image, read) if image.machine.format == "pe" else _Walk(image, read, loaded)
-    return walk.closure()
+    resolver = _DllResolver(image, read) if image.machine.format == "pe" else _Resolver(image, read, loaded)
+    return resolver.closure()
 
 
-class _Walk:
+class _Resolver:
     def __init__(
         self, image: Image, read: Callable[[str], Image], loaded: Callable[[str], str | None] | None
     ) -> None:
@@ -114,7 +114,7 @@ class _Walk:
         return Closure(self._image, tuple(self._members), tuple(self._doubts), self._edges)
 
     def _needs(
-        self, current: Image, inherited: tuple[Place, ...], kind: str, names: tuple[str, ...]
+        self, current: Image, inherited: tuple[SearchPath, ...], kind: str, names: tuple[str, ...]
     ) -> list[Image]:
         """Resolves one file's needs; the images that are met for the first time."""
         new = []
@@ -128,9 +128,9 @@ class _Walk:
         return new
 
     def _resolve(
-        self, raw: str, kind: str, current: Image, inherited: tuple[Place, ...]
+        self, raw: str, kind: str, current: Image, inherited: tuple[SearchPath, ...]
     ) -> tuple[Member | None, bool]:
-        name = Place(raw) if here_is_musl() else expand(raw, current)
+        name = SearchPath(raw) if here_is_musl() else expand(raw, current)
         if name.doubt:
             self._doubt(current, name.doubt)
         known = self._named.get(name.path)
@@ -187,7 +187,7 @@ class _Walk:
         self._doubts[Doubt(image.path, found)] = None
 
 
-class _WalkBeside(_Walk):
+class _DllResolver(_Resolver):
     """What lies beside a DLL, and beside that. The system's libraries are not looked for."""
 
     def __init__(self, image: Image, read: Callable[[str], Image]) -> None:
@@ -211,11 +211,11 @@ class _WalkBeside(_Walk):
 
 
 @cache
-def callers() -> tuple[Place, ...]:
+def callers() -> tuple[SearchPath, ...]:
     """What is handed down to a file that is opened at run time: DT_RPATH of who opens it, and of who opened that."""
     from loader._core import _ffi  # noqa: PLC0415 - a module, for where it lies
 
-    found: list[Place] = []
+    found: list[SearchPath] = []
     for path in (getattr(_ffi, "__file__", None), *_programs()):
         try:
             image = None if path is None else read_links(path)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from loader.image.cursor import MAX_ENTRIES
 from loader.image.elf_symbols import read_definitions, read_symbols, read_versions
-from loader.image.elf_tables import ET_EXEC, PT_GNU_STACK, PT_NOTE, Section, Tables
+from loader.image.elf_tables import ET_EXEC, PT_GNU_STACK, PT_NOTE, ElfSection, Tables
 from loader.image.image import File, Image
 from loader.image.traces import GO_SYMBOLS, go_version, sanitizer, texts
 
@@ -159,14 +159,14 @@ def _has_go(exports: frozenset[str], needed: tuple[str, ...]) -> bool:
     return not GO_SYMBOLS.isdisjoint(exports) or any(name.startswith("libgo.so") for name in needed)
 
 
-def _go_version(elf: Tables, sections: dict[str, Section] | None) -> str | None:
+def _go_version(elf: Tables, sections: dict[str, ElfSection] | None) -> str | None:
     """See traces.go_version. Without section headers the data segments are searched."""
     if sections is None:
         return go_version(elf.cursor, ((segment.offset, segment.size) for segment in elf.loads))
     return go_version(elf.cursor, [sections[".go.buildinfo"]]) if ".go.buildinfo" in sections else None
 
 
-def _compilers(elf: Tables, sections: dict[str, Section]) -> tuple[str, ...]:
+def _compilers(elf: Tables, sections: dict[str, ElfSection]) -> tuple[str, ...]:
     if ".comment" not in sections:
         return ()
     offset, size = sections[".comment"]

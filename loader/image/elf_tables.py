@@ -52,14 +52,14 @@ class Segment(NamedTuple):
     align: int
 
 
-class Section(NamedTuple):
+class ElfSection(NamedTuple):
     """A section header, as far as it is of interest. Not checked: its bytes may lie outside the file."""
 
     offset: int
     size: int
 
 
-class Layout(NamedTuple):
+class ElfLayout(NamedTuple):
     """struct formats of one class (32 or 64 `bits`) in one byte `order` ("<" or ">"), without the members that
     nobody asks for.
 
@@ -79,9 +79,9 @@ class Layout(NamedTuple):
     bloom_word: str
 
 
-def _layout(bits: int, order: str) -> Layout:
+def _layout(bits: int, order: str) -> ElfLayout:
     wide = bits == 64
-    return Layout(
+    return ElfLayout(
         bits=bits,
         order=order,
         header=order + ("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"),
@@ -173,7 +173,7 @@ class Tables:
         """The name that a dynamic entry gives, or None if there is no such entry."""
         return self.names.at(self.dynamic[tag]) if tag in self.dynamic else None
 
-    def sections(self, wanted: Sequence[bytes]) -> dict[str, Section] | None:
+    def sections(self, wanted: Sequence[bytes]) -> dict[str, ElfSection] | None:
         """The section headers whose name is one of `wanted`, each with its NUL, by name.
 
         None if they are stripped or make no sense: nothing depends on them.
@@ -191,7 +191,7 @@ class Tables:
             return None
         there = tuple(name for name in wanted if name in names)
         return {
-            decode(names[at : names.index(0, at)]): Section(offset, size)
+            decode(names[at : names.index(0, at)]): ElfSection(offset, size)
             for at, offset, size in rows
             if there and names.startswith(there, at)
         }

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-__all__ = ["Answers", "answers", "glibc", "here_is_musl", "library_path"]
+__all__ = ["LinkerFacts", "glibc", "here_is_musl", "library_path", "linker_facts"]
 
 _MARK: Final = "/@"
 #: Folders between which `$LIB` and `$PLATFORM` stand in the question.
@@ -23,7 +23,7 @@ _QUESTION: Final = f"{_MARK}/$LIB{_MARK}/$PLATFORM{_MARK}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class LinkerFacts:
     """What glibc's linker said of itself."""
 
     #: What `$LIB` and `$PLATFORM` stand for.
@@ -72,7 +72,7 @@ def library_path() -> tuple[str, ...]:
 
 
 @cache
-def answers() -> Answers | None:
+def linker_facts() -> LinkerFacts | None:
     """What the linker says of itself; None if it cannot be asked."""
     import subprocess  # noqa: PLC0415 - seldom wanted, and slow to import
 
@@ -93,14 +93,14 @@ def answers() -> Answers | None:
     return _understood(os.fsdecode(done.stdout + done.stderr))
 
 
-def _understood(text: str) -> Answers | None:
+def _understood(text: str) -> LinkerFacts | None:
     line = re.search(r"search path=(\S*)\s+\(LD_LIBRARY_PATH\)", text)
     folders = line[1].split(":") if line is not None else []
     whole = re.fullmatch(f"{_MARK}/(.*){_MARK}/(.*){_MARK}", folders[-1]) if folders else None
     if whole is None or not all(folder.startswith(folders[-1]) for folder in folders):
         return None
     subfolders = [folder[len(folders[-1]) :].strip("/") for folder in folders]
-    return Answers(whole[1], whole[2], tuple(dict.fromkeys(subfolders)))
+    return LinkerFacts(whole[1], whole[2], tuple(dict.fromkeys(subfolders)))
 
 
 def _interpreter(program: str) -> str | None:

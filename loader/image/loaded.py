@@ -45,7 +45,7 @@ def loaded_as(name: str) -> str | None:
 
 
 def note(path: str, names: tuple[str | None, ...], digest: str) -> None:
-    """Remembers a library that is brought along: the linker's name for it, and those that it could be taken for."""
+    """Notes a library that is brought along: the linker's name for it, and those that it could be taken for."""
     _paths.add(path)
     for name in names:
         if name:

@@ -42,7 +42,7 @@ N_UNDF, N_ABS, N_SECT = 0x0, 0x2, 0xE
 HAS_CODE: Final = 0x8000_0400  # S_ATTR_PURE_INSTRUCTIONS, S_ATTR_SOME_INSTRUCTIONS
 
 
-class Section(NamedTuple):
+class MachoSection(NamedTuple):
     """A section header."""
 
     segment: str
@@ -95,7 +95,7 @@ class _MachO:
             )
         self.needed: list[str] = []
         self.rpath: list[str] = []
-        self.sections: list[Section] = []
+        self.sections: list[MachoSection] = []
         self.segments: set[str] = set()
         self.soname: str | None = None
         self.uuid: str | None = None
@@ -202,7 +202,7 @@ class _MachO:
             name, segment, address, size, offset, *_ = row
             flags = row[8]
             self.sections.append(
-                Section(_fixed(segment), _fixed(name), address, size, offset, bool(flags & HAS_CODE))
+                MachoSection(_fixed(segment), _fixed(name), address, size, offset, bool(flags & HAS_CODE))
             )
 
     # ---- symbols -------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from loader.image.closure import Closure, Member
     from loader.image.image import Image, Machine
 
-__all__ = ["Problem", "libraries", "problems", "second_go"]
+__all__ = ["Finding", "libraries", "problems", "second_go"]
 
 #: What a symbol version is called, and what to do where it is missing.
 CURES: Final = {
@@ -41,7 +41,7 @@ CURES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Finding:
     """Something that stands in the way, told like an error: what, expected, found, cure."""
 
     what: str
@@ -55,7 +55,7 @@ class Problem:
         return f"{self.what}; expected {self.expected}, found {self.found}. {self.cure}"
 
 
-def problems(image: Image) -> tuple[Problem, ...]:
+def problems(image: Image) -> tuple[Finding, ...]:
     """What stands in the way of loading `image` in this process; empty if nothing is known to.
 
     Libraries and versions are looked for where the file is ELF, and so is this process. A library that this
@@ -77,11 +77,11 @@ def _read(path: str | None) -> Image | None:
         return None
 
 
-def _problems(image: Image) -> Iterator[Problem]:
+def _problems(image: Image) -> Iterator[Finding]:
     foreign = image.mismatch()
     here = this_machine()
     if foreign is not None:
-        yield Problem("cannot run here", str(here), foreign, f"Build it for {here.machine} {here.system}")
+        yield Finding("cannot run here", str(here), foreign, f"Build it for {here.machine} {here.system}")
         if image.machine != here and image.needed:
             yield _elsewhere(image)
         return
@@ -97,7 +97,7 @@ def _problems(image: Image) -> Iterator[Problem]:
     yield from _flags(image)
 
 
-def second_go(images: Iterable[Image]) -> Iterator[tuple[Image, Problem]]:
+def second_go(images: Iterable[Image]) -> Iterator[tuple[Image, Finding]]:
     """Those of several files that would be a second Go runtime if all were loaded in one process.
 
     Files for different machines are not; the same bytes are loaded once, whatever they are called.
@@ -109,7 +109,7 @@ def second_go(images: Iterable[Image]) -> Iterator[tuple[Image, Problem]]:
             continue
         yield (
             image,
-            Problem(
+            Finding(
                 "would be the second Go runtime in one process, which Go does not support: it may work, "
                 "crash or hang (golang/go#65050, #18976), and a strict host refuses it",
                 "at most one file with a Go runtime",
@@ -120,12 +120,12 @@ def second_go(images: Iterable[Image]) -> Iterator[tuple[Image, Problem]]:
         )
 
 
-def _elsewhere(image: Image) -> Problem:
+def _elsewhere(image: Image) -> Finding:
     """What a file for another machine needs. Only what lies beside it can be seen here."""
     beside = [name for name in image.needed if lies_beside(name, image)]
     others = [name for name in image.needed if name not in beside]
     found = ", ".join(others) if others else "none besides those"
-    return Problem(
+    return Finding(
         "needs libraries that cannot be looked up on this machine",
         f"each of them on the {image.machine.system} machine that it is for"
         + (f" (beside the file: {', '.join(beside)})" if beside else ""),
@@ -135,12 +135,12 @@ def _elsewhere(image: Image) -> Problem:
     )
 
 
-def _c_library(image: Image) -> Iterator[Problem]:
+def _c_library(image: Image) -> Iterator[Finding]:
     """Two C libraries in one process cannot work, also where both are installed."""
     ours = "glibc" if glibc() else "musl" if here_is_musl() else None
     if ours is not None and image.libc not in (ours, None):
         target = f"{image.machine.machine}-linux-{'gnu' if ours == 'glibc' else 'musl'}"
-        yield Problem(
+        yield Finding(
             "was built for another C library",
             ours,
             str(image.libc),
@@ -148,11 +148,11 @@ def _c_library(image: Image) -> Iterator[Problem]:
         )
 
 
-def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
+def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     for library in loaded:
         through = "" if library.needed_by == image.path else f", which {library.needed_by} needs"
         if library.error is not None:
-            yield Problem(
+            yield Finding(
                 f"needs the library {library.name}{through}",
                 f"a library in {library.path}",
                 str(library.error).removeprefix(f"{library.path}: "),
@@ -161,7 +161,7 @@ def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
             )
         if library.path is not None or library.kind == "auxiliary":
             continue
-        yield Problem(
+        yield Finding(
             f"needs the library {library.name}{through}",
             f"{library.name} where libraries are looked for",
             "none for this machine",
@@ -169,11 +169,11 @@ def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
         )
 
 
-def _doubtful(closure: Closure) -> Iterator[Problem]:
+def _doubtful(closure: Closure) -> Iterator[Finding]:
     """Ways to libraries that a policy refuses."""
     for doubt in closure.doubts:
         who = "" if doubt.path == closure.image.path else f"needs {os.path.basename(doubt.path)}, which "
-        yield Problem(
+        yield Finding(
             f"{who}finds libraries in a way that every policy refuses",
             "absolute folders, $ORIGIN, and names without a folder",
             doubt.found,
@@ -182,7 +182,7 @@ def _doubtful(closure: Closure) -> Iterator[Problem]:
         )
 
 
-def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
+def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     """Symbol versions that a library found here does not define."""
     offered = {library.name: library.image for library in loaded}
     needing = [image, *(library.image for library in loaded if library.image is not None)]
@@ -197,14 +197,14 @@ def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
                 yield _version_problem(image, who, library, max(absent, key=_age))
 
 
-def _version_problem(image: Image, who: str, library: Image, version: str) -> Problem:
+def _version_problem(image: Image, who: str, library: Image, version: str) -> Finding:
     family = version.partition("_")[0]
     newest = max(
         (own for own in library.defines if own.partition("_")[0] == family), key=_age, default="none"
     )
     target = f"{image.machine.machine}-linux-gnu"
     cure = CURES.get(family, "Install a newer {library}, or build it against the one that is here")
-    return Problem(
+    return Finding(
         f"{who} {version} of {library.soname or library.path}",
         version,
         f"{newest} in {library.path}",
@@ -221,7 +221,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"[0-9]{1,9}", text))
 
 
-def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
+def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     """Symbols that nobody defines, of the file and of what lies beside it: other libraries are the system's."""
     ours = tuple(library.image for library in loaded if library.image is not None)
     program = _program()
@@ -237,7 +237,7 @@ def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
         if missing:
             who = "needs" if each is image else f"needs {os.path.basename(each.path)}, which needs"
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-            yield Problem(
+            yield Finding(
                 f"{who} a symbol that no library has: {shown}",
                 "each symbol in the file, in a library that it is linked with, or in Python",
                 "it in none of them" if len(missing) == 1 else f"{len(missing)} in none of them",
@@ -255,7 +255,7 @@ def _program() -> tuple[Image, ...]:
     return tuple(each for each in images if each is not None) if None not in images else ()
 
 
-def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
+def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     """See static_tls.py. A small part of the room is not worth a word: every plugin with Go needs 8 bytes."""
     several = (image, *(library.image for library in loaded if library.image is not None))
     sizes = {each.path: size for each in several if (size := static_tls_of(each))}
@@ -266,7 +266,7 @@ def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     cure = "Compile it with -fPIC and without -ftls-model=initial-exec"
     if room:
         cure += f", or start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={total + 512}"
-    yield Problem(
+    yield Finding(
         "needs static thread-local storage: where too little is left, dlopen fails "
         '("cannot allocate memory in static TLS block")',
         f"a small part of the {room:,} bytes for all that is loaded at run time" if room else "none with musl",
@@ -276,12 +276,12 @@ def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Problem]:
     )
 
 
-def _flags(image: Image) -> Iterator[Problem]:
+def _flags(image: Image) -> Iterator[Finding]:
     """What the file asks for that systems may refuse or that does not go well in a process of Python's."""
     if lacks_runtime(image):
-        yield Problem(*RULE, f"-fsanitize={image.sanitizer}", BUILD_WITHOUT)
+        yield Finding(*RULE, f"-fsanitize={image.sanitizer}", BUILD_WITHOUT)
     if image.executable_stack:
-        yield Problem(
+        yield Finding(
             "asks for a stack that can be executed",
             "a stack that cannot",
             "PT_GNU_STACK with execution, or none at all",
@@ -289,7 +289,7 @@ def _flags(image: Image) -> Iterator[Problem]:
             fatal=glibc() >= (2, 41),
         )
     if image.text_relocations:
-        yield Problem(
+        yield Finding(
             "changes its own code while it is loaded",
             "position-independent code",
             "text relocations",

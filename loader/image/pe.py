@@ -36,7 +36,7 @@ EFI: Final = range(10, 14)  # subsystems
 MAX_SECTIONS: Final = 96
 
 
-class Section(NamedTuple):
+class PeSection(NamedTuple):
     """A section header; `size` is what the file holds of it."""
 
     name: str
@@ -109,7 +109,7 @@ class _Pe:
 
     # ---- headers -------------------------------------------------------------------------------------
 
-    def _sections(self, offset: int, count: int) -> Iterator[Section]:
+    def _sections(self, offset: int, count: int) -> Iterator[PeSection]:
         """The sections, whose bytes must be there."""
         if count > MAX_SECTIONS:
             raise self.cursor.damaged(
@@ -129,7 +129,7 @@ class _Pe:
                 )
             # Bytes past the size in memory are padding; size in memory is 0 in files of some old linkers.
             end = address + min(size, memory or size)
-            yield Section(self._section_name(name), address, end - address, place, flags)
+            yield PeSection(self._section_name(name), address, end - address, place, flags)
 
     def _section_name(self, name: bytes) -> str:
         """The name, or, after a slash, its place in the string table behind the COFF symbols (MinGW)."""
@@ -142,7 +142,7 @@ class _Pe:
                 return decode(name)
         return decode(name)
 
-    def _section(self, rva: int) -> Section | None:
+    def _section(self, rva: int) -> PeSection | None:
         """The section that holds the byte at an RVA in the file."""
         at = bisect_right(self.starts, rva) - 1
         if at >= 0 and rva - self.starts[at] < self.sections[at].size:

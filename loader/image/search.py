@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import ImageError
 from loader.image.cursor import Cursor
-from loader.image.linker import answers, glibc, here_is_musl, library_path
+from loader.image.linker import glibc, here_is_musl, library_path, linker_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from loader.image.image import Image
 
 __all__ = [
-    "Place",
+    "SearchPath",
     "cached_folders",
     "default_folders",
     "expand",
@@ -48,7 +48,7 @@ _HEAD: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SearchPath:
     """A path or folder where a library is looked for.
 
     `beside`: it is named relative to the file that needs the library. `doubt`: why nobody can say in advance what is
@@ -60,7 +60,7 @@ class Place:
     doubt: str | None = None
 
 
-def find_library(name: str, image: Image, *, inherited: tuple[Place, ...] = ()) -> str | None:
+def find_library(name: str, image: Image, *, inherited: tuple[SearchPath, ...] = ()) -> str | None:
     """The file that would be loaded for `name`, needed by `image`; None if there is none."""
     for place in places(name, image, inherited):
         if look(place.path, image) in ("fits", "broken"):
@@ -68,7 +68,7 @@ def find_library(name: str, image: Image, *, inherited: tuple[Place, ...] = ()) 
     return None
 
 
-def places(name: str, image: Image, inherited: tuple[Place, ...]) -> Iterator[Place]:
+def places(name: str, image: Image, inherited: tuple[SearchPath, ...]) -> Iterator[SearchPath]:
     """The paths that are tried for a needed name whose tokens are replaced already, in order.
 
     Args:
@@ -81,22 +81,22 @@ def places(name: str, image: Image, inherited: tuple[Place, ...]) -> Iterator[Pl
     for folder in _folders(image, inherited):
         for sub in _subfolders(folder.path):
             place = os.path.join(folder.path, sub, name)
-            yield Place(place, folder.beside, folder.doubt if sub != "?" else _NO_ANSWER)
+            yield SearchPath(place, folder.beside, folder.doubt if sub != "?" else _NO_ANSWER)
     defaults = default_folders()
     for path in () if here_is_musl() else _best_first(_cached(CACHE).get(name, [])):
         if not (image.no_default_folders and os.path.dirname(path) in defaults):
-            yield Place(path)
+            yield SearchPath(path)
     for each in () if image.no_default_folders else defaults:
-        yield from (Place(os.path.join(each, sub, name)) for sub in _subfolders(each))
+        yield from (SearchPath(os.path.join(each, sub, name)) for sub in _subfolders(each))
 
 
-def handed_down(image: Image, inherited: tuple[Place, ...]) -> tuple[Place, ...]:
+def handed_down(image: Image, inherited: tuple[SearchPath, ...]) -> tuple[SearchPath, ...]:
     """The folders that serve what `image` needs, and what that needs in turn: its DT_RPATH, and what it inherits."""
     own = image.rpath if not image.runpath else image.runpath if here_is_musl() else ()
     return (*_expanded(own, image), *inherited)
 
 
-def expand(text: str, image: Image) -> Place:
+def expand(text: str, image: Image) -> SearchPath:
     """A folder or needed name with the tokens replaced that the linker replaces: $ORIGIN, $LIB, $PLATFORM."""
     beside, doubt = False, None
 
@@ -106,18 +106,18 @@ def expand(text: str, image: Image) -> Place:
         if name == "ORIGIN":
             beside = True
             return os.path.dirname(image.path)  # links not replaced: as the dynamic linker does it
-        told = None if here_is_musl() else answers()
-        if told is None:
+        facts = None if here_is_musl() else linker_facts()
+        if facts is None:
             doubt = f"{match[0]} in {text!r}, which only the dynamic linker knows"
             return match[0]
-        return told.lib if name == "LIB" else told.platform
+        return facts.lib if name == "LIB" else facts.platform
 
     replaced = _TOKEN.sub(value, text) if "$" in text else text
     if "$" in replaced and doubt is None:
         doubt = f"a token in {text!r} that is not $ORIGIN, $LIB or $PLATFORM"
     if "\\" in text:  # stands for a byte that is not UTF-8, as likely as for itself
         doubt = f"{text!r}, which may not be UTF-8"
-    return Place(replaced, beside, doubt)
+    return SearchPath(replaced, beside, doubt)
 
 
 def default_folders() -> tuple[str, ...]:
@@ -182,11 +182,11 @@ def look(path: str, image: Image) -> str:
 _NO_ANSWER: Final = "a subfolder for better CPUs, whose order only the dynamic linker knows"
 
 
-def _folders(image: Image, inherited: tuple[Place, ...]) -> Iterator[Place]:
+def _folders(image: Image, inherited: tuple[SearchPath, ...]) -> Iterator[SearchPath]:
     if not image.runpath and not here_is_musl():
         yield from handed_down(image, inherited)
     for folder in library_path():
-        place = Place(folder) if here_is_musl() else expand(folder, _program())
+        place = SearchPath(folder) if here_is_musl() else expand(folder, _program())
         yield place if place.doubt else _from_here(place.path, "LD_LIBRARY_PATH")
     if here_is_musl():
         yield from handed_down(image, inherited)
@@ -194,7 +194,7 @@ def _folders(image: Image, inherited: tuple[Place, ...]) -> Iterator[Place]:
         yield from _expanded(image.runpath, image)
 
 
-def _expanded(folders: tuple[str, ...], image: Image) -> Iterator[Place]:
+def _expanded(folders: tuple[str, ...], image: Image) -> Iterator[SearchPath]:
     """With tokens replaced. musl ignores all of them for a token that it does not know."""
     if here_is_musl() and any("$" in re.sub(r"\$(ORIGIN|\{ORIGIN\})", "", folder) for folder in folders):
         return
@@ -203,12 +203,12 @@ def _expanded(folders: tuple[str, ...], image: Image) -> Iterator[Place]:
         yield place if place.doubt else _from_here(place.path, f"{folder!r}", beside=place.beside)
 
 
-def _from_here(path: str, what: str, *, beside: bool = False) -> Place:
+def _from_here(path: str, what: str, *, beside: bool = False) -> SearchPath:
     """A path; one that is relative begins at the current folder, whichever that is when it is asked for."""
     if os.path.isabs(path):
-        return Place(path, beside)
+        return SearchPath(path, beside)
     where = os.path.join(os.getcwd(), path)
-    return Place(where, beside, f"{what} in the current folder, whichever that is")
+    return SearchPath(where, beside, f"{what} in the current folder, whichever that is")
 
 
 def _subfolders(folder: str) -> tuple[str, ...]:
@@ -218,8 +218,8 @@ def _subfolders(folder: str) -> tuple[str, ...]:
     old = _OLD_SUBFOLDERS if glibc() < (2, 37) else ()
     if not any(os.path.isdir(os.path.join(folder, name)) for name in ("glibc-hwcaps", *old)):
         return ("",)
-    told = answers()
-    return ("?", "") if told is None else told.subfolders
+    facts = linker_facts()
+    return ("?", "") if facts is None else facts.subfolders
 
 
 @cache
@@ -277,7 +277,7 @@ def _best_first(paths: list[str]) -> list[str]:
     if not any("/glibc-hwcaps/" in path for path in paths):
         return paths
     plain = [path for path in paths if "/glibc-hwcaps/" not in path]
-    told = answers()
-    order = [] if told is None else [sub for sub in told.subfolders if sub.startswith("glibc-hwcaps/")]
+    facts = linker_facts()
+    order = [] if facts is None else [sub for sub in facts.subfolders if sub.startswith("glibc-hwcaps/")]
     better = [path for sub in order for path in paths if os.path.dirname(path).endswith("/" + sub)]
     return [*better, *plain]

@@ -37,7 +37,7 @@ def open_file(path: str, flags: int) -> tuple[int, tuple[Step, ...]]:
     """
     if _CAN_WALK and path.startswith("/"):
         try:
-            return _Walk(path).to_the_end(flags)
+            return _PathWalk(path).to_the_end(flags)
         except OSError:
             pass  # the system says below, in its own words, what is wrong with the path
     return os.open(path, flags), ()
@@ -49,7 +49,7 @@ def absolute(folder: str | os.PathLike[str]) -> str:
     return os.path.join(os.getcwd(), name) if os.pardir in name.split(os.sep) else os.path.abspath(name)
 
 
-class _Walk:
+class _PathWalk:
     def __init__(self, path: str) -> None:
         self._ahead = _names(path)  # the next name is the last element
         self._steps: list[Step] = []

@@ -290,18 +290,18 @@ class StateWatch:
             return
         self.seen += [(name, function, change) for change in changes]
         beside = sorted({other.name for other in call.others} - {name})
-        told = "; ".join(map(str, changes))
+        text = "; ".join(map(str, changes))
         if beside:
-            told += f" (or it was one of those that ran at the same time: {', '.join(beside)})"
+            text += f" (or it was one of those that ran at the same time: {', '.join(beside)})"
         where = "while it was loaded" if function == "dlopen" else f"in {function}"
-        _logger.warning("plugin %s (%s) changed the state of the process %s: %s", name, path, where, told)
+        _logger.warning("plugin %s (%s) changed the state of the process %s: %s", name, path, where, text)
         if self.strict:
             error = StateError(
                 f"plugin {name} changed the state of the process {where}",
                 path=path,
                 plugin=name,
                 function=function,
-                found=told,
+                found=text,
                 cure="A plugin puts back what it changes before it returns",
             )
             error.changes = tuple(changes)

@@ -1,4 +1,4 @@
-"""The road with a clock: what each stage checked, what held, and how long it took.
+"""Loading with a clock: what each stage checked, what held, and how long it took.
 
 The stages are those of load.py, in the same order with the same functions.
 """
@@ -31,7 +31,7 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage of the road.
+    """One stage of loading.
 
     `name` is its module's; `checks` says what was checked and held; `seconds` is how long it took; `error` is
     why the file did not pass it, or None.
@@ -45,7 +45,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What happened to one file on the road; `plugin` is None if it did not reach the end."""
+    """What happened to one file; `plugin` is None if it was refused."""
 
     path: str
     stages: tuple[Stage, ...]
@@ -110,7 +110,7 @@ class _Clock:
         self.stages: list[Stage] = []
 
     def stage(
-        self, name: str, work: Callable[[], _Value], told: Callable[[_Value], tuple[str, ...]]
+        self, name: str, work: Callable[[], _Value], describe: Callable[[_Value], tuple[str, ...]]
     ) -> _Value:
         begin = time.perf_counter()
         try:
@@ -119,7 +119,7 @@ class _Clock:
             self.stages.append(Stage(name, (), time.perf_counter() - begin, error))
             raise
         seconds = time.perf_counter() - begin
-        self.stages.append(Stage(name, told(value), seconds))
+        self.stages.append(Stage(name, describe(value), seconds))
         return value
 
 

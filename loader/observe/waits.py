@@ -32,7 +32,7 @@ QUICK: Final = 0.1
 class WatchedCall:
     """A call that runs now. `service`: the one that it is in, since when, or None."""
 
-    __slots__ = ("began", "broken", "function", "owner", "service", "since", "thread", "told")
+    __slots__ = ("began", "broken", "function", "owner", "service", "since", "thread", "warned")
 
     def __init__(self, owner: Owner, function: str) -> None:
         self.owner = owner
@@ -41,7 +41,7 @@ class WatchedCall:
         self.began = time.monotonic()
         self.service: str | None = None
         self.since = 0.0
-        self.told = False
+        self.warned = False
         self.broken: str | None = None
 
 
@@ -98,7 +98,7 @@ class Waits:
         now = time.monotonic()
         running = self._running[:]
         for call in running:
-            if call.told or call.service is not None or now - max(call.began, call.since) < LONG:
+            if call.warned or call.service is not None or now - max(call.began, call.since) < LONG:
                 continue
             for other in running:
                 if (
@@ -107,7 +107,7 @@ class Waits:
                     and (service := other.service) is not None
                     and now - other.since >= LONG
                 ):
-                    call.told = True
+                    call.warned = True
                     self.say(
                         f"plugin {call.owner.name} ({call.owner.path}) has been in {call.function} for "
                         f"{now - call.began:.1f} s on thread {call.thread.name}, while its {other.function} is in "

@@ -211,10 +211,10 @@ class LockFile:
 
 @functools.lru_cache(maxsize=4)  # it is read for each plugin; the bytes decide, not a date
 def _parsed(data: bytes, path: str) -> LockFile:
-    return _Reader(path).lock_file(toml.parse(data, path=path))
+    return _LockReader(path).lock_file(toml.parse(data, path=path))
 
 
-class _Reader:
+class _LockReader:
     """Takes a parsed file apart. What `loader lock` does not write is refused: it may be meant as a rule."""
 
     def __init__(self, path: str) -> None:

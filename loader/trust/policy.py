@@ -165,8 +165,8 @@ class Policy:
             folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
         if "quarantine" in changes:
             changes["quarantine"] = (*self.quarantine, *_reports(changes["quarantine"]))
-        kept = tuple(pair for pair in folders.items() if os.path.realpath(pair[0]) not in replaced)
-        stricter = replace(self, **changes, folders=kept + tuple(added.items()))
+        unchanged = tuple(pair for pair in folders.items() if os.path.realpath(pair[0]) not in replaced)
+        stricter = replace(self, **changes, folders=unchanged + tuple(added.items()))
         self.check_kept_by(stricter)
         return stricter
 

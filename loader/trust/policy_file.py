@@ -32,13 +32,13 @@ def read_policy(path: str) -> dict[str, Any]:
         ) from error
     for name in names:
         values = values.get(name) if isinstance(values, dict) else None
-    reader = _Reader(path, ".".join(names))
+    reader = _PolicyReader(path, ".".join(names))
     if not isinstance(values, dict):
         reader.refuse(f"no table [{'.'.join(names)}]", f"[{'.'.join(names)}]")
     return reader.policy(values)
 
 
-class _Reader:
+class _PolicyReader:
     def __init__(self, path: str, table: str) -> None:
         self._path = path
         self._table = table

@@ -134,13 +134,13 @@ def _crash(values: dict[str, Any]) -> Crash | None:
     required: dict[str, type] = {"signal": str, "time": float, "process": int, "thread": int}
     required["main_thread"] = bool
     optional: dict[str, type] = {"offset": int, "in_service": bool}
-    kept = {name: value for name, value in values.items() if name in _NAMES and value is not None}
-    if any(not isinstance(kept.get(name), kind) for name, kind in required.items()):
+    known = {name: value for name, value in values.items() if name in _NAMES and value is not None}
+    if any(not isinstance(known.get(name), kind) for name, kind in required.items()):
         return None
-    for name, value in kept.items():
+    for name, value in known.items():
         if name not in required and not isinstance(value, optional.get(name, str)):
             return None
-    return Crash(**kept)
+    return Crash(**known)
 
 
 def _end(found: list[tuple[Crash, bool]], following: list[str]) -> None:

@@ -102,10 +102,10 @@ def _comes_alone(image: Image) -> bool:
     if not (image.rpath or image.runpath):
         return True
     folder = os.path.dirname(image.path)
-    return not any(_may_hold(each, folder, image) for each in image.runpath or image.rpath)
+    return not any(_may_contain(each, folder, image) for each in image.runpath or image.rpath)
 
 
-def _may_hold(place: str, origin: str, image: Image) -> bool:
+def _may_contain(place: str, origin: str, image: Image) -> bool:
     """Whether something that is needed may lie in a folder that a file names: a quick look, for the usual kinds."""
     head, slash, rest = place.partition("/")
     if head in ("$ORIGIN", "${ORIGIN}"):
@@ -121,7 +121,7 @@ def _may_hold(place: str, origin: str, image: Image) -> bool:
 
 
 def bring(path: str, names: tuple[str | None, ...], digest: str) -> None:
-    """Remembers a library that a plugin brought along: the dynamic linker's name for it, and those that it could be
+    """Notes a library that a plugin brought along: the dynamic linker's name for it, and those that it could be
     taken for. Another plugin that needs one of that name is not to get it by chance.
     """
     from loader.image.loaded import note  # noqa: PLC0415 - as below
@@ -162,7 +162,7 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
     for each in (*resolved.sealed, *resolved.by_path) if not asks_nothing(policy) else ():
         check_image(each, policy, needed_by=image)
         if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
-            _hold(each, Policy(permissions=True))
+            _check_rule(each, Policy(permissions=True))
     return resolved
 
 
@@ -207,11 +207,11 @@ def check_image(image: Image, policy: Policy, *, needed_by: Image | None = None)
         if needed_by is not None:
             rules = tuple(dict.fromkeys((*rules, *each.rules_for(needed_by))))
         for rule in rules:
-            checks += _hold(image, rule)
+            checks += _check_rule(image, rule)
     return tuple(dict.fromkeys(checks))
 
 
-def _hold(image: Image, rule: Policy) -> list[str]:
+def _check_rule(image: Image, rule: Policy) -> list[str]:
     checks: list[str] = []
     version = None
     if rule.permissions:

@@ -58,11 +58,11 @@ def test_cached_contract_needs_no_parser(cached: Path) -> None:
 
 def test_cached_contract_is_the_same(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the cache gives equals what the header gives."""
-    remembered = Contract.from_header(HTMLIZE)
+    again = Contract.from_header(HTMLIZE)
     monkeypatch.setenv("NATIVE_PLUGIN_LOADER_CACHE", "off")
     read = Contract.from_header(HTMLIZE)
-    assert remembered == read
-    assert remembered.digest == read.digest is not None
+    assert again == read
+    assert again.digest == read.digest is not None
     assert cached.name.startswith(read.digest)
 
 

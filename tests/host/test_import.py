@@ -54,14 +54,14 @@ def test_every_name_is_light(run_python: Run) -> None:
 def test_loading_is_light(
     run_python: Run, hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Loading and calling a plugin of a remembered contract imports no parser, and nothing for rare cases."""
+    """Loading and calling a plugin of a cached contract imports no parser, and nothing for rare cases."""
     monkeypatch.delenv("NATIVE_PLUGIN_LOADER_CACHE", raising=False)  # headers.py turns it off for the process
     code = """
 import sys, loader
 contract = loader.Contract.from_header(sys.argv[2])
 assert loader.load(sys.argv[1], contract=contract).greet("you") == "Hello, you!"
 """
-    assert loader.Contract.from_header(GREETER) == greeter  # remembered in this session's cache folder
+    assert loader.Contract.from_header(GREETER) == greeter  # cached in this session's cache folder
     modules = imported(run_python, code, hello, GREETER)
     assert not modules & {"pycparser", "cffi", "cffi.api", "importlib.metadata", "logging", "tempfile", "fcntl"}
 

@@ -1,4 +1,4 @@
-"""loader/load.py: the whole road, several at once, and side by side."""
+"""loader/load.py: all stages of loading, several at once, and side by side."""
 
 from __future__ import annotations
 

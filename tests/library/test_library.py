@@ -28,7 +28,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Lin
 
 
 def opened(path: Path, contract: loader.Contract) -> loader.library.Library:
-    """The library of a file, by the road."""
+    """The library of a file, by all stages."""
     image = loader.read_image(path)
     return open_library(trust(shake_hands(image, contract), Policy()), owner_of(image))
 

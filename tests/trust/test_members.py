@@ -15,7 +15,7 @@ from tree import GREETER
 
 import loader
 from loader.errors import LibraryError, TrustError
-from loader.image.linker import answers, glibc
+from loader.image.linker import glibc, linker_facts
 from loader.trust import Policy
 from loader.trust.identity import identify
 from loader.trust.lockfile import LockFile
@@ -129,20 +129,20 @@ def inherited_rpath(place: Place) -> Path:
 
 def lib_and_platform(place: Place) -> Path:
     """By tokens that the linker replaces."""
-    told = answers()
-    assert told is not None
-    place.helper(f"dep/{told.lib}/{told.platform}/libd.so")
-    return place.plugin(f"-Ldep/{told.lib}/{told.platform}", "-ld", "-Wl,-rpath,$ORIGIN/dep/$LIB/${PLATFORM}")
+    facts = linker_facts()
+    assert facts is not None
+    place.helper(f"dep/{facts.lib}/{facts.platform}/libd.so")
+    return place.plugin(f"-Ldep/{facts.lib}/{facts.platform}", "-ld", "-Wl,-rpath,$ORIGIN/dep/$LIB/${PLATFORM}")
 
 
 def better_cpu(place: Place) -> Path:
     """In a subfolder that is searched first on this CPU."""
-    told = answers()
-    if told is None or not told.subfolders[0].startswith("glibc-hwcaps"):
+    facts = linker_facts()
+    if facts is None or not facts.subfolders[0].startswith("glibc-hwcaps"):
         pytest.skip("this CPU is no better than the least")
     place.helper(word="wrong")
     plugin = place.plugin("-Ldep", "-ld", f"-Wl,-rpath,{place.dep}")
-    place.helper(f"dep/{told.subfolders[0]}/libd.so")
+    place.helper(f"dep/{facts.subfolders[0]}/libd.so")
     return plugin
 
 

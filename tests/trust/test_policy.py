@@ -325,7 +325,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_load_report(hello: Path, greeter: loader.Contract) -> None:
-    """A report has the stages of the road in order, what held, and the plugin."""
+    """A report has the stages of loading in order, what held, and the plugin."""
     report = loader.load_report(hello, contract=greeter)
     assert [stage.name for stage in report.stages] == ["image", "handshake", "trust", "library", "plugin"]
     assert report.error is None

@@ -1,4 +1,4 @@
-"""loader/trust.py: the place in the road where a policy decides."""
+"""loader/trust/trust.py: the stage of loading where a policy decides."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def holds(tokens: Sequence[Token], where: Token) -> bool:
     Raises:
         ContractError: the condition is malformed or its value is not known.
     """
-    reader = _Reader(tokens)
+    reader = _ConditionReader(tokens)
     try:
         value = reader.binary(1, True)
         if reader.rest:
@@ -144,7 +144,7 @@ def _unclear(where: Token, reason: str) -> ContractError:
     )
 
 
-class _Reader:
+class _ConditionReader:
     """Precedence climbing. `live` is false in the part that C does not evaluate (right of `0 &&`, `1 ||`)."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loader.contract.header.preprocess import Preprocessed
     from loader.contract.header.tokens import Token
 
-__all__ = ["Declaration", "Service", "Unit", "split"]
+__all__ = ["Declaration", "ServiceDeclaration", "Unit", "split"]
 
 _ASSERTS = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT")
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES")
@@ -61,7 +61,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceDeclaration:
     """One LOADER_SERVICE(id, table)."""
 
     id: str
@@ -75,7 +75,7 @@ class Unit:
 
     contract: tuple[str, int, int]
     declarations: list[Declaration] = field(default_factory=list)
-    services: list[Service] = field(default_factory=list)
+    services: list[ServiceDeclaration] = field(default_factory=list)
 
 
 def split(header: str, source: Preprocessed) -> Unit:
@@ -175,7 +175,7 @@ def _check_depth(tokens: list[Token]) -> None:
 def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declaration:
     _check_depth(tokens)
     flags = {token.text for token in tokens if token.text in _FLAGS}
-    kept: list[Token] = []
+    rest: list[Token] = []
     position = 0
     while position < len(tokens):
         token = tokens[position]
@@ -195,16 +195,16 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
                 f"{token.text} does not belong here",
                 expected=f"it at file scope, after {BASE_HEADER} is included",
             )
-        kept.append(token._replace(text={"__restrict": "restrict"}.get(token.text, token.text)))
-    if kept and kept[-1].text == "}":
+        rest.append(token._replace(text={"__restrict": "restrict"}.get(token.text, token.text)))
+    if rest and rest[-1].text == "}":
         raise refusal(
-            kept[0].path,
-            kept[0].line,
+            rest[0].path,
+            rest[0].line,
             "a function is defined here",
             expected="declarations only",
             cure="Make it static inline, or declare it only",
         )
-    return Declaration(tuple(kept), frozenset(flags), tokens[0].doc)
+    return Declaration(tuple(rest), frozenset(flags), tokens[0].doc)
 
 
 def _attribute(name: Token, tokens: list[Token], position: int) -> int:
@@ -261,7 +261,7 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
     return name, int(major), int(minor)
 
 
-def _service(tokens: list[Token]) -> Service:
+def _service(tokens: list[Token]) -> ServiceDeclaration:
     place = tokens[0]
     given, table = _arguments(tokens, 2)
     if any(token.kind != "string" for token in given) or len(table) != 1 or table[0].kind != "name":
@@ -273,4 +273,4 @@ def _service(tokens: list[Token]) -> Service:
         raise refusal(
             place.path, place.line, f"the service's id is {name!r}", expected='a name and version: "app.db/1"'
         )
-    return Service(name, table[0].text, place)
+    return ServiceDeclaration(name, table[0].text, place)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from loader.contract.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS, MAX_STRUCT
 from loader.contract.header.complaint import cure_for, described, why_not
-from loader.contract.header.declarations import Declaration, Service, Unit, split
+from loader.contract.header.declarations import Declaration, ServiceDeclaration, Unit, split
 from loader.contract.header.preprocess import preprocess
 from loader.contract.header.refusal import refusal
-from loader.contract.header.syntax import Declared, Function, Named, Type, read_types
+from loader.contract.header.syntax import Declared, Named, Prototype, Type, read_types
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +107,7 @@ class _Rules:
             "doc": declaration.doc,
         }
 
-    def _checked(self, name: str, place: Token, made: Function) -> tuple[Named, ...]:
+    def _checked(self, name: str, place: Token, made: Prototype) -> tuple[Named, ...]:
         """All parameters of a function of the one shape: int NAME(loader_call *call, …)."""
         if made.returns.what != "integer" or made.returns.spelled != "int":
             reason = f"{name!r} returns {described(made.returns)}"
@@ -248,7 +248,7 @@ class _Rules:
             values.append(self._service(service))
         return values
 
-    def _service(self, service: Service) -> dict[str, Any]:
+    def _service(self, service: ServiceDeclaration) -> dict[str, Any]:
         made = self.declared.typedefs.get(service.table)
         members = self.declared.structs.get(made.tag) if made is not None and made.what == "struct" else None
         if made is None or members is None:
@@ -269,7 +269,7 @@ class _Rules:
             raise self._refuse(service.place, f"the table {service.table!r} has no function")
         return {"id": service.id, "table": service.table, "functions": list(functions.values())}
 
-    def _service_function(self, service: Service, table: Type, member: Named) -> dict[str, Any]:
+    def _service_function(self, service: ServiceDeclaration, table: Type, member: Named) -> dict[str, Any]:
         target = member.type.target
         if target is None or target.function is None or member.name is None:
             reason = f"member {member.name!r} of the table {service.table!r} is {described(member.type)}"

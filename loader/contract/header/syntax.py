@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loader.contract.header.tokens import Token
     from loader.errors import ContractError
 
-__all__ = ["Declared", "Function", "Named", "Type", "read_types"]
+__all__ = ["Declared", "Named", "Prototype", "Type", "read_types"]
 
 MAX_PARTS = 150  # of a type: see _sum
 
@@ -44,7 +44,7 @@ class Type:
     odd: bool = False  # volatile or _Atomic
     tag: str = ""  # of a struct: its key in Declared.structs
     target: Type | None = None  # of a pointer
-    function: Function | None = None  # of a function
+    function: Prototype | None = None  # of a function
     values: tuple[tuple[str, int], ...] = ()  # of an enum and of bool
     parts: int = field(default=1, compare=False)  # it and all that it is made of, up to structs
 
@@ -62,7 +62,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class Prototype:
     """A function's type. `parameters`: None if the list is empty, which in C says nothing about them."""
 
     returns: Type
@@ -86,10 +86,10 @@ def read_types(unit: Unit) -> Declared:
     Raises:
         ContractError: they are not C, use an unknown type, define something twice; or pycparser is missing.
     """
-    return _Reader(unit).read()
+    return _SyntaxReader(unit).read()
 
 
-class _Reader:
+class _SyntaxReader:
     def __init__(self, unit: Unit) -> None:
         self.parsed = parse(unit)
         self.declared = Declared()
@@ -188,10 +188,10 @@ class _Reader:
             raise self._refusal(node, f"a type of more than {MAX_PARTS} parts", "Use structs, or void *")
         return parts
 
-    def _function(self, node: Node) -> Function:
+    def _function(self, node: Node) -> Prototype:
         returns = self._type(node.type)
         if node.args is None:
-            return Function(returns, None, False)
+            return Prototype(returns, None, False)
         parameters: list[Named] = []
         variadic = False
         for each in node.args.params:
@@ -204,7 +204,7 @@ class _Reader:
                 parameters.append(self._named(each))
         if len(parameters) == 1 and parameters[0].type.spelled == "void" and parameters[0].name is None:
             parameters = []
-        return Function(returns, tuple(parameters), variadic)
+        return Prototype(returns, tuple(parameters), variadic)
 
     def _basic(self, node: Node) -> Type:
         names = node.names
