@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import loader
 from loader.cli import streams
-from loader.cli.contracts import add_contract, contract_of
+from loader.cli.contracts import add_contract, required_contract
 from loader.cli.logs import log_to_stderr
 from loader.cli.parser import EXIT_CODES, UsageError, seconds
 from loader.cli.policy import add_policy, policy_of, record_crashes
@@ -57,9 +57,7 @@ def configure(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Loads a plugin and calls one function of it."""
-    contract = contract_of(options)
-    if contract is None:  # cannot be: argparse asks for it
-        raise UsageError("there is no --contract")
+    contract = required_contract(options)
     options.file, wanted, *words = options.words
     function = next((each for each in contract.functions if each.name == wanted), None)
     if function is None:

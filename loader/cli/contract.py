@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.cli import streams
-from loader.cli.contracts import add_include, contract_of
-from loader.cli.parser import EXIT_CODES, UsageError
+from loader.cli.contracts import add_include, required_contract
+from loader.cli.parser import EXIT_CODES
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -29,9 +29,7 @@ def configure(parser: Parser) -> None:
 def run(options: Namespace) -> int:
     """Reads a contract's header and shows what was understood: functions, parameters, structs, services."""
     options.contract = options.words[0]
-    contract = contract_of(options)
-    if contract is None:  # cannot be: there is a HEADER
-        raise UsageError("there is no HEADER")
+    contract = required_contract(options)
     if options.json:
         streams.write_json(contract.to_dict())
         return 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable
 
-__all__ = ["add_contract", "add_include", "contract_of", "read_images"]
+__all__ = ["add_contract", "add_include", "contract_of", "read_images", "required_contract"]
 
 
 def add_contract(parser: Parser, *, required: bool = False) -> None:
@@ -53,9 +53,18 @@ def contract_of(options: Namespace) -> Contract | None:
     return Contract.from_header(header, include=[*options.include, shipped])
 
 
+def required_contract(options: Namespace) -> Contract:
+    """The same for commands that cannot do without one, which argparse has seen to."""
+    contract = contract_of(options)
+    if contract is None:
+        raise UsageError("there is no --contract")
+    return contract
+
+
 def read_images(paths: Iterable[str], contract: Contract | None) -> list[Image]:
     """The files; each must implement the contract, if there is one. Nothing of them is run."""
     images = [read_image(path) for path in paths]
-    for image in images if contract is not None else ():
-        shake_hands(image, contract)  # type: ignore[arg-type] # it is not None here
+    if contract is not None:
+        for image in images:
+            shake_hands(image, contract)
     return images

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from loader.cli import streams
-from loader.cli.contracts import add_contract, contract_of
-from loader.cli.parser import EXIT_CODES, UsageError
+from loader.cli.contracts import add_contract, required_contract
+from loader.cli.parser import EXIT_CODES
 from loader.cli.policy import add_policy, policy_of
 from loader.cli.supervise import supervise
 from loader.observe.report import load_report
@@ -33,9 +33,7 @@ def configure(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Loads a plugin as an application would and shows what each stage checked, and how long it took."""
-    contract = contract_of(options)
-    if contract is None:  # cannot be: argparse asks for it
-        raise UsageError("there is no --contract")
+    contract = required_contract(options)
     policy = policy_of(options)
     path = os.path.abspath(options.words[0])
 
