@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,31 +13,10 @@ if TYPE_CHECKING:
 
     import loader
 
-# ---- Threads -----------------------------------------------------------------------------------------------
 
-
-def together(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Runs work(0) … work(count - 1) in threads; their results, or the first exception."""
-    results: list[Any] = [None] * count
-    errors: list[BaseException] = []
-
-    def run(number: int) -> None:
-        try:
-            results[number] = work(number)
-        except BaseException as error:  # noqa: BLE001
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-    return results
-
-
-def test_many_threads(probe: loader.Plugin) -> None:
+def test_many_threads(
+    probe: loader.Plugin, together: Callable[[int, Callable[[int], Any]], list[Any]]
+) -> None:
     """Calls from many threads at once give each its own result."""
 
     def work(number: int) -> int:

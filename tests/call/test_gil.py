@@ -53,6 +53,18 @@ def at_once(*jobs):
         os._exit(1)
     assert all(counts), counts
 """
+#: Then starts a thread of C, which notes when it gets the GIL.
+C_THREAD = """
+import ctypes
+plugin = loader.load(path, contract=contract)
+pthread, ran = ctypes.CDLL(None), []
+thread = ctypes.c_ulong()
+@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+def start(_):
+    ran.append(time.monotonic())  # takes the GIL by PyGILState_Ensure
+    return None
+assert pthread.pthread_create(ctypes.byref(thread), None, start, None) == 0
+"""
 HEADER = PLUGINS / "locks.h"
 
 
@@ -104,22 +116,13 @@ def test_a_promise_keeps_it(locks: Any, together: Together) -> None:
 def test_only_thread_keeps_it(run_python: Run, locks_path: Path) -> None:
     """A thread that Python does not see until then cannot get in while the only thread is in a plugin."""
     code = """
-import ctypes
-plugin = loader.load(path, contract=contract)
-pthread, ran = ctypes.CDLL(None), []
-thread = ctypes.c_ulong()
-@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
-def start(_):
-    ran.append(time.monotonic())  # takes the GIL by PyGILState_Ensure
-    return None
-assert pthread.pthread_create(ctypes.byref(thread), None, start, None) == 0
 begin = time.monotonic()
 plugin.promised(500, 0)
 end = time.monotonic()
 pthread.pthread_join(thread, None)
 assert not begin + .2 < ran[0] < end - .2, (begin, ran, end)
 """
-    run_python(BEGIN + code, HEADER, locks_path, "1")
+    run_python(BEGIN + C_THREAD + code, HEADER, locks_path, "1")
 
 
 def test_thread_started_in_a_service_may_run(run_python: Run, locks_path: Path) -> None:
@@ -157,20 +160,11 @@ for thread in threads:
 def test_question_lets_it_go(run_python: Run, locks_path: Path) -> None:
     """A function that asks loader_cancelled is long: from then on others run, a thread that C starts among them."""
     code = """
-import ctypes
-plugin = loader.load(path, contract=contract)
-pthread, ran = ctypes.CDLL(None), []
-thread = ctypes.c_ulong()
-@ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
-def start(_):
-    ran.append(time.monotonic())
-    return None
-assert pthread.pthread_create(ctypes.byref(thread), None, start, None) == 0
 plugin.loop(0, 700)
 assert time.monotonic() - ran[0] > .3
 pthread.pthread_join(thread, None)
 """
-    run_python(BEGIN + code, HEADER, locks_path, "1")
+    run_python(BEGIN + C_THREAD + code, HEADER, locks_path, "1")
 
 
 def test_c_table_never_counts_as_alone(lent: Callable[..., loader.Plugin]) -> None:
