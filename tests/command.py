@@ -96,6 +96,13 @@ class Command:
         return Result(done.returncode, done.stdout, done.stderr.decode())
 
 
+def one_line(text: str) -> str:
+    """The line that standard error is to be."""
+    assert text.count("\n") == 1
+    assert text.endswith("\n")
+    return text[:-1]
+
+
 @contextlib.contextmanager
 def terminal() -> Iterator[tuple[int, int]]:
     """A pseudo-terminal: the end that reads what was shown, and the end that a process gets."""

@@ -105,8 +105,8 @@ LOADER_TEST_ELF=$(windows "$plugins/tt.so")
 tests=(
     tests/windows/checks.py
     tests/call/test_plugin.py tests/call/test_call_{results,structs,values,threads}.py tests/call/test_limits.py
-    tests/call/test_service_calls.py tests/call/test_services.py tests/host/test_host.py tests/trust/test_handshake.py
-    tests/host/test_registry.py tests/htmlize/test_engine.py tests/host/test_load.py tests/trust/test_lockfile.py
+    tests/call/test_service_{calls,failures}.py tests/call/test_services.py tests/host/test_host.py tests/trust/test_handshake.py
+    tests/host/test_registry.py tests/htmlize/test_engine{,_failures}.py tests/host/test_load.py tests/trust/test_lockfile.py
 )
 without=( # what these ask for is not on Windows, or not what Wine does
     test_wrong_cpu                          # ELF files, one byte changed

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from forking import IN_CHILD
 from tree import GREETER, PLUGINS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -15,26 +16,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PROBE = PLUGINS / "probe.h"
 
-#: Begins every program: runs a function in a forked child and prints what it gave.
-BEGIN = """
-import os, sys, threading, traceback
+#: Begins every program.
+BEGIN = IN_CHILD + """
+import os, sys, threading
 import loader
-
-def in_child(work):
-    sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            print(work())
-            sys.stdout.flush()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert status == 0, status
 
 def failure(work):
     try:

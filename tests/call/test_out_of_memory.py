@@ -1,6 +1,6 @@
 """Memory that runs out at every single allocation: an error each time, nothing left behind, nothing half done.
 
-starving.py is the process in which it does, plugins/starve.c is what makes it.
+tests/starving is the process in which it does, plugins/starve.c is what makes it.
 
 CPython itself does not live through all of that, so some ways to starve it are left out. Seen in 3.11, in C: where
 PyContextVar_Set gets neither a token nor a map it gives back the token, NULL, and crashes; so does the first context
@@ -41,7 +41,7 @@ pytestmark = [
 
 @pytest.fixture
 def play(build: Build, probe_path: Path, lend_path: Path, tmp_path: Path) -> Play:
-    """Plays the scenes of starving.py in a mode: scene -> its numbers."""
+    """Plays the scenes of tests/starving in a mode: scene -> its numbers."""
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
         pytest.skip("Python's headers are not installed")
@@ -64,7 +64,7 @@ def play(build: Build, probe_path: Path, lend_path: Path, tmp_path: Path) -> Pla
             "LD_PRELOAD": " ".join(filter(None, [str(starve), os.environ.get("LD_PRELOAD")])),
             "ASAN_OPTIONS": f"{os.environ.get('ASAN_OPTIONS', '')}:verify_asan_link_order=0",
         }
-        command = [sys.executable, "-X", "faulthandler", str(TESTS / "starving.py"), mode, str(tmp_path)]
+        command = [sys.executable, "-X", "faulthandler", "-m", "starving", mode, str(tmp_path)]
         try:
             done = subprocess.run(
                 command,

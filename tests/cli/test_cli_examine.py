@@ -6,19 +6,16 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from command import Command
 from tree import CORPUS, GREETER
 
 from loader.author.sdk import include_dir
 from loader.htmlize import HTMLIZE
 
-
-@pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """The command `loader`, run in a folder of its own."""
-    return Command("loader", tmp_path)
+if TYPE_CHECKING:
+    from command import Command
 
 
 @pytest.fixture

@@ -21,18 +21,6 @@ HEADER = str(PLUGINS / "cli_tool.h")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes of POSIX")
 
 
-@pytest.fixture(scope="session")
-def tool_so(build: Build) -> Path:
-    """The plugin for contract cli_tool."""
-    return build("cli_tool.c", name="tool")
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Command:
-    """The command, in an empty folder."""
-    return Command("loader", tmp_path)
-
-
 def children(process: int) -> list[int]:
     """The processes that a process has started."""
     return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

@@ -1,5 +1,5 @@
 /* engine_hooks.c: functions for tests/htmlize/test_engine.py, which calls them by address: roles that answer, fail
- * and misbehave, and contents hooks. tests/htmlize/test_engine.py has the same functions in Python.
+ * and misbehave, and contents hooks. tests/engine_hooks.py has the same functions in Python.
  */
 #include "htmlize/htmlize.h"
 
