@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import LoaderError
-from loader.image.linker import here_is_musl
+from loader.image.linker import LIBRARY_PATH, here_is_musl
 from loader.image.read import read_library, read_links
 from loader.image.search import SearchPath, expand, handed_down, look, places
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from loader.image.image import Image
 
-__all__ = ["Closure", "Doubt", "Member", "closure_of"]
+__all__ = ["JUDGEABLE", "Closure", "Doubt", "Member", "closure_of"]
 
 #: Libraries that are followed; no plugin needs as many.
 MAX_LIBRARIES: Final = 512
@@ -49,12 +49,23 @@ class Member:
     error: LoaderError | None = None
 
 
+#: What can be judged in advance of where a file's libraries are.
+JUDGEABLE: Final = "absolute folders, $ORIGIN, and names without a folder"
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Something in the search that cannot be judged in advance: in the file `path`, `found` is there."""
 
     path: str
     found: str
+
+    @property
+    def cure(self) -> str:
+        """What to do about it."""
+        if self.found.startswith(LIBRARY_PATH):
+            return f"Set {LIBRARY_PATH} to absolute folders, without an empty one, before the process starts"
+        return "Give the library a name (-Wl,-soname) and link with -Wl,-rpath,'$ORIGIN'"
 
 
 @dataclass(frozen=True, slots=True)

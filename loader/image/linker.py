@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-__all__ = ["LinkerFacts", "glibc", "here_is_musl", "library_path", "linker_facts"]
+__all__ = ["LIBRARY_PATH", "LinkerFacts", "glibc", "here_is_musl", "library_path", "linker_facts"]
 
+#: The variable with folders that come before others.
+LIBRARY_PATH: Final = "LD_LIBRARY_PATH"
 _MARK: Final = "/@"
 #: Folders between which `$LIB` and `$PLATFORM` stand in the question.
 _QUESTION: Final = f"{_MARK}/$LIB{_MARK}/$PLATFORM{_MARK}"
@@ -67,7 +69,7 @@ def _environment() -> dict[str, str]:
 
 def library_path() -> tuple[str, ...]:
     """The folders of LD_LIBRARY_PATH, "" for the current one."""
-    text = _environment().get("LD_LIBRARY_PATH", "")
+    text = _environment().get(LIBRARY_PATH, "")
     return tuple(re.split("[:;]", text)) if text else ()
 
 
@@ -80,7 +82,7 @@ def linker_facts() -> LinkerFacts | None:
     linker = _interpreter(program)
     if linker is None:
         return None
-    environment = {"LD_DEBUG": "libs", "LD_LIBRARY_PATH": _QUESTION}
+    environment = {"LD_DEBUG": "libs", LIBRARY_PATH: _QUESTION}
     if "GLIBC_TUNABLES" in _environment():  # may hide abilities of the CPU
         environment["GLIBC_TUNABLES"] = _environment()["GLIBC_TUNABLES"]
     try:

@@ -7,11 +7,15 @@ a library of the same name gets the file that is found for it, and not that one 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from loader._core._ffi import ffi, lib
 from loader.lock import Lock
 
-__all__ = ["conflicts", "loaded_as", "note"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["conflicts", "is_brought", "loaded_as", "note_brought"]
 
 #: What was brought: SHA-256 by name (a path, or what it calls itself); and the paths under which the linker has it.
 _names: dict[str, set[str]] = {}
@@ -44,12 +48,19 @@ def loaded_as(name: str) -> str | None:
                 pass
 
 
-def note(path: str, names: tuple[str | None, ...], digest: str) -> None:
-    """Notes a library that is brought along: the linker's name for it, and those that it could be taken for."""
+def note_brought(path: str, names: tuple[str | None, ...], digest: str) -> None:
+    """Notes a library that a plugin brought along: the linker's name for it, and those that it could be taken for.
+    Another plugin that needs one of that name is not to get it by chance.
+    """
     _paths.add(path)
     for name in names:
         if name:
             _names.setdefault(name, set()).add(digest)
+
+
+def is_brought(names: Iterable[str]) -> bool:
+    """Whether a library of one of these names was brought along."""
+    return not _names.keys().isdisjoint(names)
 
 
 def conflicts(*names: str | None, digest: str) -> bool:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ImageError, LoaderError
-from loader.image.closure import closure_of
+from loader.image.closure import JUDGEABLE, closure_of
 from loader.image.image import this_machine
 from loader.image.linker import glibc, here_is_musl
 from loader.image.read import read_image
@@ -175,9 +175,9 @@ def _doubtful(closure: Closure) -> Iterator[Finding]:
         who = "" if doubt.path == closure.image.path else f"needs {os.path.basename(doubt.path)}, which "
         yield Finding(
             f"{who}finds libraries in a way that every policy refuses",
-            "absolute folders, $ORIGIN, and names without a folder",
+            JUDGEABLE,
             doubt.found,
-            "Give the library a name (-Wl,-soname) and link with -Wl,-rpath,'$ORIGIN'",
+            doubt.cure,
             fatal=False,
         )
 

@@ -12,13 +12,13 @@ import glob
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ImageError
 from loader.image.cursor import Cursor
-from loader.image.linker import glibc, here_is_musl, library_path, linker_facts
+from loader.image.linker import LIBRARY_PATH, glibc, here_is_musl, library_path, linker_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,7 +187,10 @@ def _folders(image: Image, inherited: tuple[SearchPath, ...]) -> Iterator[Search
         yield from handed_down(image, inherited)
     for folder in library_path():
         place = SearchPath(folder) if here_is_musl() else expand(folder, _program())
-        yield place if place.doubt else _from_here(place.path, "LD_LIBRARY_PATH")
+        if place.doubt:
+            yield replace(place, doubt=f"{LIBRARY_PATH} has {place.doubt}")
+        else:
+            yield _from_here(place.path, LIBRARY_PATH)
     if here_is_musl():
         yield from handed_down(image, inherited)
     else:

@@ -24,11 +24,12 @@ from typing import TYPE_CHECKING, Any
 from loader._core._call import Owner
 from loader._core._ffi import ffi, lib
 from loader.errors import ForkError, LibraryError
+from loader.image.loaded import conflicts, note_brought
 from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
 from loader.library.refusal import explain
 from loader.library.sealed import open_checked, open_together
 from loader.lock import Lock
-from loader.trust import asks_nothing, bring
+from loader.trust import asks_nothing
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def _open(
     if refusal is not None:
         raise explain(image, refusal)
     if image.soname:  # by which the linker would find it for somebody else
-        bring(os.fsdecode(path), (image.soname,), image.digest)
+        note_brought(os.fsdecode(path), (image.soname,), image.digest)
     return library
 
 
@@ -288,7 +289,7 @@ def _open_resolved(
     else:
         library = _open(image, owner, keys[image.path], strict=strict)
     for each in resolved.by_path:
-        bring(each.path, (each.path, each.soname), each.digest)
+        note_brought(each.path, (each.path, each.soname), each.digest)
     return library
 
 
@@ -318,7 +319,7 @@ def _open_together(resolved: Resolved, owner: Owner, keys: dict[str, str], *, st
         raise explain(image, paths)
     for path, each in made.items():
         _copies[keys[path]] = paths[path]
-        bring(os.fsdecode(paths[path]), (path, each.image.soname), each.image.digest)
+        note_brought(os.fsdecode(paths[path]), (path, each.image.soname), each.image.digest)
     return library
 
 
@@ -330,8 +331,6 @@ def _copy_of(library: Library, key: str) -> bytes:
 
 def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str], *, strict: bool) -> Library:
     """For Windows, which finds a DLL among those that are loaded by its file's name: what needs none comes first."""
-    from loader.image.loaded import conflicts  # noqa: PLC0415 - as above
-
     image = resolved.closure.image
     along = []
     for each in reversed(resolved.sealed):
@@ -345,5 +344,5 @@ def _open_in_turn(resolved: Resolved, owner: Owner, keys: dict[str, str], *, str
                 cure="Give the library a name of its own, or link it into the plugin",
             )
         along.append(_known(keys[each.path]) or _open(each, owner_of(each), keys[each.path], strict=strict))
-        bring(each.path, (name,), each.digest)
+        note_brought(each.path, (name,), each.digest)
     return _open(image, owner, keys[image.path], tuple(along), strict=strict)

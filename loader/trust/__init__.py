@@ -4,14 +4,12 @@ In: an Image and a Contract (handshake.py gives a Candidate), and a Policy. Out:
 library/ opens. Open first: trust.py; each thing that a policy can ask for has a file of its own.
 """
 
+from loader.trust.policy import DEFAULT_POLICY, Policy
 from loader.trust.trust import (
-    DEFAULT_POLICY,
     NAMED,
-    Policy,
     TrustedImage,
     asks_for_steps,
     asks_nothing,
-    bring,
     check_image,
     check_members,
     minimum,
@@ -27,7 +25,6 @@ __all__ = [
     "TrustedImage",
     "asks_for_steps",
     "asks_nothing",
-    "bring",
     "check_image",
     "check_members",
     "minimum",

@@ -6,10 +6,10 @@ is given, between the handshake and dlopen. Four things can be asked, and all th
     permissions   who could have changed the file or its place     permissions.py
     signature     who vouches for these bytes, and as what         signature.py
     lock file     are these the bytes that were agreed on          lockfile.py
-    quarantine    did these bytes crash an earlier process         crash.py
+    quarantine    did these bytes crash an earlier process         quarantine.py
 
 What is judged is the image: bytes, and what fstat said, from one descriptor. No path of the plugin is looked
-up again, so nothing that happens to the file meanwhile has a say; library.py loads those bytes.
+up again, so nothing that happens to the file meanwhile has a say; library/ loads those bytes.
 
 The same is asked of everything that the dynamic linker would bring along with it and that is not the system's own
 (members.py), by the plugin's rules and by those of its own folder. What cannot be judged is refused.
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.errors import LibraryError, TrustError
+from loader.image.loaded import is_brought
 from loader.trust.identity import identify
 from loader.trust.policy import DEFAULT_POLICY, Policy
 
@@ -35,13 +36,10 @@ if TYPE_CHECKING:
     from loader.trust.signature import PublicKey
 
 __all__ = [
-    "DEFAULT_POLICY",
     "NAMED",
-    "Policy",
     "TrustedImage",
     "asks_for_steps",
     "asks_nothing",
-    "bring",
     "check_image",
     "check_members",
     "minimum",
@@ -53,7 +51,6 @@ __all__ = [
 #: What is said to have held when a policy asks for nothing.
 NAMED = ("named by the user",)
 
-_brought: set[str] = set()  # names of libraries that plugins brought along
 #: Only appended to, which is one step: a lock would hang where a signal handler requires something too.
 _minimum: list[Policy] = []
 
@@ -97,7 +94,7 @@ def _comes_alone(image: Image) -> bool:
     if image.filters or image.auxiliaries:
         return False
     names = "".join(image.needed)
-    if "/" in names or "$" in names or not _brought.isdisjoint(image.needed):
+    if "/" in names or "$" in names or is_brought(image.needed):
         return False
     if not (image.rpath or image.runpath):
         return True
@@ -120,19 +117,10 @@ def _may_contain(place: str, origin: str, image: Image) -> bool:
     return not image.runpath or any(os.path.lexists(os.path.join(place, name)) for name in names)
 
 
-def bring(path: str, names: tuple[str | None, ...], digest: str) -> None:
-    """Notes a library that a plugin brought along: the dynamic linker's name for it, and those that it could be
-    taken for. Another plugin that needs one of that name is not to get it by chance.
-    """
-    from loader.image.loaded import note  # noqa: PLC0415 - as below
-
-    note(path, names, digest)
-    _brought.update(name for name in names if name)
-
-
 def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
     """What comes along with a plugin, if all of it may run. Raises TrustError, LibraryError."""
-    from loader.trust.members import resolve  # noqa: PLC0415 - most plugins come alone
+    from loader.image.closure import JUDGEABLE  # noqa: PLC0415 - most plugins come alone
+    from loader.trust.members import resolve  # noqa: PLC0415 - as above
 
     resolved = resolve(image, strict=strict)
     if strict and resolved.closure.doubts:
@@ -140,11 +128,9 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
         raise TrustError(
             "finds libraries in a way that nobody can judge before it is loaded",
             path=doubt.path,
-            expected="absolute folders, $ORIGIN, and names without a folder",
+            expected=JUDGEABLE,
             found=doubt.found,
-            cure="Give the library a name (-Wl,-soname) and link with -Wl,-rpath,'$ORIGIN'"
-            if doubt.found.partition(" ")[0] != "LD_LIBRARY_PATH"
-            else "Set LD_LIBRARY_PATH to absolute folders, without an empty one, before the process starts",
+            cure=doubt.cure,
         )
     for member in resolved.closure.members:
         if member.kind == "auxiliary" and (member.error is None or not strict):

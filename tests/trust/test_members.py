@@ -286,7 +286,7 @@ def test_what_cannot_be_judged_is_refused(place: Place, way: Callable[[Place], P
     ]  # who asks for nothing gets what the linker does
 
 
-@pytest.mark.parametrize("variable", ["{}/dep", "dep", ":/nowhere"])
+@pytest.mark.parametrize("variable", ["{}/dep", "dep", ":/nowhere", "/$NOBODY/dep"])
 def test_library_path(place: Place, variable: str) -> None:
     """LD_LIBRARY_PATH counts as it was at the start: what it leads to is judged, and relative folders are refused."""
     path = place.helper()
@@ -298,6 +298,10 @@ def test_library_path(place: Place, variable: str) -> None:
         assert done.stdout.splitlines() == ["RAN", "right"]
         path.chmod(0o666)
         done = place.call(plugin, "--permissions", **variables)
+    else:
+        examined = place.run("doctor", str(plugin), **variables)
+        assert "Set LD_LIBRARY_PATH to absolute folders" in done.stderr
+        assert "Set LD_LIBRARY_PATH to absolute folders" in examined.stdout
     assert (done.returncode, "RAN" in done.stdout) == (5, False), done.stdout + done.stderr
 
 
