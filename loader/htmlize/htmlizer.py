@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
 from loader.host import Host
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
+from loader.htmlize.hooks import read_hooks
 from loader.htmlize.post import Post
 from loader.htmlize.posts import POSTS
 from loader.lazy import LazyPlugin
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Htmlizer", "Problem", "shipped_plugins"]
 
 _logger = logging.getLogger("loader.htmlize")
-_HOOK = re.compile(r"role:([0-9A-Za-z_]{1,100})|contents")
 _NO_POST = Post()
 _POST = layout_of(HTMLIZE.struct("htmlize_post"))
 
@@ -168,13 +167,13 @@ class Htmlizer:
         cached = None if self._answers is None else self._answers.recall(plugin.path)
         if cached is not None:
             try:
-                roles, contents = _read_hooks(plugin, cached)
+                roles, contents = read_hooks(plugin, cached)
             except RegistryError:  # what was cached is damaged
                 contents = True
             if not contents:
                 return roles
         hooks = plugin.functions["hooks"]()
-        roles, contents = _read_hooks(plugin, hooks)
+        roles, contents = read_hooks(plugin, hooks)
         if self._answers is not None:
             self._answers.keep(plugin.path, plugin.digest, hooks)
         for function, wanted in (("process_role", bool(roles)), ("process_contents", contents)):
@@ -230,7 +229,7 @@ class Htmlizer:
     def _confirm(self, plugin: LazyPlugin, role: str) -> None:
         """Opens it, and asks it whether it has the hooks that are cached for it."""
         hooks = plugin.functions["hooks"]()
-        roles, contents = _read_hooks(plugin, hooks)
+        roles, contents = read_hooks(plugin, hooks)
         if self._answers is not None:
             self._answers.keep(plugin.path, plugin.digest, hooks)
             self._answers.save()
@@ -304,36 +303,6 @@ def _repair(text: Text, errors: str) -> Text:
     if isinstance(text, bytes):
         return text.decode("utf-8", errors).encode()
     return text.encode("utf-8", errors).decode()
-
-
-def _read_hooks(plugin: Plugin, hooks: str) -> tuple[list[str], bool]:
-    """The role claims in what a plugin's ``hooks`` wrote, and whether it changes contents."""
-    lines = hooks.split("\n")
-    roles: dict[str, None] = {}
-    contents = False
-    problem = None if lines.pop() == "" else "its last line is not ended by a newline"
-    for number, line in enumerate(lines, 1):
-        match = _HOOK.fullmatch(line)
-        if match is None:
-            shown = line if len(line) <= 40 else f"{line[:40]}… ({len(line)} characters)"
-            problem = problem or f"line {number} is {shown!r}"
-        elif line in roles or (line == "contents" and contents):
-            problem = problem or f"line {number} repeats {line!r}"
-        elif match[1] is None:
-            contents = True
-        else:
-            roles[line] = None
-    if problem is not None:
-        raise RegistryError(
-            "its hooks are malformed",
-            path=plugin.path,
-            plugin=plugin.name,
-            function="hooks",
-            expected='lines "role:NAME" (1 to 100 of 0-9A-Za-z_) or "contents", each once',
-            found=problem,
-            cure="Mend the plugin's hooks function",
-        )
-    return list(roles), contents
 
 
 def shipped_plugins() -> list[str]:

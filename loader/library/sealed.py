@@ -32,7 +32,7 @@ MAP_FILES: Final = "NATIVE_PLUGIN_LOADER_MAP_FILES"
 
 _folder: str | None = None
 _open_for_life: list[int] = []
-_open, _open_sealed = lib.library_open, lib.library_open_sealed  # made now; see library.py
+_open, _open_sealed = lib.library_open, lib.library_open_sealed  # made now; see opened.py
 _MEMORY = hasattr(os, "memfd_create")
 #: By library_opened.step: what is said.
 _FAILURES = {

@@ -17,22 +17,19 @@ overlap, the change is told of both.
 
 from __future__ import annotations
 
-import locale
 import logging
 import os
-import signal
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from loader._core._call import environment, float_state, signal_state
 from loader.errors import PluginError
+from loader.observe.snapshot import Change, ProcessState, snapshot
 from loader.observe.waits import Waits
 from loader.plugin import Plugin
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from loader._core._call import Owner
     from loader.observe.waits import WatchedCall
@@ -50,143 +47,6 @@ class StateError(PluginError):
 
 class PromiseError(PluginError):
     """A plugin blocked in a function that it promised never to block in, and the watch is strict."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is different: of `what` ("umask"), `which` ("SIGINT", "" where there is but one), from, to."""
-
-    what: str
-    which: str
-    before: str | None
-    after: str | None
-
-    def __str__(self) -> str:
-        name = f"{self.what} {self.which}" if self.which else self.what
-        if self.before is None:
-            return f"{name} is new ({self.after})" if self.after else f"{name} is new"
-        if self.after is None:
-            return f"{name} is gone ({self.before})" if self.before else f"{name} is gone"
-        return f"{name}: {self.before} before, {self.after} after"
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessState:
-    """What all share, each as name -> value. `floating_point` and `blocked_signals` are the calling thread's.
-
-    Empty where this system does not tell: descriptors and threads are read from /proc or /dev/fd.
-    """
-
-    floating_point: Mapping[str, str]
-    signal_handlers: Mapping[str, str]
-    blocked_signals: Mapping[str, str]
-    umask: Mapping[str, str]
-    working_folder: Mapping[str, str]
-    locale: Mapping[str, str]
-    environment: Mapping[str, str]
-    descriptors: Mapping[str, str]
-    threads: Mapping[str, str]
-
-    def changes(self, after: ProcessState) -> list[Change]:
-        """What is different in `after`, by kind and name."""
-        found: list[Change] = []
-        for each in fields(self):
-            old: Mapping[str, str] = getattr(self, each.name)
-            new: Mapping[str, str] = getattr(after, each.name)
-            what = each.name.replace("_", " ")
-            found += [
-                Change(what, name, old.get(name), new.get(name))
-                for name in sorted({*old, *new})
-                if old.get(name) != new.get(name)
-            ]
-        return found
-
-
-def snapshot() -> ProcessState:
-    """The state now."""
-    handlers = signal_state()
-    return ProcessState(
-        floating_point=_floating_point(),
-        signal_handlers={_signal_name(n): _handler(address) for n, (address, _) in enumerate(handlers, 1)},
-        blocked_signals={_signal_name(n): "blocked" for n, (_, blocked) in enumerate(handlers, 1) if blocked},
-        umask={"": f"{_umask():03o}"},
-        working_folder={"": _working_folder()},
-        locale={"": locale.setlocale(locale.LC_ALL)},
-        environment=dict(_variable(line) for line in environment()),
-        descriptors=_descriptors(),
-        threads=_threads(),
-    )
-
-
-# ---- Parts of the state ------------------------------------------------------------------------------------
-
-_ROUNDING = {  # FE_* of <fenv.h>
-    "x86_64": {0: "to nearest", 0x400: "downward", 0x800: "upward", 0xC00: "towards zero"},
-    "aarch64": {0: "to nearest", 0x400000: "upward", 0x800000: "downward", 0xC00000: "towards zero"},
-}
-
-
-def _floating_point() -> dict[str, str]:
-    mode, control = float_state()
-    known = _ROUNDING.get(os.uname().machine if hasattr(os, "uname") else "", {})
-    # 0x8040 of x86's MXCSR: tiny numbers are taken for 0, which -ffast-math turns on in a constructor.
-    return {"rounding": known.get(mode, hex(mode)), "control": f"{control:#06x}"}
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"
-
-
-def _handler(address: int) -> str:
-    return {0: "default", 1: "ignored"}.get(address, f"function at {address:#x}")
-
-
-def _umask() -> int:
-    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        for line in file:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    mask = os.umask(0o077)  # there is no other way to ask; strict meanwhile, for files of other threads
-    os.umask(mask)
-    return mask
-
-
-def _working_folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError as error:
-        return f"({error.strerror})"
-
-
-def _variable(line: bytes) -> tuple[str, str]:
-    name, _, value = os.fsdecode(line).partition("=")
-    return name, value
-
-
-def _descriptors() -> dict[str, str]:
-    folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-    found = {}
-    with suppress(OSError):
-        for number in os.listdir(folder):
-            try:
-                found[number] = os.readlink(f"{folder}/{number}") if folder.startswith("/proc") else ""
-            except OSError:  # the one of listdir itself
-                continue
-    return found
-
-
-def _threads() -> dict[str, str]:
-    found = {}
-    with suppress(OSError):
-        for thread in os.listdir("/proc/self/task"):
-            with suppress(OSError), open(f"/proc/self/task/{thread}/comm", "rb") as file:
-                found[thread] = os.fsdecode(file.read().strip())
-    return found
-
-
-# ---- Watching ----------------------------------------------------------------------------------------------
 
 
 class _Call:

@@ -16,7 +16,8 @@ import loader
 from loader._core._ffi import ffi
 from loader.errors import LibraryError
 from loader.image import read_bytes
-from loader.library import Library, library, open_library, owner_of
+from loader.library import Library, open_library, owner_of
+from loader.library.opened import libraries, mappings
 from loader.trust import Policy, trust
 from loader.trust.handshake import shake_hands
 
@@ -329,9 +330,9 @@ def test_a_library_that_is_not_open(hello: Path, greeter: loader.Contract) -> No
     """One whose opening was broken off, by Ctrl-C, has no symbols, covers no addresses and is opened anew."""
     image = read_bytes(hello.read_bytes() + b"broken off", path=str(hello))
     broken_off = Library(image, ffi.new("library_opened *"))
-    library._opened[image.digest] = broken_off
+    libraries[image.digest] = broken_off
     assert broken_off.address("malloc") is None
-    assert broken_off not in [mapping.library for mapping in library.mappings()]
+    assert broken_off not in [mapping.library for mapping in mappings()]
     again = open_library(trust(shake_hands(image, greeter), Policy()), owner_of(image))
     assert again is not broken_off
     assert again.address("greet")

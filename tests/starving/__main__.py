@@ -26,7 +26,7 @@ from pathlib import Path
 import loader
 from loader._core import _call
 from loader.htmlize import _engine as engine_module
-from loader.library.library import _opened
+from loader.library.opened import libraries
 from starving import calls, documents, loads
 from starving.scene import FOLDER, MODE, unnamed
 
@@ -91,7 +91,7 @@ class Stage:
         reached: bool = self.starve.seen() > n
         self.scene.after(succeeded)
         self.failed += not succeeded
-        self.opened += loads.image.digest in _opened
+        self.opened += loads.image.digest in libraries
         assert reached or succeeded, "it failed although nothing did"
         return reached
 

@@ -9,7 +9,8 @@ from loader.htmlize import Htmlizer
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
 from loader.image import read_bytes
-from loader.library.library import _opened, open_library, owner_of
+from loader.library import open_library, owner_of
+from loader.library.opened import libraries
 from loader.plugin import bind
 from loader.registry import Registry
 from loader.trust import Policy, trust
@@ -49,7 +50,7 @@ def loaded(succeeded: bool) -> None:
 
 def forget_library() -> None:
     """The library is opened anew."""
-    _opened.pop(image.digest, None)
+    libraries.pop(image.digest, None)
 
 
 def added(succeeded: bool) -> None:
@@ -89,7 +90,7 @@ def refuses() -> None:
 
 def unknown(_: bool) -> None:
     """No trace of it stays."""
-    assert needy.digest not in _opened, "a library that is not open is known"
+    assert needy.digest not in libraries, "a library that is not open is known"
 
 
 def opens() -> None:

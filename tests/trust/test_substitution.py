@@ -54,7 +54,7 @@ greeter = loader.Contract.from_header(header)
 policy = loader.Policy(lock=lock, permissions=True)
 seen = collections.Counter()
 for _ in range(int(loads)):
-    loader.library.library._opened.clear()  # or the same bytes would be opened once
+    loader.library.opened.libraries.clear()  # or the same bytes would be opened once
     try:
         plugin = loader.load(target, contract=greeter, policy=policy)
     except loader.TrustError as error:
