@@ -6,6 +6,7 @@ import os
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
+from loader._core._call import Owner
 from loader.discover import find
 from loader.errors import HandshakeError, LoaderError
 from loader.load import FolderLibraries, check_kinds, load, read_plugin
@@ -147,8 +148,7 @@ class Host:
         return known.digest == digest
 
     def _lazy(self, path: str | os.PathLike[str], name: str | None) -> Plugin:
-        from loader._core._call import Owner  # noqa: PLC0415 - where it is wanted
-        from loader.lazy import LazyPlugin  # noqa: PLC0415
+        from loader.lazy import LazyPlugin  # noqa: PLC0415 - where it is wanted
 
         path = os.path.abspath(path)
         stand_in = Owner(name or plugin_name(path), path, self._services.native, self.max_output)

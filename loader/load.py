@@ -9,12 +9,14 @@ from __future__ import annotations
 import copyreg
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from loader.contract import Contract
 from loader.discover import Place, find
 from loader.errors import LibraryError, LoaderError
 from loader.image import Image, read_image
+from loader.image.read import read_to_follow
 from loader.library import open_library, owner_of
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, Policy, asks_for_steps, asks_nothing, trust
@@ -211,15 +213,9 @@ class FolderLibraries:
 
     def _look(self) -> dict[tuple[int, int], str]:
         """Asks all plugins of the folders; for each file the first that brings it along."""
-        from functools import cache  # noqa: PLC0415 - most folders hold plugins alone
+        from loader.image.closure import closure_of  # noqa: PLC0415 - most folders hold plugins alone
 
-        from loader.image.closure import closure_of  # noqa: PLC0415
-        from loader.image.read import read_links  # noqa: PLC0415
-
-        @cache
-        def read(path: str) -> Image:
-            return read_links(path) or read_image(path, steps=False)
-
+        read = cache(read_to_follow)
         found: dict[tuple[int, int], str] = {}
         for place in self._places:
             try:

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Services
+from loader._core._ffi import ffi
 from loader.contract.layout import letter_of, native_parameter
 from loader.errors import ServiceError
 
@@ -102,7 +103,5 @@ def _address(service: Any) -> int | None:
     if isinstance(service, int):
         return service
     if type(service).__module__ == "_cffi_backend":
-        from loader._core._ffi import ffi  # noqa: PLC0415 - only for tables of C
-
         return int(ffi.cast("uintptr_t", service))
     return None

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from loader.cli.streams import printable
 from loader.errors import HandshakeError, LibraryError, LoaderError, TrustError
-from loader.image import read_image, this_machine
-from loader.image.read import read_links
-from loader.trust import check_image, check_members
+from loader.image import this_machine
+from loader.image.closure import closure_of
+from loader.image.read import read_to_follow
+from loader.trust import check_file
 from loader.trust.handshake import check_sanitizer, markers
 
 if TYPE_CHECKING:
@@ -109,14 +110,8 @@ def image_lines(image: Image) -> list[str]:
 
 def members_of(image: Image) -> tuple[Member, ...]:
     """What the dynamic linker would bring along with a file that is for this machine; nothing is said of others."""
-    from loader.image.closure import closure_of  # noqa: PLC0415 - where it is wanted
-
     here = image.machine == this_machine() and image.machine.format in ("elf", "pe")
-    return closure_of(image, read=_links).members if here else ()
-
-
-def _links(path: str) -> Image:
-    return read_links(path) or read_image(path, steps=False)
+    return closure_of(image, read=read_to_follow).members if here else ()
 
 
 def _along(member: Member) -> str:
@@ -180,8 +175,7 @@ def judged(found: Found, policy: Policy) -> Found:
     if found.image is None or failure_of(found) is not None:
         return found
     try:
-        check_image(found.image, policy)
-        check_members(found.image, policy)
+        check_file(found.image, policy)
     except (TrustError, LibraryError) as error:
         return replace(found, error=error)
     return found

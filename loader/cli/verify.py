@@ -10,7 +10,7 @@ from loader.cli.contracts import add_contract, contract_of, read_images
 from loader.cli.parser import UsageError
 from loader.cli.policy import add_policy, policy_of
 from loader.errors import LoaderError, TrustError
-from loader.trust import Policy, check_image, check_members
+from loader.trust import Policy, check_file
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,8 +43,7 @@ def run(options: Namespace) -> int:
     for path in options.words:
         try:
             (image,) = read_images([path], contract)
-            checks = check_image(image, policy)
-            check_members(image, policy)
+            checks = check_file(image, policy)
             if not checks:
                 raise TrustError(
                     "is not covered by the policy", path=image.path, found="no rule for its folder"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from loader._core import _ffi
 from loader.errors import LoaderError
 from loader.image.linker import LIBRARY_PATH, here_is_musl
 from loader.image.read import read_library, read_links
@@ -224,8 +225,6 @@ class _DllResolver(_Resolver):
 @cache
 def callers() -> tuple[SearchPath, ...]:
     """What is handed down to a file that is opened at run time: DT_RPATH of who opens it, and of who opened that."""
-    from loader._core import _ffi  # noqa: PLC0415 - a module, for where it lies
-
     found: list[SearchPath] = []
     for path in (getattr(_ffi, "__file__", None), *_programs()):
         try:

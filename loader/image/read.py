@@ -21,7 +21,7 @@ from loader.image.walk import Step, open_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_SIZE", "read_bytes", "read_image", "read_library", "read_links"]
+__all__ = ["MAX_SIZE", "read_bytes", "read_image", "read_library", "read_links", "read_to_follow"]
 
 #: Bytes of the largest file that is read: memory is taken for all of it.
 MAX_SIZE: Final = 2 << 30
@@ -106,6 +106,11 @@ def read_links(path: str, *, allowed: Callable[[tuple[Step, ...]], bool] | None 
             return replace(image, file=replace(file, data=data[:64]))
     finally:
         os.close(descriptor)
+
+
+def read_to_follow(path: str) -> Image:
+    """A library that nobody judges: of an ELF file what others are found by, of another one all facts."""
+    return read_links(path) or read_image(path, steps=False)
 
 
 def read_bytes(

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import ImageError
 from loader.image.cursor import Cursor
+from loader.image.image import File, Image, this_machine
 from loader.image.linker import LIBRARY_PATH, glibc, here_is_musl, library_path, linker_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from loader.image.image import Image
 
 __all__ = [
     "SearchPath",
@@ -228,8 +227,6 @@ def _subfolders(folder: str) -> tuple[str, ...]:
 @cache
 def _program() -> Image:
     """This process's program, as far as its place goes: $ORIGIN of LD_LIBRARY_PATH."""
-    from loader.image.image import File, Image, this_machine  # noqa: PLC0415 - where it is wanted
-
     file = File(os.path.realpath("/proc/self/exe"), b"", "", 0)
     return Image(file=file, machine=this_machine(), kind="executable", exports=frozenset())
 

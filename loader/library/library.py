@@ -111,7 +111,7 @@ def _opened(trusted: TrustedImage, owner: Owner, warnings: list[str], *, one_go:
 
 def _check_libraries(resolved: Resolved) -> None:
     """What is asked of the libraries that come along, before any of them is opened."""
-    for each in (*resolved.sealed, *resolved.by_path):
+    for each in resolved.own:
         if each.sanitizer is not None and lacks_runtime(each):  # of plugins themselves the handshake says it
             what, expected = RULE
             found = f"-fsanitize={each.sanitizer}"

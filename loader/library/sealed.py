@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loader._core._call import loading
 from loader._core._ffi import ffi, lib
 from loader.errors import LibraryError
+from loader.image import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,8 +239,7 @@ def _write(image: Image, path: bytes, data: bytes, opened: Any, *, strict: bool,
 
 def _judge(image: Image, path: bytes, data: bytes) -> None:
     """Where a policy asks for something, others must not be able to put another file in the copy's place."""
-    from loader.image import read_image  # noqa: PLC0415 - seldom wanted here
-    from loader.trust.permissions import check_permissions  # noqa: PLC0415
+    from loader.trust.permissions import check_permissions  # noqa: PLC0415 - seldom wanted here
 
     copy = read_image(os.fsdecode(path), steps=True)
     check_permissions(image.path, copy.file.steps)

@@ -45,6 +45,11 @@ class Resolved:
     by_path: tuple[Image, ...] = ()
     pinned: bool = False
 
+    @property
+    def own(self) -> tuple[Image, ...]:
+        """All that is judged like the plugin."""
+        return *self.sealed, *self.by_path
+
 
 def resolve(image: Image, *, strict: bool) -> Resolved:
     """What comes along with a plugin; `strict`: under a policy that asks for something. Raises nothing of its own:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from loader.errors import LibraryError, TrustError
 from loader.image.loaded import is_brought
-from loader.trust.identity import identify
+from loader.trust.identity import identify, version_key
 from loader.trust.policy import DEFAULT_POLICY, Policy
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ __all__ = [
     "TrustedImage",
     "asks_for_steps",
     "asks_nothing",
+    "check_file",
     "check_image",
-    "check_members",
     "minimum",
     "require",
     "signed_version",
@@ -71,8 +71,7 @@ class TrustedImage:
     @property
     def images(self) -> tuple[Image, ...]:
         """The plugin, and what comes along with it and is not the system's own."""
-        along = () if self.resolved is None else (*self.resolved.sealed, *self.resolved.by_path)
-        return self.candidate.image, *along
+        return self.candidate.image, *(() if self.resolved is None else self.resolved.own)
 
 
 def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
@@ -145,17 +144,21 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
                 path=image.path,
                 cure=f"Install {member.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
             )
-    for each in (*resolved.sealed, *resolved.by_path) if not asks_nothing(policy) else ():
+    for each in resolved.own if not asks_nothing(policy) else ():
         check_image(each, policy, needed_by=image)
         if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
             _check_rule(each, Policy(permissions=True))
     return resolved
 
 
-def check_members(image: Image, policy: Policy) -> None:
-    """What `trust` asks of what comes along with a file, for who only wants to know. Raises as `trust` does."""
+def check_file(image: Image, policy: Policy) -> tuple[str, ...]:
+    """What `trust` asks of a file and of what comes along with it, for who only wants to know: what of the file was
+    checked and held. Raises as `trust` does.
+    """
+    checks = check_image(image, policy)
     if not asks_nothing(policy) and image.mismatch() is None:
-        _judged(image, policy, strict=bool(check_image(image, policy)))
+        _judged(image, policy, strict=bool(checks))
+    return checks
 
 
 def require(policy: Policy) -> None:
@@ -220,8 +223,12 @@ def _check_rule(image: Image, rule: Policy) -> list[str]:
 
 def signed_version(image: Image, keys: Iterable[PublicKey]) -> tuple[PublicKey, str]:
     """Which of `keys` signed a file, in FILE.minisig, and as which version. Raises TrustError."""
-    from loader.trust.identity import version_key  # noqa: PLC0415
-    from loader.trust.signature import SUFFIX, check_signature, parse_signature, read_text  # noqa: PLC0415
+    from loader.trust.signature import (  # noqa: PLC0415 - where a policy asks for it
+        SUFFIX,
+        check_signature,
+        parse_signature,
+        read_text,
+    )
 
     path = image.path + SUFFIX
     cure = f"Get {path} from where the plugin is from, or sign it: loader sign"
