@@ -26,16 +26,10 @@ from loader.author.sdk import include_dir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TESTS = Path(__file__).resolve().parent
-sys.path.insert(
-    0, str(TESTS)
-)  # for what lies beside the tests, which importlib mode does not make importable
-from lending import Database  # noqa: E402
-
-ROOT = TESTS.parent
-SOURCES = TESTS / "plugins"
-GREETER = ROOT / "native_plugins" / "greeter"
-INCLUDE = include_dir()
+# For what lies beside the tests, which importlib mode does not make importable.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from lending import Database
+from tree import GREETER, PLUGINS, ROOT
 
 SUFFIX = ".dll" if sys.platform == "win32" else ".so"  # tests/windows.sh
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
@@ -95,7 +89,7 @@ def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) ->
         flags: list[str] | None = None,
         language: str | None = None,
     ) -> Path:
-        path = SOURCES / source
+        path = PLUGINS / source
         language = language or {".c": "c", ".cpp": "c++"}[path.suffix]
         compiler = tool("c++", "g++", "clang++") if language == "c++" else tool("cc", "gcc", "clang")
         variant = [language, path.read_text(), *defines, "\0", *(flags or [])]
@@ -106,7 +100,8 @@ def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) ->
             command = [compiler, "-x", language, str(path), "-x", "none"]
             command += ["-std=c++17" if language == "c++" else "-std=c11", "-O1", *WARNINGS, *extra]
             command += ["-fPIC", "-shared", "-fvisibility=hidden", "-pthread"]
-            command += [f"-I{INCLUDE}", f"-I{SOURCES}", f"-I{GREETER}", *(f"-D{each}" for each in defines)]
+            command += [f"-I{each}" for each in (include_dir(), PLUGINS, GREETER.parent)]
+            command += [f"-D{each}" for each in defines]
             _run([*command, "-o", str(target), *(flags or [])], folder)
         return target
 
@@ -118,7 +113,7 @@ def rust_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., st
     """tests/plugins/panic_rust, built by cargo."""
     target = tmp_path_factory.mktemp("rust")
     command = [tool("cargo"), "build", "--release", "--offline", "--locked", "--target-dir", str(target)]
-    _run(command, SOURCES / "panic_rust")
+    _run(command, PLUGINS / "panic_rust")
     return target / "release" / "libpanic_rust.so"
 
 
@@ -127,7 +122,7 @@ def rust_lock(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]
     """tests/plugins/lock_rust, built by cargo."""
     target = tmp_path_factory.mktemp("rust_lock")
     command = [tool("cargo"), "build", "--release", "--offline", "--locked", "--target-dir", str(target)]
-    _run(command, SOURCES / "lock_rust")
+    _run(command, PLUGINS / "lock_rust")
     return target / "release" / "liblock_rust.so"
 
 
@@ -136,7 +131,7 @@ def go_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]
     """tests/plugins/panic_go, built by go. Load it in a process of its own: its runtime stays for good."""
     target = tmp_path_factory.mktemp("go") / "panic_go.so"
     command = [tool("go"), "build", "-buildmode=c-shared", "-buildvcs=false", "-o", str(target), "."]
-    _run(command, SOURCES / "panic_go", CGO_ENABLED="1")
+    _run(command, PLUGINS / "panic_go", CGO_ENABLED="1")
     return target
 
 
@@ -151,19 +146,19 @@ def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def greeter() -> loader.Contract:
     """The contract of the Greeter, 1.0."""
-    return loader.Contract.from_header(GREETER / "greeter.h")
+    return loader.Contract.from_header(GREETER)
 
 
 @pytest.fixture(scope="session")
 def hello(build: Callable[..., Path]) -> Path:
     """The Greeter's plugin, a file."""
-    return build(GREETER / "hello.c")
+    return build(GREETER.with_name("hello.c"))
 
 
 @pytest.fixture(scope="session")
 def probe_contract() -> loader.Contract:
     """The contract of tests/plugins/probe.h."""
-    return loader.Contract.from_header(SOURCES / "probe.h")
+    return loader.Contract.from_header(PLUGINS / "probe.h")
 
 
 @pytest.fixture(scope="session")
@@ -225,7 +220,7 @@ def together() -> Callable[[int, Callable[[int], Any]], list[Any]]:
 @pytest.fixture(scope="session")
 def lend_contract() -> loader.Contract:
     """The contract of tests/plugins/lend.h."""
-    return loader.Contract.from_header(SOURCES / "lend.h")
+    return loader.Contract.from_header(PLUGINS / "lend.h")
 
 
 @pytest.fixture(scope="session")

@@ -8,12 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tree import ROOT
 
 from loader.contract import Contract
 
 __all__ = ["HEAD", "HTMLIZE", "ROOT", "compile_header", "read_header"]
 
-ROOT = Path(__file__).resolve().parent.parent
 HTMLIZE = ROOT / "include" / "htmlize" / "htmlize.h"
 
 # Lines 1 and 2 of every small header; line 3 is a function, and the case itself begins in line 4.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SOURCES
+from tree import PLUGINS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -55,27 +55,27 @@ def test_native_function_as_its_own_service(
 ) -> None:
     """A function that is lent to itself and never ends is a RecursionError, or a PluginError because of one."""
     path = build("recursive.c", f"FRAME={frame}")
-    done = run_python(BEGIN + raised + NATIVE + where, SOURCES / "recursive.h", path)
+    done = run_python(BEGIN + raised + NATIVE + where, PLUGINS / "recursive.h", path)
     assert done.stdout == "{'recursion'}\n"
 
 
 @pytest.mark.parametrize("size", [128 << 10, 256 << 10])
 def test_small_stacks(run_python: Run, build: Callable[..., Path], size: int) -> None:
     """On a small stack too, which ends long before Python's count does."""
-    done = run_python(BEGIN + NATIVE + in_thread(size), SOURCES / "recursive.h", build("recursive.c"))
+    done = run_python(BEGIN + NATIVE + in_thread(size), PLUGINS / "recursive.h", build("recursive.c"))
     assert done.stdout == "{'recursion'}\n"
 
 
 def test_through_python(run_python: Run, build: Callable[..., Path]) -> None:
     """With a function of Python in each round."""
-    done = run_python(BEGIN + PYTHON + PLAIN, SOURCES / "recursive.h", build("recursive.c"))
+    done = run_python(BEGIN + PYTHON + PLAIN, PLUGINS / "recursive.h", build("recursive.c"))
     assert done.stdout == "{'recursion'}\n"
 
 
 def test_under_a_deadline(run_python: Run, build: Callable[..., Path]) -> None:
     """Where calls let the GIL go."""
     code = BEGIN + NATIVE + "with loader.deadline(100):\n    attempt()\nprint(said)\n"
-    done = run_python(code, SOURCES / "recursive.h", build("recursive.c"))
+    done = run_python(code, PLUGINS / "recursive.h", build("recursive.c"))
     assert done.stdout == "{'recursion'}\n"
 
 
@@ -93,7 +93,7 @@ host.provide("recursive.again/1", {"again": again})
 print(plugin.down())
 """
     )
-    done = run_python(code, SOURCES / "recursive.h", build("recursive.c"))
+    done = run_python(code, PLUGINS / "recursive.h", build("recursive.c"))
     assert done.stdout == "bottom\n"
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import INCLUDE
 from tree import GREETER
 
+from loader.author.sdk import include_dir
 from loader.image import read_image
 from loader.image.closure import closure_of
 
@@ -103,7 +103,7 @@ class Graph:
         self._compile(target, source, *flags)
 
     def _compile(self, target: Path, source: str, *flags: str) -> None:
-        headers = [f"-I{INCLUDE}", f"-I{GREETER.parent}"]
+        headers = [f"-I{include_dir()}", f"-I{GREETER.parent}"]
         command = [
             self.compiler,
             "-shared",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import INCLUDE
 from tree import GREETER
 
 import loader
+from loader.author.sdk import include_dir
 from loader.errors import LibraryError, TrustError
 from loader.image.linker import glibc, linker_facts
 from loader.trust import Policy
@@ -65,7 +65,7 @@ class Place:
         target = self.folder / path
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
         command = [self.compiler, "-shared", "-fPIC", "-x", "c", "-", "-x", "none"]
-        command += [f"-I{INCLUDE}", f"-I{GREETER.parent}", "-o", str(target), "-Wl,--no-as-needed", *flags]
+        command += [f"-I{include_dir()}", f"-I{GREETER.parent}", "-o", str(target), "-Wl,--no-as-needed", *flags]
         subprocess.run(command, input=source.encode(), check=True, cwd=self.folder)
         return target
 
