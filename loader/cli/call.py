@@ -34,7 +34,7 @@ USAGE = "loader call FILE FUNCTION [ARG ...] --contract HEADER [option ...]"
 _ARGUMENTS = """\
 Arguments stand in the order of the function's parameters:
   text      as it stands
-  integer   decimal or 0x...
+  integer   decimal or 0x..., or a name that the enum has; true and false for a bool
   bytes     hex:00ff..., @FILE, or text
   struct    FIELD=VALUE words, or one JSON object; fields that are left out are 0 or empty
 @- as a text or bytes is standard input. What begins with - comes after --.
@@ -101,7 +101,9 @@ def _call_it(
         with nullcontext() if options.deadline is None else loader.deadline(options.deadline):
             try:
                 result = plugin.functions[function.name](*arguments)
-            except (TypeError, OverflowError) as error:  # an integer that is too large for its parameter
+            except loader.LoaderError:
+                raise
+            except (TypeError, OverflowError, ValueError) as error:  # a number that its type does not have
                 raise UsageError(str(error)) from None
     return plugin, function, result
 

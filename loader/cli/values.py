@@ -1,7 +1,7 @@
 """Words of a command line -> arguments of a contract's function, by the kinds of its parameters.
 
     text      the word as it stands
-    integer   decimal, 0x…, 0o…, 0b…
+    integer   decimal, 0x…, 0o…, 0b…; or a name that the enum or bool has
     bytes     hex:00ff…, @FILE, or the word's UTF-8
     struct    a JSON object as one word, or any number of words FIELD=VALUE
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader.cli.parser import UsageError
 from loader.contract import Kind
+from loader.contract.kinds import BOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,12 +75,14 @@ class _ArgumentReader:
             return self._pairs(fields)
         if not self._words:
             raise self._wrong(f"no argument for {parameter.name}")
-        return self._value(parameter.name, parameter.kind, self._words.pop(0))
+        return self._value(parameter, self._words.pop(0))
 
-    def _value(self, name: str, kind: Kind, word: str) -> object:
+    def _value(self, part: Parameter | Field, word: str) -> object:
+        name, kind = part.name, part.kind
         try:
             if kind is Kind.INTEGER:
-                return int(word, 0)
+                named = dict(part.values).get(word)
+                return int(word, 0) if named is None else named
             if kind is Kind.DOUBLE:
                 return float(word)
         except ValueError:
@@ -127,7 +130,7 @@ class _ArgumentReader:
             if name in values:
                 raise self._wrong(f"{name}= is given twice")
             del self._words[0]
-            values[name] = self._value(name, fields[name].kind, word)
+            values[name] = self._value(fields[name], word)
         return values
 
     def _object(self, struct: str, word: str, fields: dict[str, Field]) -> dict[str, object]:
@@ -139,17 +142,20 @@ class _ArgumentReader:
         for name, value in found.items():
             if name not in fields:
                 raise self._wrong(f"{struct} has no field {name!r}")
-            values[name] = self._member(name, fields[name].kind, value)
+            values[name] = self._member(fields[name], value)
         return values
 
-    def _member(self, name: str, kind: Kind, value: object) -> object:
+    def _member(self, field: Field, value: object) -> object:
+        name, kind = field.name, field.kind
         if kind is Kind.TEXT and isinstance(value, str):
             self._encoded(name, value)
             return value
         if kind is Kind.BYTES and isinstance(value, str):
             return self._bytes(name, value, literal=False)
-        if kind is Kind.INTEGER and isinstance(value, int) and not isinstance(value, bool):
+        if kind is Kind.INTEGER and isinstance(value, int) and (not isinstance(value, bool) or field.values == BOOL):
             return value
+        if kind is Kind.INTEGER and isinstance(value, str) and value in dict(field.values):
+            return dict(field.values)[value]
         if kind is Kind.DOUBLE and isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
         raise self._wrong(f"{name} is {kind.value}, not {json.dumps(value)}")

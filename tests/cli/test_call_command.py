@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Command, one_line
+from command import Command, Result, one_line
 from tree import PLUGINS
 
 HEADER = str(PLUGINS / "cli_tool.h")
@@ -17,6 +18,65 @@ def call(command: Command, tool_so: Path, *words: str, stdin: bytes = b"") -> tu
     """Exit code, output and messages of `loader call`."""
     done = command("call", tool_so, *words, "--contract", HEADER, stdin=stdin)
     return done.code, done.out, done.err
+
+
+CHOICES = """#include <stdbool.h>
+#include "loader/plugin.h"
+LOADER_CONTRACT(paint, 1, 0);
+LOADER_BEGIN_C
+typedef enum color { RED, GREEN = 5 } color;
+typedef struct pen { size_t size; bool on; color c; } pen;
+LOADER_EXPORT int fill(loader_call *call, color c, bool solid);
+LOADER_EXPORT int draw(loader_call *call, const pen *p);
+LOADER_END_C
+"""
+PAINT = """#include "paint.h"
+int fill(loader_call *call, color c, bool solid) { return loader_printf(call, "%d %d", (int)c, (int)solid); }
+int draw(loader_call *call, const pen *p) { return loader_printf(call, "%d %d", (int)p->c, (int)p->on); }
+"""
+
+
+@pytest.fixture
+def paint(command: Command, build: Callable[..., Path], tmp_path: Path) -> Callable[..., Result]:
+    """`loader call` of a plugin whose functions take enums and bools."""
+    (tmp_path / "paint.h").write_text(CHOICES)
+    (tmp_path / "paint.c").write_text(PAINT)
+    plugin = build(tmp_path / "paint.c", flags=[f"-I{tmp_path}"])
+    return lambda *words: command("call", plugin, *words, "--contract", tmp_path / "paint.h")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("fill", "5", "1"),
+        ("fill", "GREEN", "true"),
+        ("draw", "c=GREEN", "on=true"),
+        ("draw", '{"c": "GREEN", "on": true}'),
+        ("draw", '{"c": 5, "on": 1}'),
+    ],
+)
+def test_call_takes_names_of_enums_and_bools(paint: Callable[..., Result], words: tuple[str, ...]) -> None:
+    """An enum's value by its number or its name, a bool's as true or 1, in JSON too."""
+    assert paint(*words).out == b"5 1"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("fill", "7", "1"), "fill(): c is RED (0) or GREEN (5), not 7"),
+        (("fill", "5", "2"), "fill(): solid is True or False, not 2"),
+        (("fill", "BLUE", "1"), "c is an integer, not 'BLUE'"),
+        (("fill", "true", "1"), "c is an integer, not 'true'"),
+        (("draw", "c=7"), "draw(): c is RED (0) or GREEN (5), not 7"),
+        (("draw", '{"c": true}'), "c is integer, not true"),
+        (("draw", '{"on": "GREEN"}'), 'on is integer, not "GREEN"'),
+    ],
+)
+def test_call_refuses_other_values(paint: Callable[..., Result], words: tuple[str, ...], reason: str) -> None:
+    """What is no value of the enum or bool is wrong usage, told in one line, and not a traceback."""
+    done = paint(*words)
+    assert (done.code, done.out) == (2, b"")
+    assert reason in one_line(done.err)
 
 
 @pytest.mark.parametrize(
