@@ -39,8 +39,8 @@ class Plugin:
             function that has the name of one of these attributes is found here only.
 
     Functions take positional or keyword arguments, and return a ``str``, or ``bytes`` where the contract says
-    so. They raise :class:`loader.PluginError` if the plugin fails, TypeError and OverflowError for arguments
-    that do not fit. They may be called from any thread, and work for the life of the process.
+    so. They raise :class:`loader.PluginError` if the plugin fails, TypeError, OverflowError and ValueError for
+    arguments that do not fit. They may be called from any thread, and work for the life of the process.
     Plugins pickle by identity: contract, name, digest and path; the file is opened anew where they are unpickled
     (without the host's services), and refused with :class:`loader.LibraryError` if it changed meanwhile.
     """
