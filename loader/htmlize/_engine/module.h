@@ -1,4 +1,4 @@
-/* module.h: what the Python side of the engine shares: module.c, document.c, role_call.c. */
+/* module.h: what the Python side of the engine shares: module.c, arguments.c, document.c, role_call.c, first_use.c. */
 #ifndef HTMLIZE_MODULE_H
 #define HTMLIZE_MODULE_H
 
@@ -49,7 +49,8 @@ static inline int engine_borrow(PyObject *object, const char *what, loader_text 
 {
     const PyASCIIObject *const known = (const PyASCIIObject *)(const void *)object;
 
-    if (!LOADER_LIKELY(PyUnicode_Check(object) && (known->state.compact & known->state.ascii))) /* one look for both */
+    /* Both bits in one look. */
+    if (!LOADER_LIKELY(PyUnicode_Check(object) && (known->state.compact & known->state.ascii)))
         return engine_borrow_other(object, what, text, ascii, bytes);
     text->data = (const char *)(known + 1);
     text->size = (size_t)PyUnicode_GET_LENGTH(object);
