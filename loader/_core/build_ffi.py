@@ -3,7 +3,13 @@
 Compiled out of line, so that using it imports neither cffi's parser nor pycparser (33 to 48 ms).
 """
 
+import re
+from pathlib import Path
+
 from cffi import FFI
+
+CORE = Path(__file__).parent
+HEADERS = ("library/library.h", "process/process.h")
 
 ffibuilder = FFI()
 
@@ -11,37 +17,15 @@ ffibuilder.cdef(
     """
     typedef struct { const char *data; size_t size; } loader_text;
     typedef struct { const unsigned char *data; size_t size; } loader_bytes;
-
-    typedef struct {
-        void *handle;
-        int open;
-        unsigned long long device, inode;
-        long process;
-        int step;
-        int descriptor, kept;
-        char path[128];
-        char error[1024];
-    } library_opened;
-    void library_open(const char *path, library_opened *opened);
-    int library_open_sealed(const char *path, const char *data, size_t size, library_opened *opened);
-    int library_reserve(const char *path, library_opened *opened);
-    int library_seal(const char *data, size_t size, library_opened *opened);
-    void library_settle(library_opened *opened);
-    int library_loaded(const char *name, int nth, char *path, size_t room);
-    int library_is_global(const char *name);
-    uintptr_t library_symbol(const library_opened *opened, const char *name);
-    int process_ends_with(long parent);
     """
 )
+for header in HEADERS:
+    # What these declare is what is wrapped; cffi reads all of C but the preprocessor's lines.
+    ffibuilder.cdef(re.sub(r"^#.*$", "", (CORE / header).read_text(encoding="utf-8"), flags=re.MULTILINE))
 
 ffibuilder.set_source(
     "loader._core._ffi",
-    """
-    #define LOADER_HOST
-    #include "loader/plugin.h"
-    #include "library/library.h"
-    #include "process/process.h"
-    """,
+    "\n".join(["#define LOADER_HOST", *(f'#include "{header}"' for header in ("loader/plugin.h", *HEADERS))]),
     sources=[
         *(f"loader/_core/library/library{part}.c" for part in ("", "_sealed", "_loaded")),
         "loader/_core/process/process.c",

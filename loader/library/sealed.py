@@ -37,10 +37,10 @@ _open, _open_sealed = lib.library_open, lib.library_open_sealed  # made now; see
 _MEMORY = hasattr(os, "memfd_create")
 #: By library_opened.step: what is said.
 _FAILURES = {
-    1: "no memory file for its checked copy (memfd_create)",
-    2: "its checked copy could not be written to a memory file",
-    3: "its checked copy cannot be opened from memory, by its path in /proc",
-    4: "its checked copy would be larger than this process may write files",
+    lib.LIBRARY_COPY: "no memory file for its checked copy (memfd_create)",
+    lib.LIBRARY_SEAL: "its checked copy could not be written to a memory file",
+    lib.LIBRARY_PATH: "its checked copy cannot be opened from memory, by its path in /proc",
+    lib.LIBRARY_SIZE: "its checked copy would be larger than this process may write files",
 }
 _CURES = {
     errno.EMFILE: "Raise the limit on open files (ulimit -n), or close some",

@@ -234,3 +234,34 @@ def test_a_record_in_a_circle(pair: loader.Plugin) -> None:
     del record
     gc.collect()
     assert gone() is None
+
+
+def test_packed_again_while_its_class_is_asked(pair: loader.Plugin) -> None:
+    """A record that another call packs, while its class is asked whether it is frozen, is freed with its fields."""
+
+    class Asked(type(Frozen)):
+        def __getattribute__(cls, name: str) -> Any:
+            if name == "__dataclass_fields__" and waiting:
+                pair.show(waiting.pop())  # as another thread might
+            return super().__getattribute__(name)
+
+    waiting: list[Any] = []
+
+    @dataclass(frozen=True)
+    class Again(loader.Record, metaclass=Asked):
+        x: float
+        y: float
+        data: Any
+
+    class Text(bytes):
+        pass
+
+    record = Again(1, 2, Text(b"text"))
+    record.data.part = Text  # goes with the last record of it
+    gone = weakref.ref(Text)
+    waiting.append(record)
+    assert pair.show(record) == "1 2 text"
+    assert not waiting
+    del record, Text
+    gc.collect()
+    assert gone() is None

@@ -82,6 +82,10 @@ pub struct loader_host {
     /// The path of the plugin's file. An older host's table ends before it: read it by
     /// [`sized_field!`](crate::sized_field).
     pub path: unsafe extern "C" fn(call: *mut loader_call) -> loader_text,
+    /// Appends `size` bytes at `data` to the output: a copy that sees in passing whether all of it is ASCII, worth it
+    /// from 1 KiB on. Returns `LOADER_OK` or `LOADER_NO_MEMORY`. May be null, and end beyond an older host's table.
+    pub write:
+        Option<unsafe extern "C" fn(call: *mut loader_call, data: *const c_void, size: usize) -> c_int>,
 }
 
 // The layout is the ABI: the same asserts as in the header.
@@ -95,7 +99,8 @@ const _: () = {
     assert!(offset_of!(loader_host, size) == 0 && offset_of!(loader_host, grow) == 8);
     assert!(offset_of!(loader_host, fail) == 16 && offset_of!(loader_host, log) == 24);
     assert!(offset_of!(loader_host, cancelled) == 32 && offset_of!(loader_host, service) == 40);
-    assert!(offset_of!(loader_host, path) == 48 && size_of::<loader_host>() == 56);
+    assert!(offset_of!(loader_host, path) == 48 && offset_of!(loader_host, write) == 56);
+    assert!(size_of::<loader_host>() == 64);
 };
 
 /// `Some(value)` of one field of a struct that begins with its own `size: usize`, or `None` if the other

@@ -14,6 +14,9 @@ use crate::error::{Error, Result, Status};
 use crate::sized_field;
 use crate::view::bytes_of;
 
+/// Bytes that are worth a call of the host's own copy: `LOADER_LONG` of the header.
+const LONG: usize = 1024;
+
 /// How grave a line of the log is: `loader_level` of the header, the numbers of Python's logging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
@@ -117,6 +120,15 @@ impl<'a> Call<'a> {
         if bytes.is_empty() {
             return Ok(()); // there may be no room yet, and a copy to null is undefined even of nothing
         }
+        if bytes.len() >= LONG {
+            return self.write_long(bytes);
+        }
+        self.copy(bytes)
+    }
+
+    /// The bytes are some.
+    #[inline]
+    fn copy(&mut self, bytes: &[u8]) -> Result {
         let room = self.room(bytes.len())?;
         // SAFETY: room gave as many bytes, and the plugin cannot hold a reference into them.
         unsafe {
@@ -142,6 +154,9 @@ impl<'a> Call<'a> {
             size = size.saturating_add(part.len());
         }
         let mut room = self.room(size)?;
+        if size >= LONG {
+            return parts.iter().try_for_each(|part| self.write_str(part)); // there is room: none can fail
+        }
         for part in parts {
             // SAFETY: room gave as many bytes as all parts have; nothing is copied to null.
             unsafe {
@@ -163,6 +178,20 @@ impl<'a> Call<'a> {
         match arguments.as_str() {
             Some(text) => self.write_str(text),
             None => fmt::Write::write_fmt(self, arguments).map_err(Error::from),
+        }
+    }
+
+    /// Has the host copy, which then need not look at the bytes once more. An older host cannot.
+    #[inline(never)]
+    fn write_long(&mut self, bytes: &[u8]) -> Result {
+        // SAFETY: the header: the table is valid for as many bytes as it says; else as in grow.
+        unsafe {
+            match sized_field!(self.host(), loader_host, write) {
+                Some(Some(write)) => {
+                    Status(write(self.raw.as_ptr(), bytes.as_ptr().cast(), bytes.len())).ok()
+                }
+                _ => self.copy(bytes),
+            }
         }
     }
 

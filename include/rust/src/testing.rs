@@ -79,7 +79,7 @@ impl Host {
         let size = size_of::<loader_host>();
         let state = Box::into_raw(Box::new(State {
             call,
-            table: loader_host { size, grow, fail, log, cancelled, service, path },
+            table: loader_host { size, grow, fail, log, cancelled, service, path, write: Some(write) },
             output: Vec::new(),
             error: String::new(),
             log: Vec::new(),
@@ -234,6 +234,17 @@ unsafe extern "C" fn grow(call: *mut loader_call, more: usize) -> c_int {
     state.call.next = range.start.add(used).cast();
     state.call.limit = range.end.cast();
     Status::OK.0
+}
+
+unsafe extern "C" fn write(call: *mut loader_call, data: *const c_void, size: usize) -> c_int {
+    let used = written(&*call.cast::<State>());
+    let status = grow(call, size);
+    if status == Status::OK.0 {
+        let state = &mut *call.cast::<State>();
+        state.output[used..].copy_from_slice(slice::from_raw_parts(data.cast(), size));
+        state.call.next = state.call.limit;
+    }
+    status
 }
 
 unsafe extern "C" fn fail(call: *mut loader_call, status: c_int, text: *const c_char, size: usize) -> c_int {

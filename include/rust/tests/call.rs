@@ -1,6 +1,8 @@
 //! `Call` against a host of real `extern "C"` functions.
 
-use native_plugin::abi::loader_text;
+use core::ffi::{c_int, c_void};
+
+use native_plugin::abi::{loader_call, loader_host, loader_text};
 use native_plugin::testing::Host;
 use native_plugin::{guard, Call, Error, Level, Status};
 
@@ -18,6 +20,41 @@ fn written_bytes_survive_growth() {
     });
     assert_eq!(outcome.status, Status::OK);
     assert_eq!(outcome.output, wanted);
+}
+
+unsafe extern "C" fn refuse(_: *mut loader_call, _: *const c_void, _: usize) -> c_int {
+    Status::NO_MEMORY.0
+}
+
+/// From 1 KiB on the host copies itself, if it has a function for it: not if that is null, nor if its table is older.
+#[test]
+fn long_writes_are_the_hosts() {
+    let size = core::mem::size_of::<loader_host>();
+    let older = core::mem::offset_of!(loader_host, write);
+    let refusing: Option<unsafe extern "C" fn(*mut loader_call, *const c_void, usize) -> c_int> =
+        Some(refuse);
+    let (short, long) = ("é".repeat(511), "é".repeat(512));
+    for (size, write, status) in
+        [(size, refusing, Status::NO_MEMORY), (size, None, Status::OK), (older, refusing, Status::OK)]
+    {
+        let outcome = Host::new().enter(|raw| {
+            // SAFETY: the host's own call, on this thread; the table is the host's, which nobody else uses now.
+            unsafe {
+                let table = (*raw).host.cast_mut();
+                (*table).size = size;
+                (*table).write = write;
+                guard(raw, |call| {
+                    call.write_str(&short)?;
+                    call.write_parts([&short, ""])?;
+                    let written = call.write_str(&long).and_then(|()| call.write_parts(["", &long]));
+                    assert_eq!(written.map_or_else(|error| error.status(), |()| Status::OK), status);
+                    Ok(())
+                })
+            }
+        });
+        let times = if status == Status::OK { 2 } else { 0 };
+        assert_eq!(outcome.text(), short.repeat(2) + &long.repeat(times));
+    }
 }
 
 /// A function that writes nothing gives nothing, also where the host has given no room yet.

@@ -65,7 +65,7 @@ typedef struct core_log core_log;
 
 /* Where output lives. */
 enum core_room {
-    CORE_BORROWED, /* memory of the caller, usually on the stack */
+    CORE_BORROWED = 0, /* memory of the caller, usually on the stack */
     CORE_HEAP,     /* malloc */
     CORE_RESULT    /* inside a new str or bytes object */
 };
@@ -75,21 +75,23 @@ typedef struct core_call {
     char *begin;         /* output so far: [begin, call.next) */
     core_owner *owner;   /* whose function runs now; an engine changes it from plugin to plugin */
     core_crumb *crumb;   /* this thread's */
+    size_t max_output;   /* bytes this call may write */
+    int64_t watched_since; /* when the watched function began */
+    size_t ascii_begin, ascii_end; /* output in [begin + ascii_begin, begin + ascii_end) was ASCII when it was copied;
+                                      ascii_end 0: none */
+    unsigned signals;    /* core_signals_arrived, when the application's handlers had their last turn */
+    bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */
+    /* From here on all is 0 when a call begins, which core_begin sees to in one go: */
     PyObject *result;    /* CORE_RESULT: the object that holds the room */
     PyThreadState *thread; /* not NULL while the GIL is released */
-    core_limit *limit;   /* borrowed from the context, or NULL */
+    core_limit *limit;   /* owned, or NULL */
     PyObject *cause;     /* exception that a service raised, or NULL; owned */
     PyObject *dropped;   /* a cause that was forgotten without the GIL, or NULL; owned */
     PyObject *lent;      /* list of objects whose memory the plugin was lent, or NULL; owned */
     core_log *log;       /* lines that wait for the GIL, or NULL */
     size_t lines_lost;   /* lines that were not queued */
     char *error;         /* memory of call.error, malloc, or NULL */
-    size_t max_output;   /* bytes this call may write */
-    size_t ascii_begin, ascii_end; /* output in [begin + ascii_begin, begin + ascii_end) was ASCII when it was copied */
-    int64_t watched_since; /* when the watched function began */
-    unsigned signals;    /* core_signals_arrived, when the application's handlers had their last turn */
     enum core_room room;
-    bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */
     bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
     bool settle;         /* something happened that the short way back does not know of: core_settle first. Set by
                             whatever sets one of the others here, `cause`, `dropped`, `lent`, `log` or `thread` */

@@ -8,24 +8,15 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
 {
     c->call.size = sizeof(loader_call);
     c->call.host = &core_host;
-    c->call.error = (loader_text){NULL, 0};
+    memset(&c->call.error, 0, sizeof c->call.error);
     c->call.next = c->begin = room;
     c->call.limit = room + size;
     c->owner = owner;
     c->crumb = &core_trail;
-    c->result = NULL;
-    c->thread = NULL;
-    c->limit = NULL;
-    c->cause = NULL;
-    c->dropped = NULL;
-    c->lent = NULL;
-    c->log = NULL;
-    c->error = NULL;
     c->max_output = owner->max_output;
     c->ascii_end = 0;
-    c->lines_lost = 0;
-    c->room = CORE_BORROWED;
-    c->output_lost = c->settle = c->interrupted = c->stopped = false;
+    /* 80 bytes, in five stores. GCC would make a loop of more than that, which takes longer than one store for each. */
+    memset((char *)c + offsetof(core_call, result), 0, sizeof *c - offsetof(core_call, result));
     c->signals = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);
     if (core_limits_active == 0 && c->crumb->armed == core_alarm &&
         (owner->fork_safe || owner->generation == core_generation))

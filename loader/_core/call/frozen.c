@@ -63,16 +63,17 @@ static bool look_whether_frozen(const layout *self, PyTypeObject *type)
     return frozen;
 }
 
-/* The same, remembered for the class that was asked last: records mostly come in rows of one kind. */
+/* What was asked last. Records mostly come in rows of one kind. */
+static struct {
+    const layout *layout;
+    const PyTypeObject *type;
+    unsigned version;
+    bool frozen;
+} last;
+
+/* The same, remembered. */
 bool core_is_frozen(const layout *self, PyTypeObject *type)
 {
-    static struct {
-        const layout *layout;
-        const PyTypeObject *type;
-        unsigned version;
-        bool frozen;
-    } last;
-
     if (last.layout != self || last.type != type || last.version != type->tp_version_tag || last.version == 0) {
         last.frozen = look_whether_frozen(self, type);
         last.layout = self;
@@ -80,4 +81,10 @@ bool core_is_frozen(const layout *self, PyTypeObject *type)
         last.version = type->tp_version_tag; /* another one as soon as the class changes; 0: it has none */
     }
     return last.frozen;
+}
+
+void core_forget_frozen(const layout *self)
+{
+    if (last.layout == self)
+        last.layout = NULL;
 }

@@ -1,5 +1,6 @@
 /* function.c: calls of a Function, a contract function of a plugin as a Python callable. The hot path of the
- * package, in one file so that the compiler can make one function of its steps. The type itself: function_type.c.
+ * package, in one file so that the compiler can make one function of its steps. Keyword arguments: keywords.c; the
+ * type itself: function_type.c.
  *
  * Python -> function_vectorcall -> (arguments borrowed in place, room for the answer on the C stack or in the
  * new object itself) -> the plugin's function through its address -> the answer as a new str or bytes.
@@ -213,82 +214,13 @@ done:
     return result;
 }
 
-/* ---- Keyword arguments ------------------------------------------------------------------------------- */
-
-static Py_ssize_t place_of(const function *f, PyObject *name)
-{
-    for (Py_ssize_t i = 0; i < f->count; i++)
-        if (f->parameters[i].name == name || PyUnicode_Compare(f->parameters[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-static PyObject *missing(const function *f, PyObject *const *values)
-{
-    PyObject *names = PyList_New(0), *comma = PyUnicode_FromString(", "), *list;
-
-    for (Py_ssize_t i = 0; names != NULL && i < f->count; i++)
-        if (values[i] == NULL && PyList_Append(names, f->parameters[i].name) < 0)
-            Py_CLEAR(names);
-    list = names == NULL || comma == NULL ? NULL : PyUnicode_Join(comma, names);
-    if (list != NULL)
-        PyErr_Format(PyExc_TypeError, "%U() is called without %U", f->name, list);
-    Py_XDECREF(list);
-    Py_XDECREF(comma);
-    Py_XDECREF(names);
-    return NULL;
-}
-
-/* The one struct parameter that is not given, if any: keywords that name no parameter are its fields. */
-static Py_ssize_t open_struct(const function *f, PyObject *const *values)
-{
-    for (Py_ssize_t i = 0; i < f->count; i++)
-        if (values[i] == NULL && f->parameters[i].kind == KIND_STRUCT)
-            return i;
-    return -1;
-}
-
 static CORE_NOINLINE PyObject *call_by_name(function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
 {
     PyObject *values[MAX_PARAMETERS] = {NULL};
     PyObject *fields = NULL, *result = NULL;
-    Py_ssize_t count = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
 
-    if (given > f->count)
-        return PyErr_Format(PyExc_TypeError, "%U() takes %zd arguments, %zd were given", f->name, f->count, given);
-    for (Py_ssize_t i = 0; i < given; i++)
-        values[i] = args[i];
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
-        Py_ssize_t place = place_of(f, name);
-        if (place >= 0 && values[place] != NULL) {
-            PyErr_Format(PyExc_TypeError, "%U() got %U twice", f->name, name);
-            goto done;
-        }
-        if (place >= 0) {
-            values[place] = args[given + i];
-            continue;
-        }
-        if (open_struct(f, values) < 0) {
-            PyErr_Format(PyExc_TypeError, "%U() has no parameter %U", f->name, name);
-            goto done;
-        }
-        if ((fields == NULL && (fields = PyDict_New()) == NULL) || PyDict_SetItem(fields, name, args[given + i]) < 0)
-            goto done;
-    }
-    if (fields != NULL && open_struct(f, values) >= 0)
-        values[open_struct(f, values)] = fields;
-    else if (fields != NULL) {
-        PyErr_Format(PyExc_TypeError, "%U() got a struct and fields of it", f->name);
-        goto done;
-    }
-    for (Py_ssize_t i = 0; i < f->count; i++)
-        if (values[i] == NULL) {
-            missing(f, values);
-            goto done;
-        }
-    result = call_in_order(f, values);
-done:
+    if (core_order_arguments(f, args, given, kwnames, values, &fields) == 0)
+        result = call_in_order(f, values);
     Py_XDECREF(fields);
     return result;
 }

@@ -31,4 +31,10 @@ typedef struct function {
 
 extern const vectorcallfunc core_function_vectorcall; /* what a Function does when it is called */
 
+/* The `given` arguments, and behind them those that `kwnames` names, as `values` in the order of the parameters, which
+ * are all NULL before. Keywords that name no parameter are fields of its struct: then *fields is a new dict, also where
+ * it fails. 0, or -1 with TypeError. */
+int core_order_arguments(const function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames, PyObject **values,
+                         PyObject **fields);
+
 #endif /* LOADER_CORE_FUNCTION_H */

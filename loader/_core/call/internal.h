@@ -4,7 +4,7 @@
 
 #include "call/core.h"
 
-#define MAX_PARAMETERS 8 /* of a contract function, after the call; loader/contract.py refuses more */
+#define MAX_PARAMETERS 8 /* of a contract function, after the call; loader/contract/header/ refuses more */
 
 /* What a parameter, field or result is: the values of contract.Kind, by their first letter. */
 enum kind {

@@ -94,40 +94,43 @@ static void tell(core_call *c, core_owner *owner, int level, const char *text, s
     Py_XDECREF(line);
 }
 
-void core_drop_log(core_call *c)
+static void free_log(core_log *log)
 {
-    struct line *line = c->log == NULL ? NULL : c->log->first, *next;
+    struct line *line = log == NULL ? NULL : log->first, *next;
 
     for (; line != NULL; line = next) {
         next = line->next;
         free(line);
     }
-    free(c->log);
+    free(log);
+}
+
+void core_drop_log(core_call *c)
+{
+    free_log(c->log);
     c->log = NULL;
     c->lines_lost = 0;
 }
 
 void core_tell_log(core_call *c)
 {
-    core_call told;
+    core_log *const log = c->log;
+    const size_t lost = c->lines_lost;
 
-    if (c->log == NULL && c->lines_lost == 0)
+    if (log == NULL && lost == 0)
         return;
     /* Taken off the call first: a handler may come back to a plugin, but never to this call. */
-    told.log = c->log;
-    told.lines_lost = c->lines_lost;
     c->log = NULL;
     c->lines_lost = 0;
     if (log_function != NULL) {
-        struct line *line = told.log == NULL ? NULL : told.log->first;
-        for (; line != NULL && !c->interrupted; line = line->next)
+        for (struct line *line = log == NULL ? NULL : log->first; line != NULL && !c->interrupted; line = line->next)
             tell(c, line->owner, line->level, line->text, line->size);
-        if (told.lines_lost != 0 && !c->interrupted) {
+        if (lost != 0 && !c->interrupted) {
             char text[80];
-            int size = snprintf(text, sizeof text, "%zu lines of its log were lost: a call keeps %zu KiB of them",
-                                told.lines_lost, MOST / 1024);
+            int size = snprintf(text, sizeof text, "%zu lines of its log were lost: a call keeps %zu KiB of them", lost,
+                                MOST / 1024);
             tell(c, c->owner, LOADER_WARNING, text, (size_t)size);
         }
     }
-    core_drop_log(&told);
+    free_log(log);
 }

@@ -1,4 +1,5 @@
-/* record.h: what a Layout is made of, for records that are packed (record.c) and for what they keep (frozen.c). */
+/* record.h: what a Layout (layout.c) is made of, for records that are packed (record.c) and for what they keep
+ * (frozen.c). */
 #ifndef LOADER_CORE_RECORD_H
 #define LOADER_CORE_RECORD_H
 
@@ -15,5 +16,6 @@ typedef struct layout {
 
 /* Whether what was packed of an object of this class may be kept. */
 bool core_is_frozen(const layout *self, PyTypeObject *type);
+void core_forget_frozen(const layout *self); /* the layout goes: another may come to lie where it was */
 
 #endif /* LOADER_CORE_RECORD_H */

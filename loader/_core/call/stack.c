@@ -13,6 +13,15 @@
 #  include <pthread.h>
 #endif
 
+/* Where this function's frame is. Not the address of a variable: AddressSanitizer puts those elsewhere, to find who uses
+ * one after its function has returned, and every stack would look endless. */
+#if defined(_MSC_VER)
+#  include <intrin.h>
+#  define FRAME_ADDRESS ((uintptr_t)_AddressOfReturnAddress())
+#else
+#  define FRAME_ADDRESS ((uintptr_t)__builtin_frame_address(0))
+#endif
+
 /* Of the stack a quarter, but not more than this, is left to what comes after the last call that is let through: the
  * plugin's own frames, the exception, the way back. */
 #define MOST_KEPT ((uintptr_t)1 << 20)
@@ -52,8 +61,7 @@ static bool find_stack(uintptr_t *low, uintptr_t *high)
 bool core_stack_left(void)
 {
     static _Thread_local uintptr_t low, high, kept; /* high 0: not asked yet */
-    const char here = 0;
-    const uintptr_t at = (uintptr_t)&here;
+    const uintptr_t at = FRAME_ADDRESS;
 
     if (high == 0) {
         if (!find_stack(&low, &high))

@@ -1,4 +1,4 @@
-/* watch.c: process state around a plugin's call, for loader/process_state.py: the two ends of a watched call, and
+/* watch.c: process state around a plugin's call, for loader/observe/process_state.py: the two ends of a watched call, and
  * those parts of the state that Python does not show (floating point, signal handlers of C, C's environment).
  */
 #if !defined(_WIN32)

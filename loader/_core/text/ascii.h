@@ -143,10 +143,16 @@ static inline bool ascii_copy(char *to, const char *from, size_t size)
     if (size < 16)
         return ascii_short(to, from, size);
     all = last = ASCII_LOAD(end - 16);
-    for (char *next = to; end - from > 16; from += 16, next += 16) {
-        const ascii_vector vector = ASCII_LOAD(from);
-        all = ASCII_OR(all, vector);
-        ASCII_STORE(next, vector);
+    if (size <= 32) { /* most answers of roles: no loop */
+        const ascii_vector first = ASCII_LOAD(from);
+        all = ASCII_OR(all, first);
+        ASCII_STORE(to, first);
+    } else {
+        for (char *next = to; end - from > 16; from += 16, next += 16) {
+            const ascii_vector vector = ASCII_LOAD(from);
+            all = ASCII_OR(all, vector);
+            ASCII_STORE(next, vector);
+        }
     }
     ASCII_STORE(to + size - 16, last);
     return ASCII_HOLDS(all);

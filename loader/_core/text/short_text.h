@@ -41,7 +41,7 @@ static inline PyObject *short_text(const PyASCIIObject *model, const char *data,
     PyASCIIObject *text;
     char *to;
 
-    if (size - 1 >= SHORT_TEXT_MOST) { /* 0 among them: the empty str is shared */
+    if (!LOADER_LIKELY(size - 1 < SHORT_TEXT_MOST)) { /* 0 among them: the empty str is shared */
         PyObject *other = PyUnicode_New((Py_ssize_t)size, 127);
 
         if (other == NULL || size == 0 || ascii_copy_long((char *)PyUnicode_DATA(other), data, size))
@@ -50,14 +50,14 @@ static inline PyObject *short_text(const PyASCIIObject *model, const char *data,
         return NULL;
     }
     text = (PyASCIIObject *)PyObject_Malloc(sizeof *text + size + 1);
-    if (text == NULL)
+    if (!LOADER_LIKELY(text != NULL))
         return PyErr_NoMemory();
     *text = *model;
     SHORT_TEXT_INIT(text);
     text->length = (Py_ssize_t)size;
     to = (char *)(text + 1);
     to[size] = '\0';
-    if (ascii_copy(to, data, size))
+    if (LOADER_LIKELY(ascii_copy(to, data, size)))
         return (PyObject *)text;
     Py_DECREF(text);
     return NULL;

@@ -32,6 +32,19 @@ struct document {
 
 /* ---- Problems that are kept ---------------------------------------------------------------------------- */
 
+/* engine_run.forget. The GIL may be released. */
+int engine_forget(loader_call *call)
+{
+    core_call *const c = (core_call *)call;
+
+    if (c->interrupted)
+        return LOADER_CANCELLED;
+    if (c->output_lost)
+        return LOADER_NO_MEMORY;
+    engine_api->forget(c);
+    return LOADER_OK;
+}
+
 /* engine_run.report. The GIL may be released: moves pointers only. */
 static int report(engine_run *run, const engine_problem *problem)
 {

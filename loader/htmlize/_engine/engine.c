@@ -55,7 +55,8 @@ static int render_with_hooks(engine_run *run, const loader_text *text)
     }
     if (run->contents_text.size == 0)
         return LOADER_OK;
-    run->source = (engine_source){.begin = run->contents_text.data, .end = run->contents_text.data + run->contents_text.size};
+    run->source = (engine_source){.begin = run->contents_text.data};
+    run->source.end = run->source.begin + run->contents_text.size;
     run->rewritten = true;
     return pass(run, ENGINE_ROLES);
 }

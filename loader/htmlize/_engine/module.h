@@ -1,4 +1,4 @@
-/* module.h: what the Python side of the engine shares: module.c, document.c, role_call.c. */
+/* module.h: what the Python side of the engine shares: module.c, arguments.c, document.c, role_call.c, first_use.c. */
 #ifndef HTMLIZE_MODULE_H
 #define HTMLIZE_MODULE_H
 
@@ -49,7 +49,8 @@ static inline int engine_borrow(PyObject *object, const char *what, loader_text 
 {
     const PyASCIIObject *const known = (const PyASCIIObject *)(const void *)object;
 
-    if (!PyUnicode_Check(object) || !(known->state.compact & known->state.ascii)) /* one look for both */
+    /* Both bits in one look. */
+    if (!LOADER_LIKELY(PyUnicode_Check(object) && (known->state.compact & known->state.ascii)))
         return engine_borrow_other(object, what, text, ascii, bytes);
     text->data = (const char *)(known + 1);
     text->size = (size_t)PyUnicode_GET_LENGTH(object);
@@ -66,7 +67,7 @@ static inline const htmlize_post *engine_post(const engine_object *self, PyObjec
     const htmlize_post *post = value == NULL ? NULL : core_packed(value, self->layout, engine_api->record_type);
 
     *keep = NULL;
-    return post != NULL ? post : engine_post_other(self, value, keep);
+    return LOADER_LIKELY(post != NULL) ? post : engine_post_other(self, value, keep);
 }
 
 /* The address in a Python int, or NULL with an exception. */

@@ -160,20 +160,21 @@ static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, c
 static CORE_INLINE PyObject *answer(const engine_role *role, const loader_text *text, bool ascii,
                                     const htmlize_post *post)
 {
+    const core_api *const api = engine_api;
     core_call c;
     char room[STACK_ROOM];
     PyObject *html = NULL;
     size_t size;
     int status;
 
-    if (engine_api->begin(&c, role->owner, room, sizeof room) < 0)
+    if (!LOADER_LIKELY(api->begin(&c, role->owner, room, sizeof room) == 0))
         return NULL;
     if (!LOADER_LIKELY(text->size <= SHORT_TEXT) && use_result(&c, text->size) < 0) {
-        engine_api->end(&c);
+        api->end(&c);
         return NULL;
     }
     if (LOADER_LIKELY(!atomic_load_explicit(&role->owner->unusual, memory_order_relaxed) &&
-                      (role->never_blocks || core_only_thread(engine_api->interpreter)))) {
+                      (role->never_blocks || core_only_thread(api->interpreter)))) {
         const core_crumb outer = core_enter(&c, &role_step);
         status = role->process(&c.call, &role->name, text, post);
         core_leave(&c, outer);
@@ -181,19 +182,19 @@ static CORE_INLINE PyObject *answer(const engine_role *role, const loader_text *
         status = process_slowly(&c, role, text, post);
     }
     if (c.settle)
-        status = engine_api->settle(&c, status);
-    size = (size_t)(c.call.next - c.begin);
-    if (LOADER_LIKELY(status == LOADER_OK && c.begin == room && c.call.error.size == 0 && size <= STACK_ROOM &&
-                      size <= role->max_output && !c.settle)) {
+        status = api->settle(&c, status);
+    /* c.settle first: the compiler sees that it was looked at just now. */
+    if (LOADER_LIKELY(!c.settle && status == LOADER_OK && c.begin == room && c.call.error.size == 0 &&
+                      (size = (size_t)(c.call.next - room)) <= STACK_ROOM && size <= role->max_output)) {
         if (LOADER_LIKELY(ascii))
-            html = short_text(&engine_api->text_model, room, size);
-        if (html == NULL && !PyErr_Occurred())
-            html = engine_api->decode(room, size);
+            html = short_text(&api->text_model, room, size);
+        if (!LOADER_LIKELY(html != NULL) && !PyErr_Occurred())
+            html = api->decode(room, size);
     }
-    if (html == NULL && !PyErr_Occurred())
+    if (!LOADER_LIKELY(html != NULL) && !PyErr_Occurred())
         html = settle(&c, role, status);
-    if (((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.settle | (uintptr_t)c.limit) != 0)
-        engine_api->end(&c);
+    if (!LOADER_LIKELY(((uintptr_t)c.room | (uintptr_t)c.error | (uintptr_t)c.settle | (uintptr_t)c.limit) == 0))
+        api->end(&c);
     return html;
 }
 
@@ -212,13 +213,13 @@ PyObject *engine_process_role_method(PyObject *object, PyObject *const *args, Py
     loader_text text;
     bool ascii;
 
-    if (count != MOST_ARGUMENTS || names != NULL) {
+    if (!LOADER_LIKELY(count == MOST_ARGUMENTS && names == NULL)) {
         if (order(args, count, names, ordered) < 0)
             return NULL;
         args = ordered;
     }
     role = find(self, args[0]);
-    if (role == NULL || engine_borrow(args[1], "text", &text, &ascii, NULL) < 0)
+    if (!LOADER_LIKELY(role != NULL) || engine_borrow(args[1], "text", &text, &ascii, NULL) < 0)
         return NULL;
     post = engine_post(self, args[2], &keep);
     if (post == NULL)
