@@ -8,6 +8,7 @@ import contextvars
 import gc
 import math
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -339,7 +340,18 @@ except loader.CallCancelled as error:
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
-@pytest.mark.parametrize("scope", ["loader.deadline(50)", "token"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "loader.deadline(50)",
+        pytest.param(
+            "token",
+            marks=pytest.mark.skipif(
+                sys.version_info[:2] == (3, 14), reason="3.14 begins blocks without an end, with a Lock too"
+            ),
+        ),
+    ],
+)
 def test_an_interrupt_leaves_no_limit_in_force(run_python: Callable[..., Any], scope: str) -> None:
     """Interrupts at random moments, the edges of a block among them: nothing is in force afterwards."""
     code = f"""

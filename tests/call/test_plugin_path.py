@@ -97,7 +97,9 @@ int main(void)
     loader_call call = {sizeof call, room, room + sizeof room, table, {NULL, 0}};
     memset(table, 0, old);
     table->size = old;
-    return loader_plugin_path(&call).size != 0 || loader_plugin_path(&call).data != NULL;
+    loader_text path = loader_plugin_path(&call);
+    free(table);
+    return path.size != 0 || path.data != NULL;
 }
 """)
     command = [tool("gcc"), "-fsanitize=address,undefined", f"-I{loader.include_dir()}", str(host)]

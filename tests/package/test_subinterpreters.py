@@ -55,7 +55,6 @@ def test_refused_with_a_gil_of_its_own(run_python: Run) -> None:
     """The same of an interpreter with a GIL of its own."""
     code = """
 import sys
-import _testcapi
 code = '''
 try:
     import loader._core._call
@@ -64,7 +63,12 @@ except ImportError:
 '''
 options = dict(use_main_obmalloc=False, allow_fork=False, allow_exec=False, allow_threads=True,
                allow_daemon_threads=False, check_multi_interp_extensions=True)
-gil = {"gil": 2} if sys.version_info >= (3, 13) else {"own_gil": True}
-assert _testcapi.run_in_subinterp_with_config(code, **options, **gil) == 0
+if sys.version_info >= (3, 14):
+    import _interpreters
+    assert _interpreters.exec(_interpreters.create("isolated"), code) is None
+else:
+    import _testcapi
+    gil = {"gil": 2} if sys.version_info >= (3, 13) else {"own_gil": True}
+    assert _testcapi.run_in_subinterp_with_config(code, **options, **gil) == 0
 """
     assert run_python(code).stdout == "refused\n"

@@ -50,10 +50,21 @@ static PyObject *deadline_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     return (PyObject *)self;
 }
 
+/* Dropped while it is in force, it goes out of force. In Python 3.14 an interrupt may come between __enter__ and the
+ * block, which then has no end (so it is with a Lock there); in its own context, since the block's frame drops it. */
 static void deadline_dealloc(PyObject *object)
 {
+    core_limit *limit = ((deadline *)object)->limit;
+
+    if (limit != NULL) {
+        PyObject *error = PyErr_Occurred() ? core_raised() : NULL;
+        if (core_limit_leave(limit) < 0)
+            PyErr_Clear(); /* another context: it ends with that */
+        if (error != NULL)
+            core_raise_again(error);
+        Py_DECREF((PyObject *)limit);
+    }
     Py_XDECREF(((deadline *)object)->seconds);
-    Py_XDECREF((PyObject *)((deadline *)object)->limit);
     Py_TYPE(object)->tp_free(object);
 }
 
