@@ -154,7 +154,8 @@ static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, c
 
     if (c->interrupted)
         return CORE_NOT_CALLED;
-    if (c->thread == NULL && !core_keeps(role->owner, role->never_blocks, engine_api->interpreter)) /* now: a watch is Python code */
+    /* Asked now, and not when the call began: a watch is Python code, which may start a thread. */
+    if (c->thread == NULL && !core_keeps(role->owner, role->never_blocks, engine_api->interpreter))
         engine_api->release(c);
     const core_crumb outer = core_enter(c, &role_step);
     status = role->process(&c->call, &role->name, text, post);
