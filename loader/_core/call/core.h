@@ -12,7 +12,7 @@
  *   5. core_settle     if c->settle: takes the GIL again, hands on what was logged, and so on.
  *   6. core_text / core_bytes   turns the output into a new object, or core_raise turns a status into an
  *      exception.
- *   7. core_end        gives back what is left. Always, once for each core_begin.
+ *   7. core_end        gives back what is left. Always, once for each core_begin that returned 0.
  */
 #ifndef LOADER_CORE_H
 #define LOADER_CORE_H

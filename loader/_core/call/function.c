@@ -43,7 +43,7 @@ static void wrong_argument(const function *f)
     Py_XDECREF(trace);
 }
 
-static int take_bytes(struct arguments *a, const struct parameter *parameter, PyObject *value, loader_text *out)
+static int borrow_bytes(struct arguments *a, const struct parameter *parameter, PyObject *value, loader_text *out)
 {
     if (PyBytes_CheckExact(value)) {
         out->data = PyBytes_AS_STRING(value);
@@ -62,7 +62,7 @@ static int take_bytes(struct arguments *a, const struct parameter *parameter, Py
     return 0;
 }
 
-static inline int take(struct arguments *a, const struct parameter *parameter, PyObject *value, Py_ssize_t i)
+static inline int borrow(struct arguments *a, const struct parameter *parameter, PyObject *value, Py_ssize_t i)
 {
     loader_text *text = &a->texts[i];
 
@@ -90,7 +90,7 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
         return 0;
     }
     case KIND_BYTES:
-        if (take_bytes(a, parameter, value, text) < 0)
+        if (borrow_bytes(a, parameter, value, text) < 0)
             return -1;
         a->total += text->size;
         return 0;
@@ -102,7 +102,7 @@ static inline int take(struct arguments *a, const struct parameter *parameter, P
     }
 }
 
-static inline void let_go(struct arguments *a)
+static inline void release_arguments(struct arguments *a)
 {
     while (a->owned_count > 0)
         Py_DECREF(a->owned[--a->owned_count]);
@@ -141,7 +141,8 @@ static CORE_NOINLINE int enter_slowly(const function *f, core_call *c, const uin
 
     if (c->interrupted)
         return CORE_NOT_CALLED;
-    if (c->thread == NULL && !core_keeps(f->owner, f->never_blocks, core_interpreter)) /* now: a watch is Python code */
+    /* Asked now, and not when the call began: a watch is Python code, which may start a thread. */
+    if (c->thread == NULL && !core_keeps(f->owner, f->never_blocks, core_interpreter))
         core_release(c);
     const core_crumb outer = core_enter(c, &f->step);
     status = enter(f, &c->call, values);
@@ -184,14 +185,14 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     a.total = 0;
     a.wide = false;
     for (Py_ssize_t i = 0; i < f->count; i++)
-        if (take(&a, &f->parameters[i], values[i], i) < 0) {
+        if (borrow(&a, &f->parameters[i], values[i], i) < 0) {
             wrong_argument(f);
-            let_go(&a);
+            release_arguments(&a);
             return NULL;
         }
     const size_t most = f->owner->max_output;
     if (core_begin(&c, f->owner, room, most < sizeof room ? most : sizeof room) < 0) {
-        let_go(&a);
+        release_arguments(&a);
         return NULL;
     }
     if (a.total > SHORT_INPUT && most > sizeof room &&
@@ -210,7 +211,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     result = finish(f, &c, status, room, a.wide);
 done:
     core_end(&c);
-    let_go(&a);
+    release_arguments(&a);
     return result;
 }
 

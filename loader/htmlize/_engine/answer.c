@@ -25,7 +25,7 @@ static bool buffer_reserve(engine_buffer *buffer, size_t more)
     return true;
 }
 
-bool pass_hold(engine_buffer *buffer, const char *data, size_t size)
+bool pass_append(engine_buffer *buffer, const char *data, size_t size)
 {
     if (!buffer_reserve(buffer, size))
         return false;
@@ -36,20 +36,20 @@ bool pass_hold(engine_buffer *buffer, const char *data, size_t size)
 }
 
 /* Appends what rule 1 makes of the source from `from` to `to`, which are in paragraphs and no white space. */
-static bool hold_wrapped(engine_source *source, engine_buffer *buffer, const char *from, const char *to)
+static bool append_wrapped(engine_source *source, engine_buffer *buffer, const char *from, const char *to)
 {
     while (from < to) {
         const char *line = memchr(from, '\n', (size_t)(to - from));
         if (line == NULL)
-            return pass_hold(buffer, from, (size_t)(to - from));
-        if (!pass_hold(buffer, from, (size_t)(line - from)))
+            return pass_append(buffer, from, (size_t)(to - from));
+        if (!pass_append(buffer, from, (size_t)(line - from)))
             return false;
         if (line[1] != '\n') { /* `line` is before `to`, so there is another byte */
-            if (!pass_hold(buffer, " ", 1))
+            if (!pass_append(buffer, " ", 1))
                 return false;
             from = line + 1;
         } else {
-            if (!pass_hold(buffer, PARAGRAPH_BREAK, 9))
+            if (!pass_append(buffer, PARAGRAPH_BREAK, 9))
                 return false;
             from = pass_paragraph(source, pass_newlines(line + 2, to));
         }
@@ -154,7 +154,7 @@ bool pass_patient(engine_run *run, int *status)
 
 /* After contents hooks the match of a failed role is still raw: escapes it into the output, all but the
  * paragraph breaks in it. User text has none by then (rule 1 made each "\n\n" one of ours). */
-static bool put_kept(engine_run *run, const char *at, const char *end)
+static bool put_raw(engine_run *run, const char *at, const char *end)
 {
     loader_call *const call = run->call;
 
@@ -192,7 +192,7 @@ static enum pass_verdict pass_failed(engine_run *run, const engine_role *role, c
     if (!run->rewritten || !run->escape)
         return PASS_KEPT;
     *status = ENGINE_NO_MEMORY;
-    return put_kept(run, start, close + 1) ? PASS_ANSWERED : PASS_STOP;
+    return put_raw(run, start, close + 1) ? PASS_ANSWERED : PASS_STOP;
 }
 
 enum pass_verdict pass_judge(engine_run *run, const engine_role *role, const char *start, const char *close,
@@ -211,7 +211,7 @@ enum pass_verdict pass_slowly(engine_run *run, const engine_role *role, const ch
     if (run->raw || wrapped) {
         const char *from = run->raw ? start : tick + 1, *to = run->raw ? close + 1 : close;
         run->scratch.size = 0;
-        if (!hold_wrapped(&run->source, &run->scratch, from, to))
+        if (!append_wrapped(&run->source, &run->scratch, from, to))
             return PASS_STOP;
         text.data = run->scratch.data;
         text.size = run->scratch.size;

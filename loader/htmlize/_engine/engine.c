@@ -18,7 +18,7 @@ static bool take_output(engine_run *run, size_t offset)
     char *begin = *run->begin + offset;
 
     run->contents_text.size = 0;
-    if (!pass_hold(&run->contents_text, begin, (size_t)(run->call->next - begin)))
+    if (!pass_append(&run->contents_text, begin, (size_t)(run->call->next - begin)))
         return false;
     run->call->next = begin;
     return true;

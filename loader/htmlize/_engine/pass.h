@@ -55,7 +55,7 @@ int pass_contents(engine_run *run, const engine_contents *hook, bool *kept);
 bool pass_patient(engine_run *run, int *status);
 
 /* Appends to a buffer. Returns false without memory. */
-bool pass_hold(engine_buffer *buffer, const char *data, size_t size);
+bool pass_append(engine_buffer *buffer, const char *data, size_t size);
 
 /* Makes `text` the source, without the white space at its edges. */
 void source_wrap(engine_source *source, const loader_text *text);

@@ -125,12 +125,18 @@ static CORE_NOINLINE PyObject *settle(core_call *c, const engine_role *role, int
         .forget = engine_forget,
         .ascii = true,
     };
+    const size_t size = (size_t)(c->call.next - c->begin);
 
-    /* What the engine would look at, where it is known already: a long answer that is ASCII. */
-    if (status == LOADER_OK && c->ascii_end != 0 && c->call.error.size == 0 &&
-        (size_t)(c->call.next - c->begin) <= (size_t)(c->call.limit - c->begin) &&
-        (size_t)(c->call.next - c->begin) <= role->max_output && core_is_ascii(c))
-        return engine_api->text(c, "process_role", true);
+    /* Nothing is wrong with it, unless it is not UTF-8: that is seen by making the str. The engine would look first. */
+    if (status == LOADER_OK && c->call.error.size == 0 && !c->settle && size <= role->max_output &&
+        size <= (size_t)(c->call.limit - c->begin)) {
+        PyObject *html;
+        if (core_is_ascii(c))
+            return engine_api->text(c, "process_role", true);
+        html = engine_api->decode(c->begin, size);
+        if (html != NULL || PyErr_Occurred())
+            return html;
+    }
     status = engine_settle(&run, 0, role->max_output, status);
     if (status == LOADER_OK)
         return engine_api->text(c, "process_role", run.ascii);
@@ -148,7 +154,8 @@ static CORE_NOINLINE int process_slowly(core_call *c, const engine_role *role, c
 
     if (c->interrupted)
         return CORE_NOT_CALLED;
-    if (c->thread == NULL && !core_keeps(role->owner, role->never_blocks, engine_api->interpreter)) /* now: a watch is Python code */
+    /* Asked now, and not when the call began: a watch is Python code, which may start a thread. */
+    if (c->thread == NULL && !core_keeps(role->owner, role->never_blocks, engine_api->interpreter))
         engine_api->release(c);
     const core_crumb outer = core_enter(c, &role_step);
     status = role->process(&c->call, &role->name, text, post);
