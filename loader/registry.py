@@ -157,9 +157,7 @@ class Registry:
         for other in same_name:
             logger.warning("two plugins are named %s: %s and %s", plugin.name, other.path, plugin.path)
 
-    def _refusal(
-        self, plugin: Plugin, conflicts: dict[str, Plugin], same_name: tuple[Plugin, ...]
-    ) -> RegistryError:
+    def _refusal(self, plugin: Plugin, conflicts: dict[str, Plugin], same_name: tuple[Plugin, ...]) -> RegistryError:
         if conflicts:
             claim, other = next(iter(conflicts.items()))
             what = f"claims {claim}, which plugin {other.name} has"

@@ -36,9 +36,7 @@ class ServiceTable:
     def provide(self, id: str, service: Any, declaration: Service | None = None) -> None:
         """Lends `service` under `id`. See :meth:`loader.Host.provide`."""
         if not _ID.fullmatch(id):
-            raise ServiceError(
-                f"{id!r} is not the id of a service", expected='a name and a version, like "app.db/1"'
-            )
+            raise ServiceError(f"{id!r} is not the id of a service", expected='a name and a version, like "app.db/1"')
         if id in self.native.ids():
             raise ServiceError(
                 f"service {id} is provided already", cure="Provide each service once; plugins may hold it"

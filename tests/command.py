@@ -49,9 +49,7 @@ class Command:
         """The whole command line."""
         return [sys.executable, "-m", self.module, *map(os.fspath, arguments)]
 
-    def environment(
-        self, more: Mapping[str, str] | None = None, *, path: Sequence[Path] = ()
-    ) -> dict[str, str]:
+    def environment(self, more: Mapping[str, str] | None = None, *, path: Sequence[Path] = ()) -> dict[str, str]:
         """The environment: the package that is tested here comes first, `path` before it."""
         places = os.pathsep.join(map(str, (*path, PACKAGE.parent)))
         settings = {"PYTHONPATH": places, "PYTHONUTF8": "1", "PYTHONWARNINGS": "error"}

@@ -241,9 +241,7 @@ def lent(lend_path: Path, lend_contract: loader.Contract) -> Callable[..., loade
 
     def make(db: Any = None, clock: Any = None, **options: Any) -> loader.Plugin:
         given = {"lend.db/1": db, "lend.clock/2": clock}
-        host = loader.Host(
-            lend_contract, services={k: v for k, v in given.items() if v is not None}, **options
-        )
+        host = loader.Host(lend_contract, services={k: v for k, v in given.items() if v is not None}, **options)
         return host.load(lend_path)
 
     return make

@@ -21,7 +21,9 @@ def in_child(work):
 """
 
 #: Begins every program; `argv[2]` is a plugin whose constructor runs `during()`, once.
-BEGIN = IN_CHILD + """
+BEGIN = (
+    IN_CHILD
+    + """
 import gc, logging, os, signal, sys, threading, traceback, weakref
 import faulthandler
 faulthandler.dump_traceback_later(60, exit=True)
@@ -41,5 +43,6 @@ def failure(path):
 def say(text):  # in one piece
     os.write(1, f"{text}\\n".encode())
 """
+)
 
 ONCE = "import os, sys; os.environ.pop('LOADER_TEST_CODE')\nimport __main__ as m\n"

@@ -23,9 +23,7 @@ HEAD = '#include "loader/plugin.h"\nLOADER_CONTRACT(test, 1, 0);\nint fine(loade
 os.environ["NATIVE_PLUGIN_LOADER_CACHE"] = "off"
 
 
-def read_header(
-    folder: Path, text: str, *, files: dict[str, str] | None = None, head: str = HEAD
-) -> Contract:
+def read_header(folder: Path, text: str, *, files: dict[str, str] | None = None, head: str = HEAD) -> Contract:
     """Reads a header given as text, as test.h in `folder`; `files` are put beside it."""
     for name, content in (files or {}).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

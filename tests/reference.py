@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 __all__ = ["Failed", "Outcome", "htmlize", "trim", "wrap"]
 
 #: The White_Space property. ``str.strip()`` alone would take U+001C to U+001F for white space too.
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 ROLE = re.compile(r":([0-9A-Za-z_]+):`([^`]*)`")
 

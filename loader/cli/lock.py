@@ -42,9 +42,7 @@ def run(options: Namespace) -> int:
     locked = []
     for image in read_images(options.words, contract):
         identity = identify(image)
-        lock_file = lock_file.add(
-            identity, file=image.path, size=image.size, version=options.version, newer=newer
-        )
+        lock_file = lock_file.add(identity, file=image.path, size=image.size, version=options.version, newer=newer)
         locked.append({"file": image.path, **identity.facts()})
     try:
         lock_file.write()

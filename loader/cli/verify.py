@@ -45,9 +45,7 @@ def run(options: Namespace) -> int:
             (image,) = read_images([path], contract)
             checks = check_file(image, policy)
             if not checks:
-                raise TrustError(
-                    "is not covered by the policy", path=image.path, found="no rule for its folder"
-                )
+                raise TrustError("is not covered by the policy", path=image.path, found="no rule for its folder")
             results.append({"file": image.path, "holds": True, "checks": list(checks)})
         except LoaderError as error:
             failures.append(error)

@@ -68,9 +68,7 @@ class Contract(_Forms):
         return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     @classmethod
-    def from_header(
-        cls, path: str | os.PathLike[str], *, include: Sequence[str | os.PathLike[str]] = ()
-    ) -> Contract:
+    def from_header(cls, path: str | os.PathLike[str], *, include: Sequence[str | os.PathLike[str]] = ()) -> Contract:
         """Reads a contract's C header. See include/loader/plugin.h for how to write one.
 
         A header that was read before is found by its digest in the user's cache folder, and then costs a

@@ -108,9 +108,7 @@ class Batch:
     def _ends(self, outcome: Outcome) -> bool:
         return outcome.error is not None and not self._keep_going
 
-    def _outcomes(
-        self, documents: Sequence[Document], done: dict[int, Outcome]
-    ) -> Generator[Outcome, None, None]:
+    def _outcomes(self, documents: Sequence[Document], done: dict[int, Outcome]) -> Generator[Outcome, None, None]:
         last = len(documents)  # none after this one is begun
 
         def one(number: int) -> Outcome | None:

@@ -193,9 +193,7 @@ def _posts(path: str | None) -> SqlitePosts | None:
 # ---- The documents and the report --------------------------------------------------------------------------
 
 
-def _turn(
-    options: Namespace, policy: Policy | None, documents: Sequence[Document], writer: Writer
-) -> int:
+def _turn(options: Namespace, policy: Policy | None, documents: Sequence[Document], writer: Writer) -> int:
     app = _application(options, policy)
     post = Post(id=options.id, author=options.author, title=options.title)
     batch = Batch(app, writer, post, escape=options.escape, keep_going=options.keep_going, jobs=options.jobs)

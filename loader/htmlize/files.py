@@ -102,9 +102,7 @@ def _is_folder(path: str) -> bool:
     return path.endswith(("/", os.sep)) or Path(path).is_dir()
 
 
-def _sources(
-    inputs: Iterable[str], output: Path | None, suffixes: Sequence[str]
-) -> Iterator[tuple[Path, Path]]:
+def _sources(inputs: Iterable[str], output: Path | None, suffixes: Sequence[str]) -> Iterator[tuple[Path, Path]]:
     """Each document and its place below the output folder, not yet with its ending."""
     for name in inputs:
         path = Path(name)

@@ -192,9 +192,7 @@ def read_definitions(elf: Tables) -> frozenset[str]:
     table, offset = elf.at(elf.dynamic[DT_VERDEF], "defined versions"), 0
     names: list[int] = []
     for _ in range(min(elf.dynamic.get(DT_VERDEFNUM, 0), MAX_ENTRIES)):
-        _, _, _, count, _, auxiliary, following = table.unpack(
-            elf.order + "HHHHIII", offset, "defined versions"
-        )
+        _, _, _, count, _, auxiliary, following = table.unpack(elf.order + "HHHHIII", offset, "defined versions")
         if count:  # the first name is the version, the others are those that it came from
             names.append(table.unpack(elf.order + "I", offset + auxiliary, "defined versions")[0])
         if following == 0:

@@ -78,9 +78,7 @@ class _MachO:
         known = {b"\xfe\xed\xfa\xce": (">", 32), b"\xce\xfa\xed\xfe": ("<", 32)}
         known |= {b"\xfe\xed\xfa\xcf": (">", 64), b"\xcf\xfa\xed\xfe": ("<", 64)}
         if magic not in known:
-            raise cursor.damaged(
-                "is damaged", expected="a Mach-O header", found=f"the bytes {magic.hex(' ')}"
-            )
+            raise cursor.damaged("is damaged", expected="a Mach-O header", found=f"the bytes {magic.hex(' ')}")
         self.order, self.bits = known[magic]
         header = cursor.unpack(self.order + "6I", 4, "the Mach-O header")
         kind, subtype, self.type, self.count, self.commands_size, self.flags = header
@@ -114,9 +112,7 @@ class _MachO:
         endian = "little" if self.order == "<" else "big"
         return Image(
             file=self.file,
-            machine=Machine(
-                format="mach-o", system=self.system, machine=self.cpu, bits=self.bits, endian=endian
-            ),
+            machine=Machine(format="mach-o", system=self.system, machine=self.cpu, bits=self.bits, endian=endian),
             kind=KINDS[self.type],
             exports=exports,
             data_exports=data_exports,
@@ -147,9 +143,7 @@ class _MachO:
         for _ in range(self.count):
             command, size = commands.unpack(self.order + "II", at, "a load command")
             if size < 8:
-                raise commands.damaged(
-                    "is damaged", expected="a load command of 8 bytes or more", found=f"{size}"
-                )
+                raise commands.damaged("is damaged", expected="a load command of 8 bytes or more", found=f"{size}")
             yield command, commands.window(at, size, "load command")
             at += size
 
@@ -225,9 +219,7 @@ class _MachO:
         if self.trie[1]:
             exports = self._trie()
         else:
-            exports = dict(
-                zip(names.all(at for at, _ in defined), (data for _, data in defined), strict=True)
-            )
+            exports = dict(zip(names.all(at for at, _ in defined), (data for _, data in defined), strict=True))
         found = {name[1:]: data for name, data in exports.items() if name.startswith("_")}
         return (
             frozenset(found),
@@ -238,9 +230,7 @@ class _MachO:
     def _trie(self) -> dict[str, bool]:
         """Exported names, and whether each is data."""
         offset, size = self.trie
-        places = sorted(
-            (section.address, section.address + section.size, section.code) for section in self.sections
-        )
+        places = sorted((section.address, section.address + section.size, section.code) for section in self.sections)
         starts = [begin for begin, _, _ in places]
         exports = {}
         for name, flags, address in read_trie(self.cursor.window(offset, size, "export trie")):

@@ -39,16 +39,12 @@ def read_trie(trie: Cursor) -> Iterator[tuple[str, int, int]]:
         for _ in range(children):
             end = trie.find(b"\0", at, MAX_NAME)
             if end < 0:
-                raise trie.damaged(
-                    "is damaged", expected="a name ended by NUL in the export trie", found="none"
-                )
+                raise trie.damaged("is damaged", expected="a name ended by NUL in the export trie", found="none")
             name = prefix + trie.take(at, end - at, "a name in the export trie")
             trie.spend(len(name))
             child, at = _uleb(trie, end + 1)
             if child in seen:
-                raise trie.damaged(
-                    "is damaged", expected="an export trie that is a tree", found="a node met twice"
-                )
+                raise trie.damaged("is damaged", expected="an export trie that is a tree", found="a node met twice")
             seen.add(child)
             waiting.append((child, name))
 

@@ -199,9 +199,7 @@ def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
 
 def _version_problem(image: Image, who: str, library: Image, version: str) -> Finding:
     family = version.partition("_")[0]
-    newest = max(
-        (own for own in library.defines if own.partition("_")[0] == family), key=_age, default="none"
-    )
+    newest = max((own for own in library.defines if own.partition("_")[0] == family), key=_age, default="none")
     target = f"{image.machine.machine}-linux-gnu"
     cure = CURES.get(family, "Install a newer {library}, or build it against the one that is here")
     return Finding(
@@ -296,5 +294,3 @@ def _flags(image: Image) -> Iterator[Finding]:
             "Compile all of it with -fPIC; hardened systems refuse it",
             fatal=False,
         )
-
-

@@ -59,17 +59,13 @@ class _Pe:
         self.cursor = cursor = Cursor(file.path, file.data)
         (start,) = cursor.unpack("<I", 0x3C, "the DOS header")
         if cursor.find(b"PE\0\0", start, 4) != start:
-            raise ImageError(
-                "is not a shared library", path=file.path, expected=EXPECTED, found="a program for DOS"
-            )
+            raise ImageError("is not a shared library", path=file.path, expected=EXPECTED, found="a program for DOS")
         header = cursor.unpack("<HHIIIHH", start + 4, "the PE header")
         self.number, count, _, self.symbols, self.symbol_count, size, self.flags = header
         optional = cursor.window(start + 24, size, "optional header")
         (magic,) = optional.unpack("<H", 0, "the optional header")
         if magic not in (0x10B, 0x20B):
-            raise cursor.damaged(
-                "is damaged", expected="an optional header of PE32 or PE32+", found=f"{magic:#x}"
-            )
+            raise cursor.damaged("is damaged", expected="an optional header of PE32 or PE32+", found=f"{magic:#x}")
         self.bits = 64 if magic == 0x20B else 32
         self.headers_size: int = optional.unpack("<I", 60, "the size of the headers")[0]
         self.version: tuple[int, ...] = optional.unpack("<HH", 48, "the least version")
@@ -112,9 +108,7 @@ class _Pe:
     def _sections(self, offset: int, count: int) -> Iterator[PeSection]:
         """The sections, whose bytes must be there."""
         if count > MAX_SECTIONS:
-            raise self.cursor.damaged(
-                "is damaged", expected=f"at most {MAX_SECTIONS} sections", found=f"{count:,}"
-            )
+            raise self.cursor.damaged("is damaged", expected=f"at most {MAX_SECTIONS} sections", found=f"{count:,}")
         end = 0
         for row in self.cursor.table("<8s6I2HI", offset, count, "sections"):
             name, memory, address, size, place, _, _, _, _, flags = row
@@ -195,9 +189,7 @@ class _Pe:
         numbers = self._at(ordinals, "numbers of exports").table("<H", 0, named, "numbers of exports")
         exports: set[str] = set()
         data: set[str] = set()
-        for (at,), (number,) in zip(
-            self._at(names, "names").table("<I", 0, named, "names"), numbers, strict=True
-        ):
+        for (at,), (number,) in zip(self._at(names, "names").table("<I", 0, named, "names"), numbers, strict=True):
             if number >= count or not addresses[number]:
                 continue
             name = self._name(at, "an export's name")
@@ -245,12 +237,8 @@ class _Pe:
             (entry,) = table.unpack(layout, len(found) * width, "an imported name")
             if not entry:
                 return found
-            found.append(
-                "" if entry & by_number else self._name((entry & 0x7FFF_FFFF) + 2, "an imported name")
-            )
-        raise self.cursor.damaged(
-            "is damaged", expected="import tables that end", found="more names than fit"
-        )
+            found.append("" if entry & by_number else self._name((entry & 0x7FFF_FFFF) + 2, "an imported name"))
+        raise self.cursor.damaged("is damaged", expected="import tables that end", found="more names than fit")
 
     # ---- traces --------------------------------------------------------------------------------------
 

@@ -113,9 +113,7 @@ def read_to_follow(path: str) -> Image:
     return read_links(path) or read_image(path, steps=False)
 
 
-def read_bytes(
-    data: bytes, *, path: str, steps: tuple[Step, ...] = (), quick: bool = False
-) -> Image:
+def read_bytes(data: bytes, *, path: str, steps: tuple[Step, ...] = (), quick: bool = False) -> Image:
     """The same from bytes that are in memory already; `path` stands for them in messages.
 
     Raises:

@@ -35,4 +35,3 @@ def undefined(image: Image, others: Iterable[Image]) -> list[str]:
 
 def _defined(image: Image) -> frozenset[str]:
     return read_bindings(Tables(image.file))[0]
-

@@ -28,9 +28,7 @@ __all__ = ["open_resolved"]
 _copies: dict[str, bytes] = {}
 
 
-def open_resolved(
-    resolved: Resolved, owner: Owner, warnings: list[str], *, one_go: bool, strict: bool
-) -> Library:
+def open_resolved(resolved: Resolved, owner: Owner, warnings: list[str], *, one_go: bool, strict: bool) -> Library:
     """The library of a plugin and what it brings along: the one that is open, or a new one."""
     image = resolved.closure.image
     keys = identities(resolved)

@@ -37,9 +37,7 @@ __all__ = ["open_library"]
 _lock = Lock()
 
 
-def open_library(
-    trusted: TrustedImage, owner: Owner, *, one_go: bool = False, forked: bool = False
-) -> Library:
+def open_library(trusted: TrustedImage, owner: Owner, *, one_go: bool = False, forked: bool = False) -> Library:
     """Maps a trusted file's bytes and runs its constructors.
 
     `owner`: whose they are, in crash reports; see opened.py. `one_go`: refuse a second Go runtime in this process;

@@ -165,9 +165,7 @@ def claim(image: Image, *keys: str) -> None:
     opening.extend(keys)
 
 
-def open_one(
-    image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] = (), *, strict: bool
-) -> Library:
+def open_one(image: Image, owner: Owner, key: str, neighbours: tuple[Library, ...] = (), *, strict: bool) -> Library:
     """Opens a copy of an image, and enters it under `key`. `strict`: a policy asks for something.
 
     Raises what sealed.open_checked raises, and LibraryError if the dynamic linker refuses it.

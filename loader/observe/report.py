@@ -83,9 +83,7 @@ class LoadReport:
         return "\n".join(lines)
 
 
-def load_report(
-    path: str | os.PathLike[str], *, contract: Contract, policy: Policy | None = None
-) -> LoadReport:
+def load_report(path: str | os.PathLike[str], *, contract: Contract, policy: Policy | None = None) -> LoadReport:
     """Loads a plugin file as :func:`loader.load` does, and says what was checked, what held and how long it
     took.
 
@@ -109,9 +107,7 @@ class _Clock:
     def __init__(self) -> None:
         self.stages: list[Stage] = []
 
-    def stage(
-        self, name: str, work: Callable[[], _Value], describe: Callable[[_Value], tuple[str, ...]]
-    ) -> _Value:
+    def stage(self, name: str, work: Callable[[], _Value], describe: Callable[[_Value], tuple[str, ...]]) -> _Value:
         begin = time.perf_counter()
         try:
             value = work()

@@ -52,9 +52,7 @@ def identify(image: Image) -> Identity:
     platform = f"{image.machine.system}-{image.machine.machine}".replace(" ", "-")
     versions = sorted((name, each) for name, found in markers(image).items() for each in found)
     contract = ", ".join(f"{name} {major}.{minor}" for name, (major, minor) in versions) or "none"
-    return Identity(
-        plugin_name(image.path), platform + ("-musl" if image.musl else ""), contract, image.digest
-    )
+    return Identity(plugin_name(image.path), platform + ("-musl" if image.musl else ""), contract, image.digest)
 
 
 def plugin_name(path: str) -> str:

@@ -84,9 +84,7 @@ class LockFile:
     def parse(cls, data: bytes, *, path: str) -> LockFile:
         """The same from bytes."""
         if len(data) > MAX_SIZE:
-            raise TrustError(
-                "is too large for a lock file", path=path, expected=f"at most {MAX_SIZE:,} bytes"
-            )
+            raise TrustError("is too large for a lock file", path=path, expected=f"at most {MAX_SIZE:,} bytes")
         return _parsed(data, path)
 
     def text(self) -> str:
@@ -170,9 +168,7 @@ class LockFile:
             if order > bound or (order == bound and locked is None):
                 return f"signed as version {signed}, newer than {least} in {self.path}"
             raise TrustError(
-                "is older than the version that is locked"
-                if order < bound
-                else "is not the file that is locked",
+                "is older than the version that is locked" if order < bound else "is not the file that is locked",
                 path=path,
                 expected=f"a version above {least} ({self.path})",
                 found=f"version {signed}",
@@ -202,9 +198,7 @@ class LockFile:
     def _least(self, identity: Identity) -> str | None:
         """The version that the lock file has of a plugin on this platform, or else the highest on any."""
         here = self.files.get((identity.name, identity.platform))
-        several = (
-            [here] if here else [each for (name, _), each in self.files.items() if name == identity.name]
-        )
+        several = [here] if here else [each for (name, _), each in self.files.items() if name == identity.name]
         versions = [each.version for each in several if each.version is not None]
         return max(versions, key=version_key, default=None)
 

@@ -60,9 +60,7 @@ def only_roots(steps: Sequence[Step]) -> bool:
 
 def read_checked(path: str, *, limit: int) -> bytes:
     """The bytes of a file whose permissions hold, up to `limit` and one more. Raises TrustError, OSError."""
-    descriptor, steps = open_file(
-        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    )
+    descriptor, steps = open_file(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(descriptor, "rb") as file:
         check_permissions(path, steps)
         return file.read(limit + 1)
@@ -85,9 +83,7 @@ def _check_writers(path: str, step: Step, following: Step | None) -> None:
     mode = step.stat.st_mode
     if stat.S_ISLNK(mode) or not mode & _OTHERS_WRITE:  # a link's own mode means nothing
         return
-    who = " and ".join(
-        name for bit, name in ((stat.S_IWGRP, "its group"), (stat.S_IWOTH, "everybody")) if mode & bit
-    )
+    who = " and ".join(name for bit, name in ((stat.S_IWGRP, "its group"), (stat.S_IWOTH, "everybody")) if mode & bit)
     sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
     if sticky and following is not None and stat.S_ISDIR(following.stat.st_mode):
         return

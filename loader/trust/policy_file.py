@@ -27,9 +27,7 @@ def read_policy(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             values: Any = toml.parse(file.read(), path=path)
     except OSError as error:
-        raise TrustError(
-            "cannot be read as a policy", path=path, found=error.strerror or str(error)
-        ) from error
+        raise TrustError("cannot be read as a policy", path=path, found=error.strerror or str(error)) from error
     for name in names:
         values = values.get(name) if isinstance(values, dict) else None
     reader = _PolicyReader(path, ".".join(names))
@@ -72,9 +70,7 @@ class _PolicyReader:
             self.refuse(f"keys = {values!r}", "a list of at least one public key")
         texts = [self._text("keys", value) for value in values]
         return [
-            PublicKey.read(self._beside(text))
-            if text.endswith(".pub")
-            else PublicKey.parse(text, path=self._path)
+            PublicKey.read(self._beside(text)) if text.endswith(".pub") else PublicKey.parse(text, path=self._path)
             for text in texts
         ]
 

@@ -243,9 +243,7 @@ def _trusted(path: str, permissions: bool) -> list[tuple[Crash, bool]]:
         return []
     except OSError as error:
         found, cure = error.strerror or str(error), "Let this user read it, or name another report"
-        raise TrustError(
-            "cannot be read as a crash report", path=path, found=found, cure=cure
-        ) from error
+        raise TrustError("cannot be read as a crash report", path=path, found=found, cure=cure) from error
     if len(content) > MAX_REPORT:
         raise TrustError(
             "is too large for a crash report",

@@ -217,9 +217,7 @@ def check_signature(
     signed = signature.signature + signature.comment.encode()
     if key is None or not key.verifies(signature.global_signature, signed):
         raise TrustError(
-            "does not have the signature that it is said to have"
-            if key is None
-            else "has a changed trusted comment",
+            "does not have the signature that it is said to have" if key is None else "has a changed trusted comment",
             path=path,
             expected=f"what key {candidates[0].name} signed",
             found="other bytes",

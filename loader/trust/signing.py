@@ -67,9 +67,7 @@ class SecretKey:
             if raw[2:4] != b"Sc":
                 raise TrustError("is locked by an unknown method", path=name, expected="scrypt")
             if password is None:
-                raise TrustError(
-                    "asks for a password", path=name, cure="Give it: --password-file, or the terminal"
-                )
+                raise TrustError("asks for a password", path=name, cure="Give it: --password-file, or the terminal")
             stream = _scrypt(password, raw[6:38], *struct.unpack("<QQ", raw[38:54]), path=name)
             secret = bytes(a ^ b for a, b in zip(secret, stream, strict=True))
         number, seed, public, checksum = secret[:8], secret[8:40], secret[40:72], secret[72:]
@@ -79,9 +77,7 @@ class SecretKey:
             raise TrustError(cause, path=name, expected="the checksum in it", found="another")
         key = cls._of(number, seed)
         if key.public.data != public:
-            raise TrustError(
-                "is damaged", path=name, found="a public key that does not belong to its secret one"
-            )
+            raise TrustError("is damaged", path=name, found="a public key that does not belong to its secret one")
         return key
 
     def to_file(self, *, password: bytes | None = None) -> str:
@@ -110,9 +106,7 @@ def comment_for(identity: Identity, version: str) -> str:
         f"{name}:{value}" for name, value in ({"name": facts.pop("name"), "version": version} | facts).items()
     )
     if "\t" in identity.name or not comment.replace("\t", "").isprintable():
-        raise TrustError(
-            "has a name that a signature cannot hold", found=repr(identity.name), cure="Rename it"
-        )
+        raise TrustError("has a name that a signature cannot hold", found=repr(identity.name), cure="Rename it")
     return comment
 
 

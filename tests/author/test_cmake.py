@@ -43,9 +43,7 @@ class Project:
 
     def cmake(self, *arguments: str) -> str:
         """What `cmake ARGUMENTS` in its folder prints; it must succeed."""
-        done = subprocess.run(
-            ["cmake", *arguments], cwd=self.folder, text=True, capture_output=True, check=False
-        )
+        done = subprocess.run(["cmake", *arguments], cwd=self.folder, text=True, capture_output=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -58,9 +56,7 @@ def copy_project(folder: Path) -> Project:
     """The project and the files of an installed package, beside each other in `folder`."""
     project = Project(folder / "my plugins")
     shutil.copytree(ROOT / "tests" / "author_project", project.folder)
-    shutil.copytree(
-        ROOT / "include", project.package / "include", ignore=shutil.ignore_patterns("target", "tests")
-    )
+    shutil.copytree(ROOT / "include", project.package / "include", ignore=shutil.ignore_patterns("target", "tests"))
     shutil.copytree(ROOT / "loader" / "cmake", project.package / "cmake")
     return project
 
@@ -133,9 +129,7 @@ def test_nothing_is_built_again_without_a_change(project: Project) -> None:
     assert project.plugin("one") in built
 
 
-@pytest.mark.parametrize(
-    ("name", "source"), [(name, each) for name, all_ in SOURCES.items() for each in all_]
-)
+@pytest.mark.parametrize(("name", "source"), [(name, each) for name, all_ in SOURCES.items() for each in all_])
 def test_a_plugin_is_built_again_when_a_source_changed(project: Project, name: str, source: str) -> None:
     """Sources, manifests, the kit's sources and the headers count, in every language, once each."""
     plugin = require(project, name)

@@ -221,9 +221,7 @@ def test_plugin_that_writes_more_than_it_may(build: Build, greeter: loader.Contr
     assert caught.value.status == 2
 
 
-@pytest.mark.skipif(
-    "LOADER_SANITIZE" in os.environ, reason="a sanitizer takes more address space than there is"
-)
+@pytest.mark.skipif("LOADER_SANITIZE" in os.environ, reason="a sanitizer takes more address space than there is")
 @pytest.mark.usefixtures("memory_limit")
 def test_plugin_that_uses_up_memory(run_python: Run, build: Build) -> None:
     """Where memory is short, an answer that does not fit is an error, and the process goes on."""

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 # ---- Results -----------------------------------------------------------------------------------------------
 
 EDGES = (0, 1, 2, 63, 64, 384, 640, 1024, 2048, 4096, 16384)
-SIZES = sorted(
-    {size for edge in EDGES for size in (edge - 2, edge - 1, edge, edge + 1, edge + 2) if size >= 0}
-)
+SIZES = sorted({size for edge in EDGES for size in (edge - 2, edge - 1, edge, edge + 1, edge + 2) if size >= 0})
 
 
 @pytest.mark.usefixtures("gil")

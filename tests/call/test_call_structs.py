@@ -289,9 +289,7 @@ def test_keyword_arguments(probe: loader.Plugin) -> None:
         ((1,), {"b": 1, "c": 1}, "two() has no parameter c"),
     ],
 )
-def test_wrong_arguments(
-    probe: loader.Plugin, args: tuple[int, ...], kwargs: dict[str, int], text: str
-) -> None:
+def test_wrong_arguments(probe: loader.Plugin, args: tuple[int, ...], kwargs: dict[str, int], text: str) -> None:
     """Arguments that do not fit are a TypeError that names function and parameter."""
     with pytest.raises(TypeError) as caught:
         probe.two(*args, **kwargs)

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     import loader
 
 
-def test_many_threads(
-    probe: loader.Plugin, together: Callable[[int, Callable[[int], Any]], list[Any]]
-) -> None:
+def test_many_threads(probe: loader.Plugin, together: Callable[[int, Callable[[int], Any]], list[Any]]) -> None:
     """Calls from many threads at once give each its own result."""
 
     def work(number: int) -> int:

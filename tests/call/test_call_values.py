@@ -122,12 +122,7 @@ def test_any_text(probe: loader.Plugin, text: str) -> None:
 @FRESH
 def test_any_bytes(probe: loader.Plugin, data: bytes) -> None:
     """Any bytes make the round trip, from whichever object."""
-    assert (
-        probe.echo_bytes(data)
-        == probe.echo_bytes(bytearray(data))
-        == probe.echo_bytes(memoryview(data))
-        == data
-    )
+    assert probe.echo_bytes(data) == probe.echo_bytes(bytearray(data)) == probe.echo_bytes(memoryview(data)) == data
     assert type(probe.echo_bytes(data)) is bytes
 
 

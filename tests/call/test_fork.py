@@ -17,7 +17,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 PROBE = PLUGINS / "probe.h"
 
 #: Begins every program.
-BEGIN = IN_CHILD + """
+BEGIN = (
+    IN_CHILD
+    + """
 import os, sys, threading
 import loader
 
@@ -30,6 +32,7 @@ def failure(work):
 contract = loader.Contract.from_header(sys.argv[1])
 path = sys.argv[2]
 """
+)
 
 
 def test_c_plugin_in_a_child(run_python: Run, hello: Path) -> None:

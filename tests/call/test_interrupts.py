@@ -257,6 +257,7 @@ def test_interrupt_in_a_service(stopping: Path, kind: type[BaseException], role:
 
     app = Htmlizer([stopping], posts=Posts())
     text = f"a :{role}:`x` b :{role}:`y`"
+
     def call() -> str:
         if way == "role":
             return app.process_role(role, "x", Post())

@@ -145,9 +145,7 @@ def test_text_of_an_error(lent: Make, error: Exception, text: str) -> None:
         ("note", "", "\ud800", "surrogates not allowed"),
     ],
 )
-def test_wrong_result(
-    lent: Make, database: Database, function: str, argument: Any, result: Any, text: str
-) -> None:
+def test_wrong_result(lent: Make, database: Database, function: str, argument: Any, result: Any, text: str) -> None:
     """A function that gives something else than declared is an error whose cause says so."""
     setattr(database, function, lambda *_: result)
     with pytest.raises(PluginError, match=text) as caught:

@@ -180,9 +180,7 @@ def test_missing_methods(lend_contract: loader.Contract) -> None:
     assert "Poor object" in str(caught.value)
 
 
-def test_refused_service_is_not_there(
-    lend_path: Path, lend_contract: loader.Contract, database: Database
-) -> None:
+def test_refused_service_is_not_there(lend_path: Path, lend_contract: loader.Contract, database: Database) -> None:
     """A service that was refused is not half provided, and a right one can take its place."""
     host = loader.Host(lend_contract)
     with pytest.raises(ServiceError):

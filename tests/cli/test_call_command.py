@@ -179,9 +179,7 @@ def test_call_as_json(command: Command, tool_so: Path) -> None:
     found = command("call", tool_so, "echo", "a\n", "--contract", HEADER, "--json").json
     assert (found["plugin"], found["contract"], found["function"]) == ("tool", "cli_tool", "echo")
     assert (found["result"], found["version"]) == ("a\n", "1.1")
-    assert (
-        command("call", tool_so, "reverse", "hex:ff", "--contract", HEADER, "--json").json["base64"] == "/w=="
-    )
+    assert command("call", tool_so, "reverse", "hex:ff", "--contract", HEADER, "--json").json["base64"] == "/w=="
     failed = command("call", tool_so, "misbehave", "fail", "--contract", HEADER, "--json")
     assert (failed.code, failed.err) == (6, "")
     assert failed.json["error"] == "PluginError"

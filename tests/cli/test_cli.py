@@ -102,9 +102,7 @@ def test_every_error_has_its_exit_code(
     assert err.count("\n") == (0 if code > 100 else 1)
 
 
-def test_main_with_a_list_runs_in_this_process(
-    tool_so: Path, capsysbinary: pytest.CaptureFixture[bytes]
-) -> None:
+def test_main_with_a_list_runs_in_this_process(tool_so: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     """Programs can call the command; it returns its exit code and writes to their streams."""
     assert main(["call", str(tool_so), "reverse", "abc", "--contract", HEADER]) == 0
     assert capsysbinary.readouterr().out == b"cba"
@@ -124,9 +122,7 @@ def test_the_folders_for_plugin_authors(command: Command) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_plugin_that_hangs_can_be_interrupted(
-    command: Command, tool_so: Path, number: int, code: int
-) -> None:
+def test_a_plugin_that_hangs_can_be_interrupted(command: Command, tool_so: Path, number: int, code: int) -> None:
     """Ctrl-C ends a plugin that never returns and never asks; nothing more is said."""
     with command.start("call", tool_so, "misbehave", "hang", "--contract", HEADER) as process:
         assert process.stderr is not None
@@ -214,9 +210,7 @@ def test_a_result_on_a_terminal_is_escaped(command: Command, tool_so: Path) -> N
 def test_printable_escapes_what_is_not_seen() -> None:
     """Control characters, marks that turn the direction of writing, lone surrogates."""
     assert streams.printable("plain größe 插件 \\") == "plain größe 插件 \\"
-    assert streams.printable("a\x00\x1b\x7f\x9b\u202e\u2028\udcff\n") == (
-        r"a\x00\x1b\x7f\x9b\u202e\u2028\udcff\n"
-    )
+    assert streams.printable("a\x00\x1b\x7f\x9b\u202e\u2028\udcff\n") == (r"a\x00\x1b\x7f\x9b\u202e\u2028\udcff\n")
     assert streams.printable("a\tb\n\r", keep="\t\n") == "a\tb\n\\r"
 
 

@@ -169,9 +169,7 @@ def test_a_refusal_as_json(call: Command, htmlize: Command) -> None:
         assert "loader lock" in done.json["cure"]
 
 
-def test_nothing_of_a_refused_file_runs(
-    call: Command, build: Callable[..., Path], sentinel: Path
-) -> None:
+def test_nothing_of_a_refused_file_runs(call: Command, build: Callable[..., Path], sentinel: Path) -> None:
     """Not even its constructor."""
     shutil.copy(build("hostile.c"), call.folder / "hostile.so")
     run = ("call", "hostile.so", "greet", "x", "--contract", str(GREETER))

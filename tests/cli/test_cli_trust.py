@@ -84,10 +84,7 @@ def test_lock_adds(command: Command, build: Callable[..., Path]) -> None:
     assert (command.folder / "loader.lock").read_text() == first
     assert command("lock", "probe.so", "--newer", "signed", "--version", "2").code == 0
     assert (command.folder / "loader.lock").read_text().startswith(first)
-    assert (
-        command("lock", "hello.so", "probe.so", "--version", "2", "--json").json["locked"][1]["name"]
-        == "probe"
-    )
+    assert command("lock", "hello.so", "probe.so", "--version", "2", "--json").json["locked"][1]["name"] == "probe"
     assert 'newer = "signed"' in (command.folder / "loader.lock").read_text()
     assert command("lock", "hello.so", "--version", "two").code == 2
 

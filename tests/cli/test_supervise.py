@@ -72,7 +72,7 @@ def test_deadline_of_a_constructor(command: Command, build: Build, tmp_path: Pat
     """Loading counts too: a constructor that never ends is ended."""
     source = tmp_path / "slow.c"
     source.write_text(
-        "__attribute__((constructor)) static void waits(void) { for (;;) __asm__ volatile(\"\"); }\n"
+        '__attribute__((constructor)) static void waits(void) { for (;;) __asm__ volatile(""); }\n'
         f'#include "{PLUGINS}/cli_tool.c"\n'
     )
     slow = build(source, name="slow")

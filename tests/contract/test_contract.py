@@ -69,9 +69,7 @@ def test_htmlize() -> None:
             ),
         ),
     )
-    assert role.doc.startswith(
-        "Writes the HTML that replaces one :role:`text`. `role` is a name that hooks wrote"
-    )
+    assert role.doc.startswith("Writes the HTML that replaces one :role:`text`. `role` is a name that hooks wrote")
     assert "    role:NAME     it answers" in hooks.doc  # relative indentation is kept
     assert title.doc.startswith("Sets *title to the title of post `id`.")
     assert (contract.marker, contract.version, str(contract)) == ("htmlize_abi_1_0", "1.0", "htmlize 1.0")
@@ -276,9 +274,7 @@ def test_services(tmp_path: Path) -> None:
                     result=Parameter("result", Kind.BYTES),
                     doc="gives\nbytes",
                 ),
-                Function(
-                    "count", (), gives=Kind.INTEGER, result=Parameter("result", Kind.INTEGER, signed=True)
-                ),
+                Function("count", (), gives=Kind.INTEGER, result=Parameter("result", Kind.INTEGER, signed=True)),
                 Function("mean", (), gives=Kind.DOUBLE, result=Parameter("result", Kind.DOUBLE)),
                 Function("write", (Parameter("value", Kind.INTEGER, 4, signed=True),), gives=None),
             ),

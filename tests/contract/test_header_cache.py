@@ -80,9 +80,7 @@ def test_cache_is_believed(cached: Path) -> None:
     assert Contract.from_header(HTMLIZE).version == "1.7"
 
 
-@pytest.mark.parametrize(
-    "damage", ["empty", "cut", "flipped", "foreign", "other digest", "no json", "folder"]
-)
+@pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "foreign", "other digest", "no json", "folder"])
 def test_damaged_cache(cached: Path, damage: str) -> None:
     """A damaged file in the cache is as good as none, and is replaced."""
     from hashlib import sha256
@@ -153,9 +151,7 @@ def test_changed_include_is_noticed(cached: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["relative/path", "", "file"])
-def test_cache_that_cannot_be_used(
-    cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
+def test_cache_that_cannot_be_used(cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Without a folder to write in, everything works and nothing is written."""
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.chdir(tmp_path)

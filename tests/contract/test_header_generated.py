@@ -53,9 +53,7 @@ def test_layouts(tmp_path: Path, structs: list[tuple[bool, list[str]]]) -> None:
         text += f"int f{number}(loader_call *call, const s{number} *x);\n"
     (tmp_path / "layouts.h").write_text(text)
     checks = ""
-    for (sized, members), struct in zip(
-        structs, Contract.from_header(tmp_path / "layouts.h").structs, strict=True
-    ):
+    for (sized, members), struct in zip(structs, Contract.from_header(tmp_path / "layouts.h").structs, strict=True):
         assert struct.sized == sized
         checks += f'_Static_assert(sizeof({struct.name}) == {struct.size}, "");\n'
         for field, written in zip(struct.fields, members, strict=True):
@@ -71,9 +69,9 @@ def test_layouts(tmp_path: Path, structs: list[tuple[bool, list[str]]]) -> None:
 # ---- Whole contracts, written and read again --------------------------------------------------------------
 
 _NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).map(lambda name: f"{name}_x")
-_DOCS = st.lists(
-    st.from_regex(r"[A-Za-z0-9.,:'\"`][A-Za-z0-9.,:'\"` ]{0,20}[a-z.]", fullmatch=True), max_size=3
-).map("\n".join)
+_DOCS = st.lists(st.from_regex(r"[A-Za-z0-9.,:'\"`][A-Za-z0-9.,:'\"` ]{0,20}[a-z.]", fullmatch=True), max_size=3).map(
+    "\n".join
+)
 
 
 @st.composite
@@ -165,9 +163,7 @@ def _c_header(contract: Contract) -> str:
         parts.append(f"}} {struct.name};")
     for function in contract.functions:
         parts += _c_doc(function.doc)
-        flags = (
-            "LOADER_GIVES_BYTES " * (function.gives is Kind.BYTES) + "LOADER_OPTIONAL " * function.optional
-        )
+        flags = "LOADER_GIVES_BYTES " * (function.gives is Kind.BYTES) + "LOADER_OPTIONAL " * function.optional
         given = ", ".join(["loader_call *call", *map(_c_parameter, function.parameters)])
         parts.append(f"{flags}int {function.name}({given});")
     for service in contract.services:
@@ -200,14 +196,9 @@ def test_round_trip(tmp_path: Path, contract: Contract, data: st.DataObject) -> 
     assert Contract.from_header(_written(tmp_path, text)) == contract
     lines = text.split("\n")
     spacing = data.draw(st.sampled_from([" ", "\n", " \\\n ", "\t", " /* in between */ ", "\n\n"]))
-    code = [
-        line if line[:1] in "#/ *" else line.replace(" ", spacing).replace(",", f"{spacing},")
-        for line in lines
-    ]
+    code = [line if line[:1] in "#/ *" else line.replace(" ", spacing).replace(",", f"{spacing},") for line in lines]
     spaced = Contract.from_header(_written(tmp_path, "\n".join(code)))
-    assert [_bare(function) for function in spaced.functions] == [
-        _bare(function) for function in contract.functions
-    ]
+    assert [_bare(function) for function in spaced.functions] == [_bare(function) for function in contract.functions]
     assert spaced.marker == contract.marker
     assert Contract.from_dict(json.loads(json.dumps(contract.to_dict()))) == contract
 

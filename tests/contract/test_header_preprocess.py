@@ -69,18 +69,12 @@ def test_constants_and_inline_functions_are_left_out(tmp_path: Path) -> None:
 def test_includes(tmp_path: Path) -> None:
     """Quoted includes are read beside the header or in `include`, once each if guarded, at any depth."""
     files = {
-        "types.h": '#ifndef T\n#define T\n#include "sub/inner.h"\n#include "test.h"\n'
-        "typedef inner outer;\n#endif\n",
+        "types.h": '#ifndef T\n#define T\n#include "sub/inner.h"\n#include "test.h"\ntypedef inner outer;\n#endif\n',
         "sub/inner.h": "#pragma once\n#include <math.h>\ntypedef struct inner { int32_t a; } inner;\n",
         "far/far.h": "int far_one(loader_call *call);\n",
     }
-    head = (
-        '#ifndef GUARD\n#define GUARD\n#include "loader/plugin.h"\n#include "stdint.h"\n#include "types.h"\n'
-    )
-    text = (
-        head
-        + '#include "sub/inner.h"\nLOADER_CONTRACT(test, 1, 0);\nint f(loader_call *call, const outer *x);\n'
-    )
+    head = '#ifndef GUARD\n#define GUARD\n#include "loader/plugin.h"\n#include "stdint.h"\n#include "types.h"\n'
+    text = head + '#include "sub/inner.h"\nLOADER_CONTRACT(test, 1, 0);\nint f(loader_call *call, const outer *x);\n'
     contract = read_header(tmp_path, text + "#endif\n", files=files, head="")
     assert contract.struct("inner").size == 4
     (tmp_path / "test.h").write_text(text + '#include "far.h"\n#include <far.h>\n#endif\n')

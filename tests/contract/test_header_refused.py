@@ -104,8 +104,10 @@ REFUSED = {
     "typedef struct s { int a; }\n __attribute__((__aligned__(2))) s;": (5, "attribute '__aligned__'"),
     "#pragma pack(push, 1)": (4, "#pragma pack(push, 1) changes the layout"),
     '_Pragma("pack(1)")': (4, "_Pragma is not supported"),
-    "struct s { int a; }; typedef struct t { int b; } s;\n"
-    "int f(loader_call *call, const struct s *x, const s *y);": (5, "there are two structs 's'"),
+    "struct s { int a; }; typedef struct t { int b; } s;\nint f(loader_call *call, const struct s *x, const s *y);": (
+        5,
+        "there are two structs 's'",
+    ),
     "typedef int a;\ntypedef long a;": (5, "type 'a' is defined twice"),
     "typedef int int64_t;": (4, "type 'int64_t' is defined anew"),
     # services
@@ -131,8 +133,7 @@ REFUSED = {
         "another kind (const double *)",
     ),
     _TABLE % "int (*f)(loader_call *call, const t *t, int);": (4, "parameter 1 of 't.f' has no name"),
-    _TABLE
-    % "int (*f)(loader_call *c, const t *t, int a, int b, int d, int e, int g, int h, int i,\nint j);": (
+    _TABLE % "int (*f)(loader_call *c, const t *t, int a, int b, int d, int e, int g, int h, int i,\nint j);": (
         5,
         "8 parameters",
     ),
@@ -261,9 +262,7 @@ def test_lacking(tmp_path: Path, text: str, found: str) -> None:
 def test_refusal_names_the_included_file(tmp_path: Path) -> None:
     """An error in an included file is reported with that file and its line."""
     with pytest.raises(ContractError) as caught:
-        read_header(
-            tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, double x);\n"}
-        )
+        read_header(tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, double x);\n"})
     assert caught.value.path == str(tmp_path / "more.h")
     assert caught.value.found == "line 3: parameter 'x' of 'f' is a double by value"
     assert caught.value.function == "f"

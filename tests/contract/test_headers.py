@@ -226,9 +226,7 @@ def test_markers_of_several_files_are_one(tool: Callable[..., str], tmp_path: Pa
     for source in ("a.c", "b.c", "c.cpp"):
         objects.append(str(tmp_path / f"{source}.o"))
         compile_ = [tool("g++" if source.endswith("cpp") else "gcc"), *STRICT, "-fPIC", "-fvisibility=hidden"]
-        subprocess.run(
-            [*compile_, f"-I{INCLUDE}", "-c", str(tmp_path / source), "-o", objects[-1]], check=True
-        )
+        subprocess.run([*compile_, f"-I{INCLUDE}", "-c", str(tmp_path / source), "-o", objects[-1]], check=True)
     subprocess.run([*command, *objects], check=True)
     assert loader.read_image(target).exports == MARKERS | FUNCTIONS
 
@@ -256,9 +254,7 @@ def test_everything_has_a_comment(header: Path) -> None:
     for number, line in enumerate(lines):
         if not _DECLARED.match(line) or re.match(r"typedef struct \w+ \w+;", line):
             continue
-        above = (
-            each for each in reversed(lines[:number]) if not each.startswith(("LOADER_FORMAT", "typedef "))
-        )
+        above = (each for each in reversed(lines[:number]) if not each.startswith(("LOADER_FORMAT", "typedef ")))
         if not next(above).rstrip().endswith("*/"):
             bare.append(line)
     assert not bare

@@ -75,9 +75,7 @@ def test_changed_file(build: Build, greeter: loader.Contract, tmp_path: Path) ->
     assert caught.value.cure
 
 
-def test_changed_file_does_not_run(
-    build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path
-) -> None:
+def test_changed_file_does_not_run(build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path) -> None:
     """The changed file is not the one that was asked for: no constructor of it runs."""
     path = tmp_path / "plugin.so"
     shutil.copy(build("hostile.c", "BUILD=402"), path)

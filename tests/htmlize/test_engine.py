@@ -50,9 +50,7 @@ def test_a_document_is_what_the_reference_says(hooks: Hooks, scan: str, text: st
 @example(text="", escape=False, names=["more"])
 @example(text="a:picky:`<x\n\n>`'", escape=True, names=["same"])
 @settings(max_examples=200, deadline=None)
-def test_contents_hooks_come_between(
-    hooks: Hooks, scan: str, text: str, escape: bool, names: list[str]
-) -> None:
+def test_contents_hooks_come_between(hooks: Hooks, scan: str, text: str, escape: bool, names: list[str]) -> None:
     """Rule 2: each hook gets what the one before wrote, roles are looked for in what the last one wrote."""
     engine = hooks.engine(list(ROLES), names, scan=scan)
     chain = [CONTENTS[name] for name in names]
@@ -111,9 +109,7 @@ ALIKE = ["a", "b", "aa", "ab", "ba", "aab", "abba", "babab", "ababab", "bababa",
     between=st.sampled_from(["", " ", ":", "a", "b:", " " * 9, "\n\n"]),
 )
 @settings(max_examples=200, deadline=None)
-def test_names_alike_are_told_apart(
-    hooks: Hooks, scan: str, known: set[str], names: list[str], between: str
-) -> None:
+def test_names_alike_are_told_apart(hooks: Hooks, scan: str, known: set[str], names: list[str], between: str) -> None:
     """A role is the one that its whole name says, whichever role came before: names that end or begin like it."""
     address, owner = hooks.address("role_show"), Owner("many", "/many.so")
     engine = Engine([(name, owner, address) for name in sorted(known)], [], POST_LAYOUT, scan=scan)

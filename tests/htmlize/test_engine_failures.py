@@ -174,9 +174,7 @@ def test_one_role_takes_keywords(hooks: Hooks) -> None:
         (("tt", b"a", None), {}),
     ],
 )
-def test_one_role_refuses_other_arguments(
-    hooks: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
+def test_one_role_refuses_other_arguments(hooks: Hooks, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Too few, too many, twice, unknown, of the wrong type: TypeError."""
     with pytest.raises(TypeError):
         hooks.engine(["tt"]).process_role(*args, **kwargs)

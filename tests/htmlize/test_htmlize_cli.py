@@ -86,6 +86,7 @@ def test_posts_of_a_database(command: Command, build: Callable[..., Path], posts
 
 # ---- Several documents -------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("jobs", ["1", "2", "8"])
 def test_a_folder_is_mirrored(command: Command, tree: Path, tmp_path: Path, jobs: str) -> None:
     """Documents of a folder tree go to the same places below -o; what is hidden or none is left out."""
@@ -142,9 +143,7 @@ def test_suffixes(command: Command, tree: Path, tmp_path: Path) -> None:
         ["docs/a.txt", "--nothing"],
     ],
 )
-def test_what_does_not_go_together_is_2(
-    command: Command, tree: Path, tmp_path: Path, words: list[str]
-) -> None:
+def test_what_does_not_go_together_is_2(command: Command, tree: Path, tmp_path: Path, words: list[str]) -> None:
     """An output that is an input, two inputs for one output, no folder for several: nothing is written."""
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.rst").write_text("another")
@@ -222,9 +221,7 @@ def test_an_output_that_cannot_be_written_is_1(command: Command, tree: Path, tmp
 
 
 @pytest.mark.skipif(os.name == "nt", reason="ulimit of POSIX")
-def test_a_write_that_fails_half_way_leaves_what_was_there(
-    command: Command, tree: Path, tmp_path: Path
-) -> None:
+def test_a_write_that_fails_half_way_leaves_what_was_there(command: Command, tree: Path, tmp_path: Path) -> None:
     """The disk is full (here: the largest file is): the old output is whole, and nothing else is there."""
     (tree / "big.txt").write_text("word " * 100_000)
     (tmp_path / "out").mkdir()

@@ -16,9 +16,7 @@ import loader
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="without fork plugins run in the command's own process")
-@pytest.mark.parametrize(
-    ("role", "said"), [("crash", "SIGABRT"), ("exit", "ended the process with exit status 0")]
-)
+@pytest.mark.parametrize(("role", "said"), [("crash", "SIGABRT"), ("exit", "ended the process with exit status 0")])
 def test_a_crash_is_6_and_leaves_whole_outputs(
     command: Command, roles: Path, tree: Path, tmp_path: Path, role: str, said: str
 ) -> None:
@@ -35,9 +33,7 @@ def test_a_crash_is_6_and_leaves_whole_outputs(
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted(
-    command: Command, roles: Path, tree: Path, tmp_path: Path, number: int, code: int
-) -> None:
+def test_interrupted(command: Command, roles: Path, tree: Path, tmp_path: Path, number: int, code: int) -> None:
     """Ctrl-C ends a run whose plugin hangs; outputs that are there are whole, and nothing else is."""
     (tree / "b.rst").write_text(":hang:`x`")
     with command.start(tree, "-o", "out", "--plugins", roles, "--jobs", "1") as process:

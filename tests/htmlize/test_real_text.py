@@ -23,9 +23,7 @@ def sphinx(request: pytest.FixtureRequest) -> Path:
     if not any(folder.glob("*/doc")):
         folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:"]
-        done = subprocess.run(
-            [*command, "-d", str(folder), SPHINX], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*command, "-d", str(folder), SPHINX], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             reason = f"Sphinx's sources cannot be fetched: {done.stderr.strip().splitlines()[-1]}"
             if os.environ.get("CI"):

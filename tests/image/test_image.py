@@ -59,9 +59,7 @@ def test_fstat_is_of_the_file_that_was_read(tmp_path: Path) -> None:
     assert image.file.steps[-1].stat.st_ino == (tmp_path / "other.so").stat().st_ino != path.stat().st_ino
 
 
-def test_a_path_becomes_absolute_and_links_are_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_path_becomes_absolute_and_links_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Image.path stays right when the current folder changes."""
     (tmp_path / "plugin.so").write_bytes(ELF)
     (tmp_path / "link.so").symlink_to("plugin.so")

@@ -174,9 +174,7 @@ def test_versions_name_library_and_symbol_version(library: Callable[..., Path]) 
         (["-g"], "debug"),
     ],
 )
-def test_facts_that_flags_of_the_linker_set(
-    library: Callable[..., Path], flags: list[str], fact: str
-) -> None:
+def test_facts_that_flags_of_the_linker_set(library: Callable[..., Path], flags: list[str], fact: str) -> None:
     """Each is true with its flag and false without."""
     assert getattr(read_image(library(*flags)), fact) is True
     if not os.environ.get("LOADER_SANITIZE"):
@@ -261,8 +259,7 @@ def test_a_go_runtime_is_seen(tool: Callable[..., str], tmp_path: Path, stripped
 def test_rust_is_seen(tool: Callable[..., str], tmp_path: Path) -> None:
     """The compiler leaves its name, and its exported statics are data."""
     (tmp_path / "plugin.rs").write_text(
-        "#[no_mangle]\npub static loader_abi_1: u8 = 1;\n"
-        '#[no_mangle]\npub extern "C" fn answer() -> i32 { 42 }\n'
+        '#[no_mangle]\npub static loader_abi_1: u8 = 1;\n#[no_mangle]\npub extern "C" fn answer() -> i32 { 42 }\n'
     )
     target = tmp_path / "plugin.so"
     rustc = [tool("rustc"), "--crate-type=cdylib", "-O", "-A", "warnings"]

@@ -122,9 +122,7 @@ def seen_by_lief(image: Image) -> dict[str, object]:
         table = binary.get_export()
         return {
             "exports": {entry.name for entry in table.entries if entry.name} if table else set(),
-            "imports": {
-                entry.name for dll in binary.imports for entry in dll.entries if not entry.is_ordinal
-            },
+            "imports": {entry.name for dll in binary.imports for entry in dll.entries if not entry.is_ordinal},
             "needed": tuple(dll.name for dll in binary.imports),
         }
     if image.machine.format == "mach-o":

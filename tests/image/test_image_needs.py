@@ -22,9 +22,7 @@ from loader.image.search import find_library
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="needs the dynamic linker of Linux"
-)
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the dynamic linker of Linux")
 
 BASE = "int base(void);\nint base(void) { return 1; }\n"
 MIDDLE = "int base(void);\nint middle(void);\nint middle(void) { return base() + 1; }\n"
@@ -53,9 +51,7 @@ def said(path: Path) -> str:
 def loads(path: Path) -> bool:
     """Whether the dynamic linker loads it, in a process of its own: what one loaded would serve the next."""
     code = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code, path], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-I", "-c", code, path], capture_output=True, text=True, check=False)
     assert done.returncode == 0 or "OSError" in done.stderr, done.stderr
     return done.returncode == 0
 
@@ -248,9 +244,7 @@ def test_another_c_library_is_a_problem() -> None:
         ("sanitizer", "address", "sanitizer", True),
     ],
 )
-def test_facts_that_make_trouble_are_problems(
-    field: str, value: object, said_of_it: str, fatal: bool | None
-) -> None:
+def test_facts_that_make_trouble_are_problems(field: str, value: object, said_of_it: str, fatal: bool | None) -> None:
     """Each alone, with its weight; an executable stack is refused since glibc 2.41."""
     image = read_image(CORPUS / "elf64")
     if image.mismatch() is not None:
@@ -315,9 +309,7 @@ def test_thread_local_storage_of_the_usual_kind_is_no_problem(link: Callable[...
     assert loads(path)
 
 
-def test_static_tls_of_a_needed_library_counts(
-    with_tls: Callable[[int], Path], link: Callable[..., Path]
-) -> None:
+def test_static_tls_of_a_needed_library_counts(with_tls: Callable[[int], Path], link: Callable[..., Path]) -> None:
     """It shares the room; the C library's own does not."""
     with_tls(1800)
     source = "char *get(void);\nint top(void);\nint top(void) { return *get(); }\n"
@@ -326,9 +318,7 @@ def test_static_tls_of_a_needed_library_counts(
     assert problem.found == "1,800 bytes, with those of libtls1800.so"
 
 
-def test_musl_has_no_room_for_static_tls(
-    with_tls: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_musl_has_no_room_for_static_tls(with_tls: Callable[[int], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Go plugins, which have 8 bytes of it, do not load there (golang/go#13492)."""
     monkeypatch.setattr("loader.image.needs.glibc", lambda: ())
     problem = next(each for each in problems(read_image(with_tls(8))) if "static TLS" in each.what)
@@ -341,9 +331,7 @@ def test_the_second_file_with_go_is_named() -> None:
     """For one machine; the same bytes are one library, and others are no Go."""
     plain, foreign = read_image(CORPUS / "elf64"), read_image(CORPUS / "pe64")
     go = dataclasses.replace(plain, go=True, go_version="go1.22.1")
-    other = dataclasses.replace(
-        go, file=dataclasses.replace(go.file, digest="other", path="/b.so"), go_version=None
-    )
+    other = dataclasses.replace(go, file=dataclasses.replace(go.file, digest="other", path="/b.so"), go_version=None)
     pairs = list(second_go([plain, go, go, dataclasses.replace(foreign, go=True), other]))
     assert [image.path for image, _ in pairs] == ["/b.so"]
     problem = pairs[0][1]
@@ -369,18 +357,14 @@ def test_libraries_agree_with_ldd(tool: Callable[..., str]) -> None:
             if not library.name.startswith("ld-")
         }
         expected = {}
-        for line in subprocess.run(
-            [ldd, path], capture_output=True, text=True, check=False
-        ).stdout.splitlines():
+        for line in subprocess.run([ldd, path], capture_output=True, text=True, check=False).stdout.splitlines():
             name, arrow, place = line.strip().partition(" => ")
             if arrow:
                 expected[name] = None if "not found" in place else os.path.realpath(place.rpartition(" (")[0])
         assert found == expected, path
 
 
-def test_a_damaged_cache_of_the_linker_is_as_good_as_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_cache_of_the_linker_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its numbers are no more believed than those of a plugin; the standard folders are still searched."""
     if not os.path.exists(searching.CACHE):
         pytest.skip("there is no cache")

@@ -19,9 +19,7 @@ from loader.image.undefined import undefined
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="needs the dynamic linker of Linux"
-)
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the dynamic linker of Linux")
 
 ORIGIN = ("-L.", "-Wl,-rpath,$ORIGIN")
 

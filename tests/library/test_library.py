@@ -71,9 +71,7 @@ print(plugin.greet("c"))
     assert done.stdout == "Hello, c!\n"
 
 
-def test_same_bytes_share_one_library(
-    build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path
-) -> None:
+def test_same_bytes_share_one_library(build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path) -> None:
     """The same bytes, from whichever path, are one library: constructors run once."""
     first = build("hostile.c", "BUILD=4")
     second = tmp_path / "copy.so"
@@ -184,9 +182,7 @@ OBSTACLES = {
 
 @linux
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_a_file_that_cannot_be_copied(
-    run_python: Run, hello: Path, tmp_path: Path, obstacle: str
-) -> None:
+def test_a_file_that_cannot_be_copied(run_python: Run, hello: Path, tmp_path: Path, obstacle: str) -> None:
     """The step that failed is named, with what mends it, and no descriptor stays open."""
     if obstacle == "no /proc, nor a folder" and os.getuid() != 0:
         pytest.skip("only root can take /proc away from a process")
@@ -223,9 +219,7 @@ def neighbours(build: Build, tmp_path: Path) -> Path:
     """A folder lib/ with libneighbour.so in it, to be found from its parent by $ORIGIN/lib."""
     folder = tmp_path / "lib"
     folder.mkdir()
-    shutil.copy(
-        build("neighbour.c", "ANSWER=17", flags=["-Wl,-soname,libneighbour.so"]), folder / "libneighbour.so"
-    )
+    shutil.copy(build("neighbour.c", "ANSWER=17", flags=["-Wl,-soname,libneighbour.so"]), folder / "libneighbour.so")
     return folder
 
 
@@ -300,9 +294,7 @@ def test_same_symbols_in_several_plugins(build: Build, greeter: loader.Contract)
     assert len({plugin.greet.address for plugin in plugins}) == 6
 
 
-@pytest.mark.parametrize(
-    "name", ["ä" * 100 + ".so", "日" * 84 + ".so", "a" * 250 + ".so", "b lank'\"$(x).so"]
-)
+@pytest.mark.parametrize("name", ["ä" * 100 + ".so", "日" * 84 + ".so", "a" * 250 + ".so", "b lank'\"$(x).so"])
 def test_odd_file_names(build: Build, greeter: loader.Contract, tmp_path: Path, name: str) -> None:
     """Every name that the file system takes can be loaded."""
     path = tmp_path / name

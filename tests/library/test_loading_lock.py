@@ -260,9 +260,7 @@ def test_lock_takes_turns() -> None:
         own.leave()
 
 
-def test_an_interrupt_leaves_no_lock_taken(
-    run_python: Run, hello: Path, greeter: loader.Contract
-) -> None:
+def test_an_interrupt_leaves_no_lock_taken(run_python: Run, hello: Path, greeter: loader.Contract) -> None:
     """Interrupts at random moments of loads: the locks are free afterwards, for other threads too."""
     code = """
 import itertools, random, signal, sys, threading, time, loader

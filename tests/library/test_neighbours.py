@@ -29,9 +29,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="$ORIGIN and mem
 def needy(build: Build, tmp_path: Path) -> Callable[..., Path]:
     """Makes a plugin in a folder and, in lib/ below it, the library that it needs."""
 
-    def make(
-        folder: str, *, rpath: str = "$ORIGIN/lib", soname: str, answer: int, named: bool = True
-    ) -> Path:
+    def make(folder: str, *, rpath: str = "$ORIGIN/lib", soname: str, answer: int, named: bool = True) -> Path:
         place = tmp_path / folder / "lib"
         place.mkdir(parents=True, mode=0o755)
         for each in (tmp_path, place.parent, place):
@@ -112,9 +110,7 @@ def test_library_in_a_named_folder(
 
 
 @pytest.mark.parametrize("rpath", ["lib", ".", ":/nowhere"])
-def test_folder_relative_to_the_current_one(
-    needy: Callable[..., Path], greeter: loader.Contract, rpath: str
-) -> None:
+def test_folder_relative_to_the_current_one(needy: Callable[..., Path], greeter: loader.Contract, rpath: str) -> None:
     """A runpath that means the current folder is refused under any policy that asks for something."""
     plugin = needy("d", rpath=rpath, soname="librelative.so", answer=4004)
     plugin.chmod(0o755)
@@ -147,9 +143,7 @@ def test_damaged_neighbour(needy: Callable[..., Path], greeter: loader.Contract)
     """A library that cannot be read is named, with the plugin that needs it."""
     plugin = needy("h", soname="libdamaged.so", answer=4008)
     (plugin.parent / "lib" / "libdamaged.so").write_bytes(b"\x7fELF and no more")
-    with pytest.raises(
-        LibraryError, match=r"needs the library libdamaged\.so, which cannot be read"
-    ) as caught:
+    with pytest.raises(LibraryError, match=r"needs the library libdamaged\.so, which cannot be read") as caught:
         loader.load(plugin, contract=greeter)
     assert caught.value.path == str(plugin)
 

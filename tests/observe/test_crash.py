@@ -106,9 +106,7 @@ def test_outside_of_plugins(die: Die, fatal: Path) -> None:
 
 def test_killed_from_outside(die: Die, fatal: Path) -> None:
     """A signal that another process sent ends this one as it would have without a report."""
-    code = (
-        f"{ENABLE}p = plugin()\nimport os, signal, time\nos.kill(os.getpid(), signal.SIGSEGV)\ntime.sleep(9)"
-    )
+    code = f"{ENABLE}p = plugin()\nimport os, signal, time\nos.kill(os.getpid(), signal.SIGSEGV)\ntime.sleep(9)"
     [crash] = die(code, fatal, by="SIGSEGV")
     assert (crash.plugin, crash.address) == (None, None)
 

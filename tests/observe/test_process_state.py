@@ -86,8 +86,7 @@ assert len(state.seen) == 1
     assert found.removeprefix("raised ").startswith(f"fatal|change|{kind}|{'' if name is None else name}")
     [line] = done.stderr.splitlines()
     assert line.startswith(
-        f"WARNING loader.process_state plugin fatal ({fatal}) changed the state of the process in change: "
-        f"{kind}"
+        f"WARNING loader.process_state plugin fatal ({fatal}) changed the state of the process in change: {kind}"
     )
 
 
@@ -171,9 +170,7 @@ int process_contents(loader_call *call, const loader_text *contents, const htmli
 
 @pytest.mark.parametrize("strict", [False, True], ids=["warning", "strict"])
 @pytest.mark.parametrize("way", ["document", "contents", "single role"])
-def test_documents(
-    build: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str, strict: bool
-) -> None:
+def test_documents(build: Build, tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str, strict: bool) -> None:
     """Roles and contents hooks of a document are looked at one by one, though Python calls but once."""
     from loader.htmlize import Htmlizer
 

@@ -60,9 +60,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_before_anything_runs(
-    build: Build, greeter: loader.Contract, sentinel: Path, case: str
-) -> None:
+def test_refused_before_anything_runs(build: Build, greeter: loader.Contract, sentinel: Path, case: str) -> None:
     """Each field that is wrong refuses the file, with expected, found and cure; no constructor runs."""
     defines, what, found = REFUSED[case]
     path = build("hostile.c", *defines)
@@ -79,9 +77,7 @@ def test_refused_before_anything_runs(
     assert not sentinel.exists()
 
 
-def test_constructor_of_an_accepted_plugin_runs(
-    build: Build, greeter: loader.Contract, sentinel: Path
-) -> None:
+def test_constructor_of_an_accepted_plugin_runs(build: Build, greeter: loader.Contract, sentinel: Path) -> None:
     """The sentinel of the refusals works: the constructor of what is accepted leaves it."""
     path = build("hostile.c", "BUILD=1001")
     assert loader.load(path, contract=greeter).greet("World") == "Hello, World!"
@@ -118,9 +114,7 @@ def test_accepted_with_version(build: Build, contract_of: MakeContract, sentinel
     assert not sentinel.exists()
 
 
-@pytest.mark.parametrize(
-    ("major", "cure"), [(0, "Rebuild it for greeter 1.0"), (2, "Update the application")]
-)
+@pytest.mark.parametrize(("major", "cure"), [(0, "Rebuild it for greeter 1.0"), (2, "Update the application")])
 def test_cure_for_another_major(build: Build, greeter: loader.Contract, major: int, cure: str) -> None:
     """Who has to move depends on which side is older."""
     path = build("hostile.c", marks("loader_abi_1", f"greeter_abi_{major}_0"))
@@ -165,9 +159,7 @@ def patched(path: Path, target: Path, offset: int, value: bytes) -> Path:
     return target
 
 
-@pytest.mark.parametrize(
-    ("machine", "name"), [(183, "aarch64"), (243, "riscv64"), (21, "ppc64"), (65000, "65000")]
-)
+@pytest.mark.parametrize(("machine", "name"), [(183, "aarch64"), (243, "riscv64"), (21, "ppc64"), (65000, "65000")])
 def test_wrong_cpu(
     build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path, machine: int, name: str
 ) -> None:

@@ -57,9 +57,7 @@ def test_locked_file(lock: Path, hello: Path, greeter: loader.Contract, tmp_path
 
 
 @pytest.mark.parametrize("unlocked", ["refuse", "allow"])
-def test_changed_file(
-    lock: Path, hello: Path, greeter: loader.Contract, tmp_path: Path, unlocked: str
-) -> None:
+def test_changed_file(lock: Path, hello: Path, greeter: loader.Contract, tmp_path: Path, unlocked: str) -> None:
     """A changed file that the lock file names is refused, also in development; the message says it all."""
     path = changed_copy(hello, tmp_path / "new" / "hello.so")
     with pytest.raises(TrustError) as caught:
@@ -67,9 +65,7 @@ def test_changed_file(
     error = caught.value
     assert error.what == "is not the file that is locked"
     assert error.path == str(path)
-    assert f"{hello.stat().st_size:,} bytes with SHA-256 {loader.read_image(hello).digest}" in str(
-        error.expected
-    )
+    assert f"{hello.stat().st_size:,} bytes with SHA-256 {loader.read_image(hello).digest}" in str(error.expected)
     assert f"{path.stat().st_size:,} bytes with SHA-256 {loader.read_image(path).digest}" == error.found
     assert error.cure == f"If you changed it on purpose: loader lock {path}"
 
@@ -147,9 +143,7 @@ def test_downgrade(locked: str | None, newer: bool, signed: str | None, same: bo
     assert outcome in held
 
 
-@pytest.mark.parametrize(
-    ("signed", "allowed"), [("1.3", True), ("1.4.0", True), ("1.2.9", False), (None, None)]
-)
+@pytest.mark.parametrize(("signed", "allowed"), [("1.3", True), ("1.4.0", True), ("1.2.9", False), (None, None)])
 def test_downgrade_on_another_platform(signed: str | None, allowed: bool | None) -> None:
     """On a platform that is not locked the highest version of the others is the least."""
     lock = LockFile("/l").add(TT, file="tt.so", size=1, version="1.2", newer=True)
@@ -223,12 +217,8 @@ sha256 = "{"a" * 64}"
 
 
 _names = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(lambda name: name != "newer")
-_identities = st.builds(
-    Identity, _names, _names, _names, st.text("0123456789abcdef", min_size=64, max_size=64)
-)
-_versions = st.none() | st.lists(st.integers(0, 999), min_size=1, max_size=8).map(
-    lambda n: ".".join(map(str, n))
-)
+_identities = st.builds(Identity, _names, _names, _names, st.text("0123456789abcdef", min_size=64, max_size=64))
+_versions = st.none() | st.lists(st.integers(0, 999), min_size=1, max_size=8).map(lambda n: ".".join(map(str, n)))
 
 
 @given(st.lists(st.tuples(_identities, _names, st.integers(0, 2**40), _versions, st.none() | st.booleans())))

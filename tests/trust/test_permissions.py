@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="folders are held by descriptor on Linux only"
-)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="folders are held by descriptor on Linux only")
 
 STRICT = Policy(permissions=True)
 root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -72,9 +70,7 @@ def test_file_that_others_can_write(place: Path, check: Callable[[Path], None], 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("mode", [0o775, 0o757, 0o777])
-def test_folder_that_others_can_write(
-    place: Path, check: Callable[[Path], None], level: int, mode: int
-) -> None:
+def test_folder_that_others_can_write(place: Path, check: Callable[[Path], None], level: int, mode: int) -> None:
     """Each folder above counts: whoever may write to one can put other folders and files in place."""
     folder = place.parents[level]
     folder.chmod(mode)
@@ -139,9 +135,7 @@ def test_roots_files_are_trusted_by_users(hello: Path, greeter: loader.Contract)
         shutil.rmtree(folder)
 
 
-def test_links_are_followed_once_and_all_counted(
-    place: Path, check: Callable[[Path], None], tmp_path: Path
-) -> None:
+def test_links_are_followed_once_and_all_counted(place: Path, check: Callable[[Path], None], tmp_path: Path) -> None:
     """A chain of links, relative and absolute, through folders and "..": every folder of it is looked at."""
     (tmp_path / "a").mkdir(mode=0o755)
     (tmp_path / "b").mkdir(mode=0o755)
@@ -237,9 +231,7 @@ def test_walk_agrees_with_the_system() -> None:
         "/usr/bin",
         "/etc/alternatives",
     ):
-        for entry in (
-            sorted(os.scandir(folder), key=lambda entry: entry.name) if os.path.isdir(folder) else ()
-        ):
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if os.path.isdir(folder) else ():
             if not os.path.isfile(entry.path) or not os.access(entry.path, os.R_OK):
                 continue
             descriptor, way = open_file(entry.path, FLAGS)

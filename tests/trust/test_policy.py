@@ -31,9 +31,7 @@ def test_policies_are_values() -> None:
     assert hash(Policy(keys=[str(A)])) == hash(Policy(keys=(A,)))
     assert Policy(keys=[]) == Policy()
     assert Policy(lock="x").lock == str(Path("x").absolute())
-    assert Policy.for_folders({"b": Policy(), "a": Policy()}) == Policy.for_folders(
-        {"a": Policy(), "b": Policy()}
-    )
+    assert Policy.for_folders({"b": Policy(), "a": Policy()}) == Policy.for_folders({"a": Policy(), "b": Policy()})
 
 
 @pytest.mark.parametrize(

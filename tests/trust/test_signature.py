@@ -124,9 +124,7 @@ def test_unsigned_file(hello: Path, key: SecretKey, greeter: loader.Contract) ->
     assert "loader sign" in str(caught.value.cure)
 
 
-def test_unreadable_signatures(
-    signed: Path, key: SecretKey, greeter: loader.Contract, tmp_path: Path
-) -> None:
+def test_unreadable_signatures(signed: Path, key: SecretKey, greeter: loader.Contract, tmp_path: Path) -> None:
     """A signature that is a folder, a pipe, too large or no text is refused, without waiting."""
     place = tmp_path / "hello.so.minisig"
     for make in (
@@ -174,9 +172,7 @@ def test_renamed_file(signed: Path, key: SecretKey, greeter: loader.Contract) ->
     assert caught.value.found == "name:hello"
 
 
-def test_signature_of_another_file(
-    signed: Path, key: SecretKey, build: Build, greeter: loader.Contract
-) -> None:
+def test_signature_of_another_file(signed: Path, key: SecretKey, build: Build, greeter: loader.Contract) -> None:
     """The signature of one build is none of another."""
     shutil.copy(build("hostile.c", "BUILD=2100"), signed)
     with pytest.raises(TrustError, match="does not have the signature"):
@@ -382,9 +378,7 @@ def test_we_sign_with_minisigns_keys(
         minisign("-V", "-p", public, "-m", path)
 
 
-def test_key_name_is_minisigns(
-    minisign: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
-) -> None:
+def test_key_name_is_minisigns(minisign: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path) -> None:
     """Key ids are shown as minisign shows them."""
     minisign("-G", "-W", "-p", tmp_path / "k.pub", "-s", tmp_path / "k.key")
     key = PublicKey.read(tmp_path / "k.pub")

@@ -91,9 +91,7 @@ def split(header: str, source: Preprocessed) -> Unit:
         start = tokens[0]
         if start.text == "LOADER_CONTRACT":
             if first is not None:
-                raise refusal(
-                    start.path, start.line, f"a second LOADER_CONTRACT; the first is in line {first.line}"
-                )
+                raise refusal(start.path, start.line, f"a second LOADER_CONTRACT; the first is in line {first.line}")
             first = start
             unit.contract = _contract(tokens)
         elif start.text == "LOADER_SERVICE":
@@ -130,9 +128,7 @@ def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
             statement = []
             body = False
     if statement:
-        raise refusal(
-            statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'"
-        )
+        raise refusal(statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'")
 
 
 def _opens_body(statement: list[Token]) -> bool:
@@ -235,9 +231,7 @@ def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
     shape = [token.text for token in (*tokens[1:2], *tokens[-2:])]
     if shape != ["(", ")", ";"] or len(arguments) != count or not all(arguments):
         found = "".join(token.text if token.text != "," else ", " for token in tokens)
-        raise refusal(
-            name.path, name.line, found, expected=f"{name.text}(…) with {count} arguments and a ';'"
-        )
+        raise refusal(name.path, name.line, found, expected=f"{name.text}(…) with {count} arguments and a ';'")
     return arguments
 
 
@@ -249,15 +243,11 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
             place.path, place.line, f"the contract's name is {name!r}", expected="1 to 100 letters, digits, _"
         )
     if name == "loader":
-        raise refusal(
-            place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name"
-        )
+        raise refusal(place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name")
     for what, value in (("major", major), ("minor", minor)):
         if not _VERSION_PART.fullmatch(value):
             reason = f"the contract's {what} version is {value!r}"
-            raise refusal(
-                place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro"
-            )
+            raise refusal(place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro")
     return name, int(major), int(minor)
 
 
@@ -265,9 +255,7 @@ def _service(tokens: list[Token]) -> ServiceDeclaration:
     place = tokens[0]
     given, table = _arguments(tokens, 2)
     if any(token.kind != "string" for token in given) or len(table) != 1 or table[0].kind != "name":
-        raise refusal(
-            place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);'
-        )
+        raise refusal(place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);')
     name = "".join(token.text[1:-1] for token in given)
     if not _SERVICE_ID.fullmatch(name):
         raise refusal(

@@ -165,9 +165,7 @@ def _decode(path: str, content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise refusal(
-            path, line, f"byte {error.start} is not UTF-8", cure="Save the header as UTF-8"
-        ) from error
+        raise refusal(path, line, f"byte {error.start} is not UTF-8", cure="Save the header as UTF-8") from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise refusal(path, line, "a NUL character", cure="Name a C header, not a binary file")

@@ -253,9 +253,7 @@ class _Preprocessor:
         if len(chain) >= MAX_DEPTH:
             names = " → ".join(chain[-3:])
             cure = "Give every header an include guard, and let none include itself in a circle"
-            raise refusal(
-                name.path, name.line, f"includes nest deeper than {MAX_DEPTH}: … {names}", cure=cure
-            )
+            raise refusal(name.path, name.line, f"includes nest deeper than {MAX_DEPTH}: … {names}", cure=cure)
         self.file(target, chain, name)
 
     def _define(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:
@@ -270,9 +268,7 @@ class _Preprocessor:
             return
         known = self.macros.get(macro, body)
         if known is None or [token.text for token in known] != [token.text for token in body]:
-            raise refusal(
-                name.path, name.line, f"{macro} is defined anew, and differently", cure="#undef it first"
-            )
+            raise refusal(name.path, name.line, f"{macro} is defined anew, and differently", cure="#undef it first")
         self.macros[macro] = body
 
     def _undef(self, name: Token, rest: list[Token], _: tuple[str, ...]) -> None:

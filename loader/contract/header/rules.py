@@ -60,9 +60,7 @@ class _Rules:
             values = self._function(named, declaration)
             name = values["name"]
             if name in functions:
-                raise self._refuse(
-                    named.place, f"{name!r} is declared twice, first in line {places[name].line}"
-                )
+                raise self._refuse(named.place, f"{name!r} is declared twice, first in line {places[name].line}")
             functions[name] = values
             places[name] = named.place
             with_function.add(id(declaration))
@@ -71,9 +69,7 @@ class _Rules:
                 flag = min(declaration.flags)
                 raise self._refuse(declaration.tokens[0], f"{flag} before what is not a function")
         if not functions:
-            raise refusal(
-                files.header, None, "no function", expected="at least one: int NAME(loader_call *call, …);"
-            )
+            raise refusal(files.header, None, "no function", expected="at least one: int NAME(loader_call *call, …);")
         services = self._services()
         name, major, minor = self.unit.contract
         return {
@@ -119,22 +115,16 @@ class _Rules:
         parameters = made.parameters or ()
         first = parameters[0].type if parameters else None
         if first is None or first.target is None or first.target.what != "call" or first.target.const:
-            found = f"the first parameter of {name!r} is " + (
-                "missing" if first is None else described(first)
-            )
+            found = f"the first parameter of {name!r} is " + ("missing" if first is None else described(first))
             raise self._refuse(place, found, expected="loader_call *", function=name)
         return parameters
 
     def _parameters(self, function: str, parameters: Sequence[Named], most: int) -> list[dict[str, Any]]:
         if len(parameters) > most:
-            reason = (
-                f"{function!r} has {len(parameters)} parameters besides those that every such function has"
-            )
+            reason = f"{function!r} has {len(parameters)} parameters besides those that every such function has"
             expected = f"at most {most}"
             place = parameters[most].place
-            raise self._refuse(
-                place, reason, expected=expected, cure="Gather some in a struct", function=function
-            )
+            raise self._refuse(place, reason, expected=expected, cure="Gather some in a struct", function=function)
         seen: set[str] = set()
         values = []
         for number, named in enumerate(parameters, 1):
@@ -173,17 +163,13 @@ class _Rules:
         """Lays the struct out as C does, at natural alignment, and returns its name."""
         name = self.declared.names.get(made.tag, made.tag)
         if self._tags.setdefault(name, made.tag) != made.tag:
-            raise self._refuse(
-                place, f"there are two structs {name!r}", cure="Give each a typedef of its own"
-            )
+            raise self._refuse(place, f"there are two structs {name!r}", cure="Give each a typedef of its own")
         if name in self.structs:
             return name
         members = self.declared.structs.get(made.tag)
         if members is None or (made.tag.startswith("@") and name == made.tag):
             lack = "is declared but not defined" if members is None else "without a name"
-            raise self._refuse(
-                place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef"
-            )
+            raise self._refuse(place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef")
         if not members:
             raise self._refuse(place, f"{name!r} has no members", expected="at least one")
         sized = members[0].name == "size" and members[0].type.spelled == _SIZE

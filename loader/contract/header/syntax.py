@@ -118,9 +118,7 @@ class _SyntaxReader:
 
     def _typedef(self, node: Node) -> None:
         if node.name in BUILTIN:
-            raise self._refusal(
-                node, f"type {node.name!r} is defined anew", "Use the one of the included headers"
-            )
+            raise self._refusal(node, f"type {node.name!r} is defined anew", "Use the one of the included headers")
         made = self._type(node.type)
         if self.declared.typedefs.setdefault(node.name, made) != made:
             raise self._refusal(node, f"type {node.name!r} is defined twice, and differently")

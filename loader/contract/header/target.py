@@ -39,11 +39,7 @@ def _unsigned(size: int) -> BuiltinType:
 #: Types that the known headers declare.
 BUILTIN: dict[str, BuiltinType] = {
     **{f"{least}{bits}_t": _signed(bits // 8) for least in ("int", "int_least") for bits in (8, 16, 32, 64)},
-    **{
-        f"{least}{bits}_t": _unsigned(bits // 8)
-        for least in ("uint", "uint_least")
-        for bits in (8, 16, 32, 64)
-    },
+    **{f"{least}{bits}_t": _unsigned(bits // 8) for least in ("uint", "uint_least") for bits in (8, 16, 32, 64)},
     **dict.fromkeys(("intptr_t", "intmax_t", "ptrdiff_t", "ssize_t"), _signed(8)),
     **dict.fromkeys(("uintptr_t", "uintmax_t", "size_t"), _unsigned(8)),
     "bool": _unsigned(1),
