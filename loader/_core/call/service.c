@@ -185,7 +185,7 @@ static int call_python(core_call *c, const struct service_function *function, co
 }
 
 /* Up to Python 3.13 a thread that wants the GIL when the interpreter ends is ended, by pthread_exit, which in glibc
- * * unwinds all frames of the thread: the plugin's too, where nothing may, and where `catch (...)` ends the process.
+ * unwinds all frames of the thread: the plugin's too, where nothing may, and where `catch (...)` ends the process.
  * Such a thread stays here instead, as it does from Python 3.14 on. Compiled with -fexceptions (setup.py). */
 #if defined(__GLIBC__)
 #  include <unistd.h>
