@@ -74,7 +74,11 @@ class Plugin:
         address = library.address(form.name)
         if address is None:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {form.name} is not found once loaded", path=owner.path)
-        return Function(form.name, address, owner, form.parameters, form.gives_bytes, form.doc, self, form.signature)
+        return Function(
+            *(form.name, address, owner, form.parameters, form.results, form.row, form.gives, form.doc),
+            plugin=self,
+            signature=form.signature,
+        )
 
     def __getattr__(self, name: str) -> Function:
         """What is not there; a type checker takes it for a contract function."""

@@ -56,6 +56,20 @@
  * Without it what a function writes is text, and the host checks that it is UTF-8. */
 #define LOADER_GIVES_BYTES
 
+/* LOADER_OUT, before a parameter that is a pointer: a result. It points to room of the host's for one value, all 0
+ * when the function is entered; the function sets it, and the host takes it if the function returns LOADER_OK:
+ *
+ *     LOADER_EXPORT int divide(loader_call *call, int64_t a, int64_t b,
+ *                              LOADER_OUT int64_t *quotient, LOADER_OUT int64_t *rest);
+ *
+ * Numbers, bool, enums, structs, loader_text, loader_bytes and arrays may be results. What a loader_text, loader_bytes
+ * or array points to is memory of loader_alloc, or (not of arrays) constant. A function that has such results writes
+ * nothing, unless LOADER_GIVES_TEXT or LOADER_GIVES_BYTES says that it does both. */
+#define LOADER_OUT
+
+/* LOADER_GIVES_TEXT, where LOADER_GIVES_BYTES may stand: the function writes text beside its LOADER_OUT results. */
+#define LOADER_GIVES_TEXT
+
 #ifdef __cplusplus
 #  define LOADER_BEGIN_C extern "C" {
 #  define LOADER_END_C }
@@ -140,6 +154,32 @@ typedef struct loader_bytes {
     size_t size;
 } loader_bytes;
 
+/* Texts: `size` of them at `data`. Borrowed. */
+typedef struct loader_texts {
+    const loader_text *data;
+    size_t size;
+} loader_texts;
+
+/* Arrays of numbers: `size` elements at `data`, which is aligned as they are and may be NULL only if `size` is 0.
+ * `const loader_f64s *` is borrowed memory of the caller's that is not to be changed (other threads may read it),
+ * `loader_f64s *` such that is to be changed in place, LOADER_OUT loader_f64s * a result. */
+#define LOADER_NUMBERS(name, type)                                                                      \
+    typedef struct name {                                                                               \
+        type *data;                                                                                     \
+        size_t size;                                                                                    \
+    } name
+LOADER_NUMBERS(loader_i8s, int8_t);
+LOADER_NUMBERS(loader_i16s, int16_t);
+LOADER_NUMBERS(loader_i32s, int32_t);
+LOADER_NUMBERS(loader_i64s, int64_t);
+LOADER_NUMBERS(loader_u8s, uint8_t);
+LOADER_NUMBERS(loader_u16s, uint16_t);
+LOADER_NUMBERS(loader_u32s, uint32_t);
+LOADER_NUMBERS(loader_u64s, uint64_t);
+LOADER_NUMBERS(loader_f32s, float);
+LOADER_NUMBERS(loader_f64s, double);
+#undef LOADER_NUMBERS
+
 /* What a contract function returns. Any other value is an error without a meaning of its own:
  * a host that is older than a value here says its number, and the text. */
 enum loader_status {
@@ -202,11 +242,15 @@ struct loader_host {
     /* loader_write of LOADER_LONG bytes and more: a copy that sees in passing whether all of it is ASCII, which the
      * host would look for otherwise. May be NULL, and end beyond an older host's table. */
     int (*write)(loader_call *call, const void *data, size_t size);
+    /* See loader_alloc. May end beyond an older host's table. */
+    void *(*alloc)(loader_call *call, size_t size);
 };
 
 /* The layout is the ABI. */
 LOADER_STATIC_ASSERT(sizeof(void *) == 8, "the loader ABI is defined for 64-bit targets");
 LOADER_STATIC_ASSERT(sizeof(loader_text) == 16 && offsetof(loader_text, size) == 8, "loader_text is frozen");
+LOADER_STATIC_ASSERT(sizeof(loader_texts) == 16 && sizeof(loader_f64s) == 16 && offsetof(loader_f64s, size) == 8,
+                     "arrays are frozen");
 LOADER_STATIC_ASSERT(sizeof(loader_bytes) == 16 && offsetof(loader_bytes, size) == 8, "loader_bytes is frozen");
 LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, limit) == 16 &&
                          offsetof(loader_call, host) == 24 && offsetof(loader_call, error) == 32 &&
@@ -215,7 +259,8 @@ LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, l
 LOADER_STATIC_ASSERT(offsetof(loader_host, grow) == 8 && offsetof(loader_host, fail) == 16 &&
                          offsetof(loader_host, log) == 24 && offsetof(loader_host, cancelled) == 32 &&
                          offsetof(loader_host, service) == 40 && offsetof(loader_host, path) == 48 &&
-                         offsetof(loader_host, write) == 56 && sizeof(loader_host) == 64,
+                         offsetof(loader_host, write) == 56 && offsetof(loader_host, alloc) == 64 &&
+                         sizeof(loader_host) == 72,
                      "loader_host is frozen");
 
 /* ---- Writing the result ------------------------------------------------------------------------------ */
@@ -327,6 +372,20 @@ static inline int loader_printf(loader_call *call, const char *format, ...)
     va_end(arguments);
     loader_commit(call, (size_t)wanted);
     return LOADER_OK;
+}
+
+/* Memory for a LOADER_OUT result: `size` bytes that are aligned for any number, not set to anything. The host's: it
+ * gives back what is no part of a result when the function returns, so it serves as scratch too. NULL if the host has
+ * none to give (then return LOADER_NO_MEMORY), or is older than this function. */
+static inline void *loader_alloc(loader_call *call, size_t size)
+{
+    return LOADER_HAS(call->host, alloc) ? call->host->alloc(call, size) : NULL;
+}
+
+/* The same for `count` items of `size` bytes each, more than 0; NULL also if that is more than memory has. */
+static inline void *loader_alloc_items(loader_call *call, size_t count, size_t size)
+{
+    return count > SIZE_MAX / size ? NULL : loader_alloc(call, count * size);
 }
 
 /* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer; longer ones than an int can

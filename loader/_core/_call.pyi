@@ -75,7 +75,9 @@ class Owner:
     def set_inherited(self, inherited: bool, /) -> None: ...
 
 class Layout:
-    def __new__(cls, name: str, size: int, sized: bool, fields: tuple[tuple[Any, ...], ...]) -> Layout: ...
+    def __new__(
+        cls, name: str, size: int, sized: bool, fields: tuple[tuple[Any, ...], ...], row: object = None
+    ) -> Layout: ...
 
 class Record: ...
 
@@ -91,7 +93,9 @@ class Function:
         address: int,
         owner: Owner,
         parameters: tuple[tuple[Any, ...], ...],
-        gives_bytes: bool,
+        results: tuple[tuple[Any, ...], ...],
+        row: object,
+        gives: str,
         doc: str,
         plugin: object,
         signature: object,

@@ -9,6 +9,7 @@ imported only for a header that was never read before.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ from loader import cache
 from loader.contract.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS, MAX_STRUCT
 from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
+from loader.contract.rows import enum_of, row_of
 from loader.errors import ContractError
 
 if TYPE_CHECKING:
@@ -110,10 +112,42 @@ class Contract(_Forms):
 
     @property
     def structs(self) -> tuple[Struct, ...]:
-        """All structs that functions and services take, in order of first use."""
-        tables = [self.functions, *(service.functions for service in self.services)]
-        found = (each.struct for functions in tables for one in functions for each in one.parameters)
-        return tuple(dict.fromkeys(struct for struct in found if struct is not None))
+        """All structs that functions and services take and give, in order of first use; nested ones come first."""
+        found: dict[Struct, None] = {}
+
+        def add(struct: Struct | None) -> None:
+            if struct is not None and struct not in found:
+                for each in struct.fields:
+                    add(each.struct)
+                found[struct] = None
+
+        for each in self._parts():
+            add(each.struct)
+        return tuple(found)
+
+    def _parts(self) -> Iterable[Parameter]:
+        """All parameters and results of functions and services."""
+        for functions in (self.functions, *(service.functions for service in self.services)):
+            for one in functions:
+                yield from one.parameters
+                yield from one.results
+
+    @property
+    def enums(self) -> dict[str, tuple[tuple[str, int], ...]]:
+        """The enums that functions, services and structs use: names, and what their values are called."""
+        parts = [*self._parts(), *(field for struct in self.structs for field in struct.fields)]
+        return {each.enum: each.values for each in parts if each.enum}
+
+    def __getattr__(self, name: str) -> Any:
+        """An enum of the contract as an IntEnum, or a struct as the class that results of it have."""
+        if not name.startswith("_"):
+            enums = self.enums
+            if name in enums:
+                return enum_of(name, enums[name])
+            for struct in self.structs:
+                if struct.name == name:
+                    return row_of(struct)
+        raise AttributeError(f"contract {self} has no {name}", name=name, obj=self)
 
     def function(self, name: str) -> Function:
         """The function of this name. Raises ContractError if there is none."""
@@ -155,7 +189,10 @@ class Contract(_Forms):
     def from_dict(cls, values: dict[str, Any]) -> Contract:
         """What :meth:`to_dict` gave, checked. Raises ContractError if it is something else."""
         try:
-            structs = {struct.name: struct for struct in map(_struct, _get(values, "structs", list))}
+            structs: dict[str, Struct] = {}
+            for each in _get(values, "structs", list):  # nested ones come first
+                struct = _struct(each, structs)
+                structs[struct.name] = struct
             return cls(
                 _get(values, "name", str),
                 _count(values, "major"),
@@ -194,10 +231,13 @@ _SIZES: dict[Kind, tuple[int, ...]] = {
     Kind.TEXT: (16,),
     Kind.BYTES: (16,),
     Kind.INTEGER: (1, 2, 4, 8),
+    Kind.FLOAT: (4,),
     Kind.DOUBLE: (8,),
 }
-_PARAMETERS = (Kind.TEXT, Kind.BYTES, Kind.STRUCT, Kind.INTEGER)
-_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
+_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.STRUCT, Kind.NUMBERS)
+_PARAMETERS = (*_RESULTS, Kind.TEXTS)
+_SERVICE_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
+_ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
 
 
 def _plain(value: object, *, outermost: bool = True) -> object:
@@ -232,12 +272,12 @@ def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
     return found
 
 
-def _struct(values: dict[str, Any]) -> Struct:
+def _struct(values: dict[str, Any], structs: dict[str, Struct]) -> Struct:
     name, size, sized = _get(values, "name", str), _get(values, "size", int), _get(values, "sized", bool)
     end = 8 if sized else 0
     fields = []
     for each in _get(values, "fields", list):
-        kind = _kind(each, _SIZES)
+        kind = _kind(each, (*_SIZES, Kind.STRUCT))
         made = Field(
             _get(each, "name", str),
             kind,
@@ -245,14 +285,24 @@ def _struct(values: dict[str, Any]) -> Struct:
             _get(each, "size", int),
             _get(each, "signed", bool),
             _values(each),
+            _get(each, "enum", str),
+            structs[each["struct"]] if kind is Kind.STRUCT else None,
+            _count(each, "count"),
         )
-        if made.size not in _SIZES[kind] or made.offset < end or made.offset % min(made.size, 8):
+        sizes = _SIZES[kind] if made.struct is None else (made.struct.size,)
+        if made.size not in sizes or made.offset < end or made.offset % _alignment(made) or made.count > MAX_STRUCT:
             raise ValueError(f"{name}.{made.name} is {made.size} bytes at offset {made.offset}")
-        end = made.offset + made.size
+        end = made.offset + made.size * max(made.count, 1)
         fields.append(made)
     if not end or size < end or size > min(-(-end // 8) * 8, MAX_STRUCT):
         raise ValueError(f"{name} is {size} bytes")
     return Struct(name, size, tuple(fields), sized)
+
+
+def _alignment(part: Field | Struct) -> int:
+    if isinstance(part, Struct):
+        return max(8 if part.sized else 1, *map(_alignment, part.fields), 1)
+    return min(part.size, 8) if part.struct is None else _alignment(part.struct)
 
 
 def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
@@ -267,19 +317,38 @@ def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
 
 def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iterable[Kind]) -> Parameter:
     kind = _kind(values, allowed)
-    size = _get(values, "size", int)
-    if size not in (_SIZES[Kind.INTEGER] if kind is Kind.INTEGER else (8,)):
+    size, element = _get(values, "size", int), _get(values, "element", str)
+    wide = {Kind.INTEGER: _SIZES[kind], Kind.FLOAT: (4,)} if kind in (Kind.INTEGER, Kind.FLOAT) else {}
+    if kind is Kind.NUMBERS:
+        if not _ELEMENT.fullmatch(element):
+            raise ValueError(f"element is {element!r}")
+        wide = {kind: (int(element[1:]) // 8,)}
+    if size not in wide.get(kind, (8,)):
         raise ValueError(f"size is {size}")
-    struct = structs[values["struct"]] if kind is Kind.STRUCT else None
-    name, signed = _get(values, "name", str), _get(values, "signed", bool)
-    return Parameter(name, kind, size, signed, struct, _values(values))
+    return Parameter(
+        _get(values, "name", str),
+        kind,
+        size,
+        _get(values, "signed", bool),
+        structs[values["struct"]] if kind is Kind.STRUCT else None,
+        _values(values),
+        _get(values, "enum", str),
+        element,
+        _get(values, "writable", bool),
+        _count(values, "position"),
+    )
 
 
 def _function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> Function:
     parameters = tuple(_parameter(each, structs, _PARAMETERS) for each in _get(values, "parameters", list))
-    if len(parameters) > most:
-        raise ValueError(f"{len(parameters)} parameters")
-    result = None if values["result"] is None else _parameter(values["result"], structs, _RESULTS)
+    results = tuple(_parameter(each, structs, _RESULTS) for each in _get(values, "results", list))
+    both = [*parameters, *results]
+    reals = sum(each.kind in (Kind.FLOAT, Kind.DOUBLE) for each in parameters)
+    if max(len(both) - reals, reals) > most:
+        raise ValueError(f"{len(both)} parameters")
+    if sorted(each.position for each in both) != list(range(len(both))):
+        raise ValueError("the parameters' positions")
+    result = None if values["result"] is None else _parameter(values["result"], structs, _SERVICE_RESULTS)
     return Function(
         _get(values, "name", str),
         parameters,
@@ -287,6 +356,7 @@ def _function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> 
         None if values["gives"] is None else Kind(values["gives"]),
         result,
         _get(values, "doc", str),
+        results,
     )
 
 

@@ -20,14 +20,19 @@ class Kind(enum.Enum):
     TEXT = "text"  #: loader_text: UTF-8; str in Python
     BYTES = "bytes"  #: loader_bytes; bytes in Python
     STRUCT = "struct"  #: a pointer to a struct; dataclass, mapping or Record in Python
-    INTEGER = "integer"  #: 1, 2, 4 or 8 bytes, by value
-    DOUBLE = "double"  #: only as a struct's member or a service's result
+    INTEGER = "integer"  #: 1, 2, 4 or 8 bytes, by value; bool and enums too
+    FLOAT = "float"  #: by value
+    DOUBLE = "double"  #: by value
+    NUMBERS = "numbers"  #: loader_f64s and its like: a buffer in Python, without a copy
+    TEXTS = "texts"  #: loader_texts; a sequence of str in Python
     SELF = "self"  #: a service table's pointer to itself; in no contract, for those who call tables
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER or DOUBLE. `values`: as of a
+    """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER, FLOAT, DOUBLE or STRUCT.
+
+    size: bytes of one. count: elements, of an array; 0 for what is none. struct: of a nested one. values, enum: as of a
     parameter.
     """
 
@@ -37,6 +42,9 @@ class Field:
     size: int
     signed: bool = False
     values: tuple[tuple[str, int], ...] = ()
+    enum: str = ""
+    struct: Struct | None = None
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,12 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter. `size` and `signed` matter for integers; `struct` is set for structs only. `values`: names and
-    values of an enum, and of bool, which takes no others; empty for every other integer.
+    """One parameter, or result that comes by LOADER_OUT.
+
+    size: bytes of an integer, or of an element of NUMBERS; 4 for a float, 8 for all others. signed: of integers.
+    struct: of structs. values: names and values of an enum, and of bool, which takes no others; empty for every other
+    integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS that the plugin changes in
+    place. position: among the function's parameters in C, from 0, which is the first after the call.
     """
 
     name: str
@@ -64,6 +76,10 @@ class Parameter:
     signed: bool = False
     struct: Struct | None = None
     values: tuple[tuple[str, int], ...] = ()
+    enum: str = ""
+    element: str = ""
+    writable: bool = False
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +87,9 @@ class Function:
     """A function of a contract or of a service's table.
 
     parameters: those after `call`; of a service, without the table and the result too. optional: a plugin may
-    lack it. gives: what it writes (TEXT or BYTES); of a service, the kind of its result, or None without one.
-    result: a service's result parameter. doc: the comment right before its declaration.
+    lack it. gives: what it writes (TEXT or BYTES), or None if it gives `results` only; of a service, the kind of its
+    result, or None without one. result: a service's result parameter. results: what a contract's function gives by
+    LOADER_OUT. doc: the comment right before its declaration.
     """
 
     name: str
@@ -81,6 +98,7 @@ class Function:
     gives: Kind | None = Kind.TEXT
     result: Parameter | None = None
     doc: str = ""
+    results: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,26 @@ fresh process takes longer than all else that binding does.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from loader._core._call import Layout
 from loader.contract.kinds import BOOL
+from loader.contract.rows import enum_of, members_of, result_of, row_of
 
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
 
-    from loader.contract.kinds import Function, Kind, Parameter, Struct
+    from loader.contract.kinds import Field, Function, Kind, Parameter, Struct
+    from loader.contract.rows import Row
 
 __all__ = ["Allowed", "Form", "form_of", "layout_of", "letter_of", "native_parameter"]
 
-_LETTERS = {"text": "t", "bytes": "b", "struct": "s", "integer": "i", "double": "d"}
+_LETTERS = {"text": "t", "bytes": "b", "struct": "s", "integer": "i", "float": "f", "double": "d", "numbers": "n", "texts": "l"}
+_REALS = "fd"
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
 _layouts: dict[Struct, Layout] = {}
 
@@ -33,17 +38,43 @@ class Form(NamedTuple):
     """A declared function as the C side wants it shown; see function_new in _core/call/function_type.c."""
 
     name: str
-    parameters: tuple[tuple[str, str, int, bool, Layout | None, Allowed | None], ...]
-    gives_bytes: bool
+    parameters: tuple[tuple[Any, ...], ...]
+    results: tuple[tuple[Any, ...], ...]
+    row: Callable[[], type[Row]]
+    gives: str
     doc: str
     signature: Callable[[], inspect.Signature]
 
 
 def form_of(declared: Function) -> Form:
     """The form of a contract's function. Raises ValueError for a struct that C cannot be told of."""
-    parameters = tuple((p.name, *native_parameter(p), _allowed(p.values)) for p in declared.parameters)
-    gives_bytes = declared.gives is not None and letter_of(declared.gives) == "b"
-    return Form(declared.name, parameters, gives_bytes, declared.doc, partial(_signature, declared))
+    places = _places(declared)
+    parameters = tuple(_part(each, places[each.position]) for each in declared.parameters)
+    results = tuple(_part(each, places[each.position]) for each in declared.results)
+    gives = "" if declared.gives is None else letter_of(declared.gives)
+    row = partial(result_of, declared)
+    return Form(declared.name, parameters, results, row, gives, declared.doc, partial(_signature, declared))
+
+
+def _places(declared: Function) -> list[int]:
+    """Where each parameter goes: its number among the words of the call, or among the floating-point numbers. Windows
+    counts both together.
+    """
+    places = []
+    words = reals = 0
+    given = {each.position: each.kind.value in ("float", "double") for each in declared.parameters}
+    for position in range(len(declared.parameters) + len(declared.results)):
+        real = given.get(position, False)
+        places.append(position if sys.platform == "win32" else reals if real else words)
+        words, reals = words + (not real), reals + real
+    return places
+
+
+def _part(part: Parameter, place: int) -> tuple[Any, ...]:
+    """A parameter or result for C: see read_parameter in _core/call/function_type.c."""
+    members = partial(members_of, part.enum, part.values) if part.values else None
+    kind = part.element[:1]
+    return (part.name, *native_parameter(part), _allowed(part.values), place, part.writable, kind, members)
 
 
 def native_parameter(parameter: Parameter) -> tuple[str, int, bool, Layout | None]:
@@ -56,11 +87,18 @@ def layout_of(struct: Struct) -> Layout:
     """The C side's form of a struct's layout; the same object each time."""
     known = _layouts.get(struct)
     if known is None:
-        fields = tuple(
-            (f.name, letter_of(f.kind), f.offset, f.size, f.signed, _allowed(f.values)) for f in struct.fields
-        )
-        known = _layouts.setdefault(struct, Layout(struct.name, struct.size, struct.sized, fields))
+        fields = tuple(map(_field, struct.fields))
+        row = partial(row_of, struct)
+        known = _layouts.setdefault(struct, Layout(struct.name, struct.size, struct.sized, fields, row))
     return known
+
+
+def _field(field: Field) -> tuple[Any, ...]:
+    """A struct's member for C: see read_field in _core/call/layout.c."""
+    nested = None if field.struct is None else layout_of(field.struct)
+    members = partial(members_of, field.enum, field.values) if field.values else None
+    kind = letter_of(field.kind)
+    return field.name, kind, field.offset, field.size, field.signed, _allowed(field.values), nested, field.count, members
 
 
 def _allowed(values: tuple[tuple[str, int], ...]) -> Allowed | None:
@@ -84,11 +122,24 @@ def letter_of(kind: Kind) -> str:
 def _signature(declared: Function) -> inspect.Signature:
     import inspect  # noqa: PLC0415 - slow to import, and only wanted by people and tools
 
-    kinds: dict[str, Any] = {"t": str, "b": bytes, "i": int, "s": Any}
+    kinds: dict[str, Any] = {"t": str, "b": bytes, "i": int, "f": float, "d": float, "s": Any, "n": Any}
+    kinds["l"] = Sequence[str]
+
+    def annotation(part: Parameter) -> Any:
+        if part.values:
+            return enum_of(part.enum, part.values) if part.enum else bool
+        return kinds[letter_of(part.kind)]
 
     def one(parameter: Parameter) -> inspect.Parameter:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        return inspect.Parameter(parameter.name, kind, annotation=kinds[letter_of(parameter.kind)])
+        return inspect.Parameter(parameter.name, kind, annotation=annotation(parameter))
 
-    gives = bytes if declared.gives is not None and letter_of(declared.gives) == "b" else str
-    return inspect.Signature([one(p) for p in declared.parameters], return_annotation=gives)
+    def given(part: Parameter) -> Any:
+        if part.struct is not None:
+            return row_of(part.struct)
+        return memoryview if part.element else annotation(part)
+
+    gives = [] if declared.gives is None else [kinds[letter_of(declared.gives)]]
+    gives += map(given, declared.results)
+    answer = gives[0] if len(gives) == 1 else result_of(declared)
+    return inspect.Signature([one(p) for p in declared.parameters], return_annotation=answer)

@@ -63,6 +63,9 @@ typedef struct core_limit core_limit;
 /* What a plugin has logged in one call, in log.c. */
 typedef struct core_log core_log;
 
+/* Memory that a plugin asked for by loader_alloc, in array.c. */
+typedef struct core_block core_block;
+
 /* Where output lives. */
 enum core_room {
     CORE_BORROWED = 0, /* memory of the caller, usually on the stack */
@@ -81,6 +84,7 @@ typedef struct core_call {
                                       ascii_end 0: none */
     unsigned signals;    /* core_signals_arrived, when the application's handlers had their last turn */
     bool bytes_result;   /* CORE_RESULT is a bytes object, not a str */
+    core_block *blocks;  /* the newest first, or NULL */
     /* From here on all is 0 when a call begins, which core_begin sees to in one go: */
     PyObject *result;    /* CORE_RESULT: the object that holds the room */
     PyThreadState *thread; /* not NULL while the GIL is released */
@@ -94,7 +98,7 @@ typedef struct core_call {
     enum core_room room;
     bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
     bool settle;         /* something happened that the short way back does not know of: core_settle first. Set by
-                            whatever sets one of the others here, `cause`, `dropped`, `lent`, `log` or `thread` */
+                            whatever sets one of the others here, `cause`, `dropped`, `lent`, `log` or `thread`, and `blocks` */
     bool interrupted;    /* `cause` ends the call as it is, whatever the plugin returns: an interrupt, an exit */
     bool stopped;        /* the plugin was told to stop because of a signal */
 } core_call;

@@ -15,6 +15,7 @@ static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t
     c->crumb = &core_trail;
     c->max_output = owner->max_output;
     c->ascii_end = 0;
+    c->blocks = NULL;
     /* 80 bytes, in five stores. GCC would make a loop of more than that, which takes longer than one store for each. */
     memset((char *)c + offsetof(core_call, result), 0, sizeof *c - offsetof(core_call, result));
     c->signals = atomic_load_explicit(&core_signals_arrived, memory_order_relaxed);

@@ -11,6 +11,11 @@ struct parameter {
     bool is_signed;
     PyObject *layout; /* KIND_STRUCT: a Layout; owned */
     PyObject *allowed; /* KIND_INTEGER: the values that there are, see core_choice; or NULL; owned */
+    unsigned char place; /* among the words of the call, or among its floating-point numbers */
+    bool writable;     /* KIND_NUMBERS: changed in place */
+    char element;      /* KIND_NUMBERS: f, i or u */
+    size_t offset;     /* of a result: in the room for results */
+    PyObject *members; /* of a result: see core_member; or NULL; owned */
 };
 
 typedef struct function {
@@ -18,8 +23,15 @@ typedef struct function {
     vectorcallfunc vectorcall;
     core_function address;
     core_owner *owner;
-    Py_ssize_t count;
-    bool gives_bytes;
+    Py_ssize_t count; /* parameters that callers in Python give */
+    int words, reals; /* parameters that the plugin is given, of each class */
+    int real_registers; /* which of the first three are floating-point numbers, as bits: for Windows */
+    bool is_small;    /* of each class two or less */
+    int result_count; /* LOADER_OUT */
+    size_t result_size; /* bytes of the room for them */
+    struct parameter *results; /* owned; NULL: none */
+    PyObject *row;    /* the class of several results, or what makes it */
+    enum kind gives;  /* what it writes: KIND_TEXT, KIND_BYTES, KIND_NONE */
     bool never_blocks; /* it promised */
     core_step step; /* for the breadcrumb: borrows the UTF-8 of `name` */
     PyObject *name;
@@ -30,6 +42,11 @@ typedef struct function {
 } function;
 
 extern const vectorcallfunc core_function_vectorcall; /* what a Function does when it is called */
+vectorcallfunc core_typed_call(const function *f);    /* the same with floating-point parameters, or results */
+
+/* core_order_arguments, and a call with the arguments in order. */
+typedef PyObject *(*core_in_order)(function *f, PyObject *const *values);
+PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given, PyObject *kwnames);
 
 /* The `given` arguments, and behind them those that `kwnames` names, as `values` in the order of the parameters, which
  * are all NULL before. Keywords that name no parameter are fields of its struct: then *fields is a new dict, also where

@@ -1,7 +1,7 @@
 /* function_type.c: the type Function: how one is made of a contract's declaration, and what Python sees of it. How
  * it is called: function.c.
  */
-#include "call/function.h"
+#include "call/arguments.h"
 
 #include <structmember.h>
 
@@ -9,22 +9,32 @@
 
 static int read_parameter(struct parameter *parameter, PyObject *item)
 {
-    PyObject *name, *layout, *allowed = Py_None;
-    int kind, is_signed;
+    PyObject *name, *layout, *allowed = Py_None, *members = Py_None;
+    const char *element = "";
+    int kind, is_signed, place, writable;
     Py_ssize_t size;
 
     if (!PyTuple_Check(item)) {
         PyErr_Format(PyExc_TypeError, "a parameter is a tuple, not %.100s", Py_TYPE(item)->tp_name);
         return -1;
     }
-    if (!PyArg_ParseTuple(item, "UCnpO|O", &name, &kind, &size, &is_signed, &layout, &allowed))
+    if (!PyArg_ParseTuple(item, "UCnpOOipsO", &name, &kind, &size, &is_signed, &layout, &allowed, &place, &writable,
+                          &element, &members))
         return -1;
-    if ((kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_STRUCT && kind != KIND_INTEGER) ||
-        (size != 1 && size != 2 && size != 4 && size != 8) ||
+    if (kind == '\0' || strchr("tbsifdnl", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
+        (kind == KIND_FLOAT && size != 4) || (kind == KIND_DOUBLE && size != 8) ||
+        (kind == KIND_NUMBERS) != (*element != '\0' && strchr("fiu", *element) != NULL) || place < 0 ||
+        place >= (kind == KIND_FLOAT || kind == KIND_DOUBLE ? MAX_REALS : CORE_SLOTS) ||
         (kind == KIND_STRUCT) != (Py_TYPE(layout) == &core_layout_type)) {
         PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
         return -1;
     }
+#if !defined(__x86_64__) && !defined(_M_X64) && !defined(__aarch64__) && !defined(_M_ARM64)
+    if (kind == KIND_FLOAT) { /* where in its register it lies is not known here */
+        PyErr_Format(PyExc_ValueError, "%U is a float, which cannot be passed on this CPU; use double", name);
+        return -1;
+    }
+#endif
     if (allowed != Py_None && (parameter->allowed = core_allowed(allowed, name)) == NULL)
         return -1;
     parameter->name = Py_NewRef(name);
@@ -33,20 +43,67 @@ static int read_parameter(struct parameter *parameter, PyObject *item)
     parameter->size = (size_t)size;
     parameter->is_signed = is_signed != 0;
     parameter->layout = Py_NewRef(layout);
+    parameter->place = (unsigned char)place;
+    parameter->writable = writable != 0;
+    parameter->element = *element;
+    if (members != Py_None)
+        parameter->members = Py_NewRef(members);
+    return 0;
+}
+
+static size_t result_size(const struct parameter *result)
+{
+    if (result->kind == KIND_STRUCT)
+        return core_layout_size(result->layout);
+    return result->kind == KIND_INTEGER || result->kind == KIND_FLOAT || result->kind == KIND_DOUBLE
+               ? result->size
+               : sizeof(loader_text);
+}
+
+/* Reads what the function is called with and gives. */
+static int read_parameters(function *self, PyObject *parameters, PyObject *results)
+{
+    const Py_ssize_t count = PyTuple_GET_SIZE(parameters), result_count = PyTuple_GET_SIZE(results);
+
+    if (result_count > 0 && (self->results = PyMem_Calloc((size_t)result_count, sizeof *self->results)) == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count + result_count; i++) {
+        const bool result = i >= count;
+        struct parameter *parameter = result ? &self->results[i - count] : &self->parameters[i];
+        bool real;
+        if (result)
+            self->result_count++; /* counted first: what is read in part is given back too */
+        else
+            self->count++;
+        if (read_parameter(parameter, result ? PyTuple_GET_ITEM(results, i - count) : PyTuple_GET_ITEM(parameters, i)) < 0)
+            return -1;
+        real = !result && (parameter->kind == KIND_FLOAT || parameter->kind == KIND_DOUBLE);
+        self->reals += real;
+        self->words += !real;
+        if (real && parameter->place < 3)
+            self->real_registers |= 1 << parameter->place;
+        if (result) {
+            parameter->offset = self->result_size;
+            self->result_size += (result_size(parameter) + 15) / 16 * 16;
+        }
+    }
     return 0;
 }
 
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "address", "owner", "parameters", "gives_bytes", "doc", "plugin", "signature",
-                            NULL};
-    PyObject *name, *address, *owner, *parameters, *doc, *plugin, *signature;
-    int gives_bytes;
+    static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "plugin",
+                            "signature", NULL};
+    PyObject *name, *address, *owner, *parameters, *results, *row, *doc, *plugin, *signature;
+    const char *gives;
     void *pointer;
     function *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!pOOO:Function", names, &name, &address, &core_owner_type,
-                                     &owner, &PyTuple_Type, &parameters, &gives_bytes, &doc, &plugin, &signature))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOOO:Function", names, &name, &address, &core_owner_type,
+                                     &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results, &row, &gives, &doc,
+                                     &plugin, &signature))
         return NULL;
     pointer = PyLong_AsVoidPtr(address);
     if (pointer == NULL) {
@@ -54,12 +111,11 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
             PyErr_SetString(PyExc_ValueError, "a function is not at address 0");
         return NULL;
     }
-    if (PyTuple_GET_SIZE(parameters) > MAX_PARAMETERS)
+    if (PyTuple_GET_SIZE(parameters) + PyTuple_GET_SIZE(results) > MAX_PARAMETERS)
         return PyErr_Format(PyExc_ValueError, "%U has more than %d parameters", name, MAX_PARAMETERS);
     self = (function *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    self->vectorcall = core_function_vectorcall;
     memcpy(&self->address, &pointer, sizeof pointer); /* ISO C has no cast from data to function pointers */
     self->owner = (core_owner *)Py_NewRef(owner);
     self->step.name = PyUnicode_AsUTF8(name);
@@ -69,16 +125,22 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     }
     core_note_range(self->owner, pointer);
     self->never_blocks = self->owner->promises != NULL && PySet_Contains(self->owner->promises, name) == 1;
-    self->gives_bytes = gives_bytes != 0;
+    self->gives = (enum kind)*gives;
+    self->row = Py_NewRef(row);
     self->name = Py_NewRef(name);
     self->doc = Py_NewRef(doc);
     self->plugin = Py_NewRef(plugin);
     self->signature = Py_NewRef(signature);
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(parameters); i++, self->count++)
-        if (read_parameter(&self->parameters[i], PyTuple_GET_ITEM(parameters, i)) < 0) {
-            Py_DECREF(self);
-            return NULL;
-        }
+    if (read_parameters(self, parameters, results) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    if (self->words > MAX_WORDS || self->reals > MAX_REALS) {
+        Py_DECREF(self);
+        return PyErr_Format(PyExc_ValueError, "%U has too many parameters of one class", name);
+    }
+    self->is_small = self->words <= 2 && self->reals <= 2;
+    self->vectorcall = self->reals > 0 || self->result_count > 0 ? core_typed_call(self) : core_function_vectorcall;
     return (PyObject *)self;
 }
 
@@ -89,6 +151,7 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg)
     function *self = (function *)object;
     Py_VISIT(self->plugin);
     Py_VISIT(self->signature);
+    Py_VISIT(self->row);
     Py_VISIT((PyObject *)self->owner);
     return 0;
 }
@@ -98,7 +161,16 @@ static int function_clear(PyObject *object)
     function *self = (function *)object;
     Py_CLEAR(self->plugin);
     Py_CLEAR(self->signature);
+    Py_CLEAR(self->row);
     return 0;
+}
+
+static void clear_parameter(struct parameter *parameter)
+{
+    Py_XDECREF(parameter->name);
+    Py_XDECREF(parameter->layout);
+    Py_XDECREF(parameter->allowed);
+    Py_XDECREF(parameter->members);
 }
 
 static void function_dealloc(PyObject *object)
@@ -107,11 +179,11 @@ static void function_dealloc(PyObject *object)
 
     PyObject_GC_UnTrack(object);
     function_clear(object);
-    for (Py_ssize_t i = 0; i < self->count; i++) {
-        Py_XDECREF(self->parameters[i].name);
-        Py_XDECREF(self->parameters[i].layout);
-        Py_XDECREF(self->parameters[i].allowed);
-    }
+    for (Py_ssize_t i = 0; i < self->count; i++)
+        clear_parameter(&self->parameters[i]);
+    for (int i = 0; i < self->result_count; i++)
+        clear_parameter(&self->results[i]);
+    PyMem_Free(self->results);
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);
     Py_XDECREF(self->doc);

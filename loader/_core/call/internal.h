@@ -4,7 +4,10 @@
 
 #include "call/core.h"
 
-#define MAX_PARAMETERS 8 /* of a contract function, after the call; loader/contract/header/ refuses more */
+/* Of a contract function, after the call; loader/contract/header/ refuses more: */
+#define MAX_WORDS 8 /* parameters of integer or pointer class */
+#define MAX_REALS 8 /* float and double */
+#define MAX_PARAMETERS (MAX_WORDS + MAX_REALS)
 
 /* What a parameter, field or result is: the values of contract.Kind, by their first letter. */
 enum kind {
@@ -13,7 +16,10 @@ enum kind {
     KIND_BYTES = 'b',
     KIND_STRUCT = 's',
     KIND_INTEGER = 'i',
-    KIND_DOUBLE = 'd'
+    KIND_FLOAT = 'f',
+    KIND_DOUBLE = 'd',
+    KIND_NUMBERS = 'n', /* loader_f64s and its like */
+    KIND_TEXTS = 'l'
 };
 
 /* ---- call.c ---- */
@@ -62,6 +68,18 @@ int core_host_grow(loader_call *call, size_t more);
 int core_host_write(loader_call *call, const void *data, size_t size);
 PyObject *core_text(core_call *c, const char *function, bool ascii);
 PyObject *core_bytes(core_call *c, const char *function);
+bool core_spoiled(core_call *c, const char *function);
+
+/* ---- array.c ---- */
+extern PyTypeObject core_array_type;
+void *core_host_alloc(loader_call *call, size_t size);
+void core_drop_blocks(core_call *c);
+/* Whether [data, data + size) lies in memory that this call was given. */
+core_block *core_block_of(const core_call *c, const void *data, size_t size);
+PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size); /* a memoryview */
+int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size, bool writable, Py_buffer *buffer,
+                        loader_text *out);
+int core_borrow_texts(PyObject *value, PyObject *name, PyObject **keep, loader_text *out);
 
 /* ---- crash.c ---- */
 #if defined(__GLIBC__)
@@ -120,10 +138,17 @@ struct field {
     enum kind kind;
     bool is_signed;
     PyObject *allowed; /* the values of an enum or of bool: see core_choice; or NULL */
+    PyObject *layout;  /* KIND_STRUCT: of the nested one */
+    size_t count;      /* elements of an array, or 0 */
+    PyObject *members; /* the values as Python knows them: see core_member; or NULL */
 };
 extern PyTypeObject core_layout_type, core_record_type;
 int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
 PyObject *core_unpack(PyObject *layout, const void *native);
+PyObject *core_row(PyObject *layout, const void *native); /* the same as a row of the struct */
+void core_set_sizes(PyObject *layout, char *memory); /* of a struct that is all 0, and of those in it */
+size_t core_layout_size(PyObject *layout);
+PyObject *core_new_row(PyObject **type, Py_ssize_t count); /* *type: what makes the class, until it has */
 
 /* ---- value.c ---- */
 int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
@@ -134,6 +159,10 @@ int core_store_field(const struct field *field, char *memory, PyObject **value);
 PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
 PyObject *core_text_object(const loader_text *text, enum kind kind);
 PyObject *core_load_field(const struct field *field, const void *native);
+int core_real(PyObject *value, PyObject *name, double *out);
+/* The member of an enum, or the bool, that `value` is, which it takes; NULL with ValueError if there is none. *members: a
+ * dict, or a callable that makes it. */
+PyObject *core_member(PyObject **members, PyObject *value, PyObject *name);
 
 /* ---- owner.c, function_type.c, utf8.c ---- */
 extern PyTypeObject core_owner_type, core_function_type;

@@ -9,25 +9,44 @@ static void layout_dealloc(PyObject *object)
     for (Py_ssize_t i = 0; i < self->count; i++) {
         Py_XDECREF(self->fields[i].name);
         Py_XDECREF(self->fields[i].allowed);
+        Py_XDECREF(self->fields[i].layout);
+        Py_XDECREF(self->fields[i].members);
     }
+    Py_XDECREF(self->row);
     PyMem_Free(self->fields);
     Py_XDECREF(self->name);
     Py_TYPE(object)->tp_free(object);
 }
 
+size_t core_layout_size(PyObject *object)
+{
+    return ((layout *)object)->size;
+}
+
+static bool right_size(int kind, Py_ssize_t size, PyObject *nested)
+{
+    switch (kind) {
+    case KIND_TEXT:
+    case KIND_BYTES: return size == sizeof(loader_text);
+    case KIND_DOUBLE: return size == sizeof(double);
+    case KIND_FLOAT: return size == sizeof(float);
+    case KIND_INTEGER: return size == 1 || size == 2 || size == 4 || size == 8;
+    case KIND_STRUCT: return Py_TYPE(nested) == &core_layout_type && (size_t)size == core_layout_size(nested);
+    default: return false;
+    }
+}
+
 static int read_field(layout *self, PyObject *item, struct field *field)
 {
-    PyObject *name, *allowed = Py_None;
+    PyObject *name, *allowed = Py_None, *nested = Py_None, *members = Py_None;
     int kind, is_signed;
-    Py_ssize_t offset, size;
+    Py_ssize_t offset, size, count = 0;
 
-    if (!PyArg_ParseTuple(item, "UCnnp|O", &name, &kind, &offset, &size, &is_signed, &allowed))
+    if (!PyArg_ParseTuple(item, "UCnnp|OOnO", &name, &kind, &offset, &size, &is_signed, &allowed, &nested, &count,
+                          &members))
         return -1;
-    if (offset < 0 || size < 1 || size > 16 || (size_t)offset > self->size ||
-        self->size - (size_t)offset < (size_t)size ||
-        (kind != KIND_TEXT && kind != KIND_BYTES && kind != KIND_INTEGER && kind != KIND_DOUBLE) ||
-        ((kind == KIND_TEXT || kind == KIND_BYTES) && size != 16) || (kind == KIND_DOUBLE && size != 8) ||
-        (kind == KIND_INTEGER && size != 1 && size != 2 && size != 4 && size != 8)) {
+    if (offset < 0 || count < 0 || !right_size(kind, size, nested) || (size_t)offset > self->size ||
+        (self->size - (size_t)offset) / (size_t)size < (size_t)(count == 0 ? 1 : count)) {
         PyErr_Format(PyExc_ValueError, "field %U does not fit its struct", name);
         return -1;
     }
@@ -39,19 +58,22 @@ static int read_field(layout *self, PyObject *item, struct field *field)
     field->size = (size_t)size;
     field->kind = (enum kind)kind;
     field->is_signed = is_signed != 0;
+    field->count = (size_t)count;
+    field->layout = kind == KIND_STRUCT ? Py_NewRef(nested) : NULL;
+    field->members = members == Py_None ? NULL : Py_NewRef(members);
     return 0;
 }
 
 static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "size", "sized", "fields", NULL};
-    PyObject *name, *fields;
+    static char *names[] = {"name", "size", "sized", "fields", "row", NULL};
+    PyObject *name, *fields, *row = Py_None;
     Py_ssize_t size;
     int sized;
     layout *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!:Layout", names, &name, &size, &sized, &PyTuple_Type,
-                                     &fields))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!|O:Layout", names, &name, &size, &sized, &PyTuple_Type,
+                                     &fields, &row))
         return NULL;
     if (size < 1 || size > 4096 || (sized && size < 8)) {
         PyErr_SetString(PyExc_ValueError, "a struct has 1 to 4096 bytes");
@@ -61,6 +83,7 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (self == NULL)
         return NULL;
     self->name = Py_NewRef(name);
+    self->row = Py_NewRef(row);
     self->size = (size_t)size;
     self->sized = sized != 0;
     self->fields = PyMem_Calloc((size_t)PyTuple_GET_SIZE(fields) + 1, sizeof *self->fields);
@@ -78,8 +101,8 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 
 PyTypeObject core_layout_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Layout",
-    .tp_doc = "Layout(name, size, sized, fields): a C struct; fields are (name, kind, offset, size, signed, allowed)."
-              " `allowed`, of integers, may be left out: see core_choice in value.c.",
+    .tp_doc = "Layout(name, size, sized, fields, row): a C struct; fields are (name, kind, offset, size, signed,"
+              " allowed, nested layout, count, members). `row`: the class of its rows, or what makes it.",
     .tp_basicsize = sizeof(layout),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = layout_new,

@@ -178,7 +178,7 @@ static bool end_in_place(const core_call *c, size_t used)
 }
 
 /* Whether what was written must not be taken for the plugin's answer, whatever it returned: then raises. */
-static bool spoiled(core_call *c, const char *function)
+bool core_spoiled(core_call *c, const char *function)
 {
     static const char outside[] = "it moved its output outside of its room";
 
@@ -220,7 +220,7 @@ PyObject *core_text(core_call *c, const char *function, bool ascii)
     PyObject *text;
     size_t valid;
 
-    if (spoiled(c, function))
+    if (core_spoiled(c, function))
         return NULL;
     if (c->room != CORE_RESULT || c->bytes_result) {
         text = short_text(&core_text_model, data, used);
@@ -244,7 +244,7 @@ PyObject *core_bytes(core_call *c, const char *function)
 {
     size_t used = (size_t)(c->call.next - c->begin);
 
-    if (spoiled(c, function))
+    if (core_spoiled(c, function))
         return NULL;
     if (c->room == CORE_RESULT && c->bytes_result)
         return take_result(c, used);

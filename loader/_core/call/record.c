@@ -60,40 +60,102 @@ static int is_mapping(PyObject *value)
     return keys != NULL;
 }
 
-/* A tuple: the packed bytes, then every value that they point into. *changes: another time it may hold something else
- * although the object's attributes are the same. */
-static PyObject *pack(const layout *self, PyObject *value, const void **native, bool *changes)
-{
-    const int mapping = is_mapping(value);
-    PyObject *storage = mapping < 0 ? NULL : PyTuple_New(self->count + 1);
-    PyObject *memory = storage == NULL ? NULL : PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size);
+static PyObject *pack_values(const layout *self, PyObject *value, char *memory, bool *changes);
 
-    if (memory == NULL || (mapping && refuse_unknown(self, value) < 0)) {
+/* One value of a field at `at`: a single one, or an element of an array. *item becomes what keeps it. */
+static int pack_one(const struct field *field, char *at, PyObject **item, bool *changes)
+{
+    PyObject *nested;
+    int stored;
+
+    if (field->kind != KIND_STRUCT) {
+        stored = core_store_field(field, at, item);
+        *changes = *changes || stored > 0;
+        return stored < 0 ? -1 : 0;
+    }
+    nested = pack_values((const layout *)field->layout, *item, at, changes);
+    if (nested == NULL)
+        return -1;
+    *changes = true; /* it may be an object that is not frozen */
+    Py_SETREF(*item, nested);
+    return 0;
+}
+
+static int pack_array(const struct field *field, char *at, PyObject **item, bool *changes)
+{
+    PyObject *values = PyUnicode_Check(*item) ? NULL : PySequence_Tuple(*item);
+    int failed = 0;
+
+    if (values == NULL || PyTuple_GET_SIZE(values) != (Py_ssize_t)field->count) {
+        if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%U must be a sequence of %zu, not %.100s%s", field->name, field->count,
+                         Py_TYPE(*item)->tp_name, values == NULL ? "" : " of another length");
+        Py_XDECREF(values);
+        return -1;
+    }
+    *changes = true; /* a list may */
+    Py_SETREF(*item, PyTuple_New((Py_ssize_t)field->count));
+    for (size_t i = 0; *item != NULL && !failed && i < field->count; i++) {
+        PyObject *one = Py_NewRef(PyTuple_GET_ITEM(values, (Py_ssize_t)i));
+        failed = pack_one(field, at + i * field->size, &one, changes);
+        PyTuple_SET_ITEM(*item, (Py_ssize_t)i, one);
+    }
+    Py_DECREF(values);
+    return *item == NULL || failed ? -1 : 0;
+}
+
+/* A tuple of every value that the struct at `memory` points into. *changes: another time it may hold something else
+ * although the object's attributes are the same. A tuple or list has the fields in order. */
+static PyObject *pack_values(const layout *self, PyObject *value, char *memory, bool *changes)
+{
+    const bool row = PyTuple_CheckExact(value) || PyList_CheckExact(value);
+    const int mapping = row ? 0 : is_mapping(value);
+    PyObject *storage = mapping < 0 ? NULL : PyTuple_New(self->count);
+
+    if (storage == NULL || (mapping && refuse_unknown(self, value) < 0)) {
         Py_XDECREF(storage);
-        Py_XDECREF(memory);
         return NULL;
     }
-    PyTuple_SET_ITEM(storage, 0, memory);
-    memset(PyBytes_AS_STRING(memory), 0, self->size);
+    if (row && PySequence_Fast_GET_SIZE(value) != self->count) {
+        PyErr_Format(PyExc_TypeError, "struct %U has %zd fields, and this %.100s %zd", self->name, self->count,
+                     Py_TYPE(value)->tp_name, PySequence_Fast_GET_SIZE(value));
+        Py_DECREF(storage);
+        return NULL;
+    }
     if (self->sized)
-        memcpy(PyBytes_AS_STRING(memory), &self->size, sizeof self->size);
+        memcpy(memory, &self->size, sizeof self->size);
     for (Py_ssize_t i = 0; i < self->count; i++) {
-        PyObject *item = field_value(value, mapping, self->fields[i].name);
+        const struct field *field = &self->fields[i];
+        PyObject *item = row ? PySequence_GetItem(value, i) : field_value(value, mapping, field->name);
         if (item == NULL && !PyErr_Occurred())
             continue; /* a mapping may leave fields out: they are 0 or empty */
-        int stored = item == NULL ? -1 : core_store_field(&self->fields[i], PyBytes_AS_STRING(memory), &item);
-        if (item != NULL)
-            PyTuple_SET_ITEM(storage, i + 1, item);
-        *changes = *changes || stored > 0;
-        if (stored < 0) {
-            if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
-                PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
-                             self->fields[i].name, Py_TYPE(value)->tp_name);
+        if (item == NULL && PyErr_ExceptionMatches(PyExc_AttributeError))
+            PyErr_Format(PyExc_TypeError, "struct %U wants a field %R, which %.100s does not have", self->name,
+                         field->name, Py_TYPE(value)->tp_name);
+        int failed = item == NULL ||
+                     (field->count != 0 ? pack_array : pack_one)(field, memory + field->offset, &item, changes) < 0;
+        PyTuple_SET_ITEM(storage, i, item);
+        if (failed) {
             Py_DECREF(storage);
             return NULL;
         }
     }
+    return storage;
+}
+
+/* The packed bytes, and all that they point into. */
+static PyObject *pack(const layout *self, PyObject *value, const void **native, bool *changes)
+{
+    PyObject *memory = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)self->size), *values, *storage;
+
+    if (memory == NULL)
+        return NULL;
+    memset(PyBytes_AS_STRING(memory), 0, self->size);
+    values = pack_values(self, value, PyBytes_AS_STRING(memory), changes);
+    storage = values == NULL ? NULL : PyTuple_Pack(2, memory, values);
     *native = PyBytes_AS_STRING(memory);
+    Py_DECREF(memory);
+    Py_XDECREF(values);
     return storage;
 }
 
@@ -126,18 +188,89 @@ int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyO
     return 0;
 }
 
+/* ---- And back ---------------------------------------------------------------------------------------- */
+
+void core_set_sizes(PyObject *layout_object, char *memory)
+{
+    const layout *self = (layout *)layout_object;
+
+    if (self->sized)
+        memcpy(memory, &self->size, sizeof self->size);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        const struct field *field = &self->fields[i];
+        for (size_t j = 0; field->kind == KIND_STRUCT && j < (field->count ? field->count : 1); j++)
+            core_set_sizes(field->layout, memory + field->offset + j * field->size);
+    }
+}
+
+static PyObject *load_one(struct field *field, const char *at)
+{
+    PyObject *value;
+
+    if (field->kind == KIND_STRUCT)
+        return core_row(field->layout, at);
+    value = core_load_field(field, at);
+    return field->members == NULL || value == NULL ? value : core_member(&field->members, value, field->name);
+}
+
+static PyObject *load(struct field *field, const char *native)
+{
+    const char *at = native + field->offset;
+    PyObject *values;
+
+    if (field->count == 0)
+        return load_one(field, at);
+    values = PyTuple_New((Py_ssize_t)field->count);
+    for (size_t i = 0; values != NULL && i < field->count; i++) {
+        PyObject *value = load_one(field, at + i * field->size);
+        PyTuple_SET_ITEM(values, (Py_ssize_t)i, value);
+        if (value == NULL)
+            Py_CLEAR(values);
+    }
+    return values;
+}
+
 PyObject *core_unpack(PyObject *layout_object, const void *native)
 {
     layout *self = (layout *)layout_object;
     PyObject *values = PyDict_New();
 
     for (Py_ssize_t i = 0; values != NULL && i < self->count; i++) {
-        PyObject *value = core_load_field(&self->fields[i], native);
+        PyObject *value = load(&self->fields[i], native);
         if (value == NULL || PyDict_SetItem(values, self->fields[i].name, value) < 0)
             Py_CLEAR(values);
         Py_XDECREF(value);
     }
     return values;
+}
+
+PyObject *core_new_row(PyObject **type, Py_ssize_t count)
+{
+    if (!PyType_Check(*type)) { /* made when it is wanted: that takes as long as hundreds of calls */
+        PyObject *made = PyObject_CallNoArgs(*type);
+        if (made != NULL && (!PyType_Check(made) || !PyType_IsSubtype((PyTypeObject *)made, &PyTuple_Type))) {
+            PyErr_SetString(PyExc_TypeError, "a row is a tuple");
+            Py_CLEAR(made);
+        }
+        if (made == NULL)
+            return NULL;
+        Py_SETREF(*type, made);
+    }
+    return ((PyTypeObject *)*type)->tp_alloc((PyTypeObject *)*type, count);
+}
+
+PyObject *core_row(PyObject *layout_object, const void *native)
+{
+    layout *self = (layout *)layout_object;
+    PyObject *row = core_new_row(&self->row, self->count);
+
+    for (Py_ssize_t i = 0; row != NULL && i < self->count; i++) {
+        PyObject *value = load(&self->fields[i], native);
+        PyTuple_SET_ITEM(row, i, value);
+        if (value == NULL)
+            Py_CLEAR(row);
+    }
+    return row;
 }
 
 /* ---- Record ------------------------------------------------------------------------------------------ */

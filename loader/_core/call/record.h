@@ -12,6 +12,7 @@ typedef struct layout {
     bool sized;    /* it begins with `size_t size` */
     Py_ssize_t count;
     struct field *fields;
+    PyObject *row;   /* the class of rows, or a callable that makes it; see core_new_row */
 } layout;
 
 /* Whether what was packed of an object of this class may be kept. */

@@ -63,6 +63,16 @@ int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, u
     return -1;
 }
 
+int core_real(PyObject *value, PyObject *name, double *out)
+{
+    *out = PyFloat_AsDouble(value);
+    if (*out != -1.0 || !PyErr_Occurred())
+        return 0;
+    if (PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_Format(PyExc_TypeError, "%U must be a float, not %.100s", name, Py_TYPE(value)->tp_name);
+    return -1;
+}
+
 /* What core_choice takes: (frozenset of int, how they are told to people). A new reference, or NULL with an exception. */
 PyObject *core_allowed(PyObject *given, PyObject *name)
 {
@@ -109,15 +119,15 @@ static int store_bytes(const struct field *field, char *memory, PyObject **item)
     return changes;
 }
 
-/* Writes *item into a struct, which borrows its text. Returns 1 if the same object may have another value later. */
+/* Writes *item to a field's memory, which borrows its text. Of an array, one element. Returns 1 if the same object may have another value later. */
 int core_store_field(const struct field *field, char *memory, PyObject **item)
 {
     PyObject *const value = *item;
     loader_text text;
     uintptr_t number;
     double real;
+    float narrow;
 
-    memory += field->offset;
     switch (field->kind) {
     case KIND_TEXT:
         if (core_borrow_text(value, field->name, &text) < 0)
@@ -127,13 +137,11 @@ int core_store_field(const struct field *field, char *memory, PyObject **item)
     case KIND_BYTES:
         return store_bytes(field, memory, item);
     case KIND_DOUBLE:
-        real = PyFloat_AsDouble(value);
-        if (real == -1.0 && PyErr_Occurred()) {
-            if (PyErr_ExceptionMatches(PyExc_TypeError))
-                PyErr_Format(PyExc_TypeError, "%U must be a float, not %.100s", field->name, Py_TYPE(value)->tp_name);
+    case KIND_FLOAT:
+        if (core_real(value, field->name, &real) < 0)
             return -1;
-        }
-        memcpy(memory, &real, sizeof real);
+        narrow = (float)real;
+        memcpy(memory, field->kind == KIND_FLOAT ? (const void *)&narrow : (const void *)&real, field->size);
         return !PyFloat_Check(value) && !PyLong_Check(value);
     default:
         if ((field->allowed == NULL
@@ -174,12 +182,36 @@ PyObject *core_text_object(const loader_text *text, enum kind kind)
                              : PyBytes_FromStringAndSize(data, (Py_ssize_t)text->size);
 }
 
+PyObject *core_member(PyObject **members, PyObject *value, PyObject *name)
+{
+    PyObject *member;
+
+    if (!PyDict_Check(*members)) { /* made when it is wanted */
+        PyObject *made = PyObject_CallNoArgs(*members);
+        if (made != NULL && !PyDict_Check(made)) {
+            PyErr_SetString(PyExc_TypeError, "members are a dict");
+            Py_CLEAR(made);
+        }
+        if (made != NULL)
+            Py_SETREF(*members, made);
+        else
+            Py_CLEAR(value);
+    }
+    member = value == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(*members, value));
+    if (member == NULL && value != NULL && !PyErr_Occurred())
+        PyErr_Format(PyExc_ValueError, "%U is %R, which is none of its values", name, value);
+    Py_XDECREF(value);
+    return member;
+}
+
+/* One value at `memory`; what it is in an enum is for core_member. */
 PyObject *core_load_field(const struct field *field, const void *native)
 {
-    const char *memory = (const char *)native + field->offset;
+    const char *memory = (const char *)native;
     loader_text text;
     uint64_t number = 0;
     double real;
+    float narrow;
 
     switch (field->kind) {
     case KIND_TEXT:
@@ -189,6 +221,9 @@ PyObject *core_load_field(const struct field *field, const void *native)
     case KIND_DOUBLE:
         memcpy(&real, memory, sizeof real);
         return PyFloat_FromDouble(real);
+    case KIND_FLOAT:
+        memcpy(&narrow, memory, sizeof narrow);
+        return PyFloat_FromDouble((double)narrow);
     default:
 #if PY_BIG_ENDIAN
         memcpy((char *)&number + sizeof number - field->size, memory, field->size);

@@ -30,7 +30,7 @@ def why_not(made: Type) -> str:
         return f"a pointer to a pointer ({made.spelled})"
     if target.what == "function":
         return "a pointer to a function"
-    if target.what in ("text", "bytes", "struct") and not target.const:
+    if target.what in ("text", "bytes", "texts", "struct") and not target.const:
         return f"a non-const pointer ({made.spelled})"
     return f"a pointer of another kind ({made.spelled})"
 
@@ -42,13 +42,13 @@ def cure_for(made: Type) -> str | None:
         return "Lend functions as a service (LOADER_SERVICE)"
     if target is None:
         return {
-            "double": "Pass it in a struct",
             "text": "Pass const loader_text *",
             "bytes": "Pass const loader_bytes *",
             "struct": "Pass a const pointer to it",
         }.get(made.what)
     if target.spelled == "char":
         return "Pass const loader_text *"
-    if target.what in ("text", "bytes", "struct") and not target.const:
-        return "Make it const; results are written with loader_write, or are a service's last parameter"
+    if not target.const and target.what in ("text", "bytes", "struct", "integer", "float", "double"):
+        const = "Make it const, or w" if target.what in ("text", "bytes", "struct") else "W"
+        return const + "rite LOADER_OUT before it if it is a result"
     return None

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from loader.contract.header.preprocess import Preprocessed
     from loader.contract.header.tokens import Token
 
-__all__ = ["Declaration", "ServiceDeclaration", "Unit", "split"]
+__all__ = ["OUT", "Declaration", "ServiceDeclaration", "Unit", "split"]
 
 _ASSERTS = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT")
-_FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES")
+_FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
+#: What pycparser sees in the place of LOADER_OUT: a word that no parameter of C may have.
+OUT = "auto"
 _ATTRIBUTES = ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT")
 # GNU attributes that change neither a type's layout nor how a function is called.
 _HARMLESS = frozenset(
@@ -184,6 +186,11 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
         if token.text in with_parameters and tokens[position].text == "(":
             reason = f"macro {token.text!r} has parameters, and stands in a declaration"
             raise refusal(token.path, token.line, reason, cure="Write out what it stands for")
+        if token.text == OUT:
+            raise refusal(token.path, token.line, "'auto' does not belong here")
+        if token.text == "LOADER_OUT":
+            rest.append(token._replace(text=OUT))
+            continue
         if token.text.startswith("LOADER_"):
             raise refusal(
                 token.path,

@@ -1,7 +1,8 @@
 """C types of a contract's header → the values of a Contract, or a refusal with line, reason and cure.
 
 What a contract may hold is decided here and nowhere else. The rules are those of include/loader/plugin.h:
-every parameter is of pointer or integer class, so that one caller in C serves all functions of all contracts.
+every parameter is of pointer, integer or floating-point class, so that one caller in C serves all functions of all
+contracts. Structs: structs.py.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from loader.contract.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS, MAX_STRUCT
+from loader.contract.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
 from loader.contract.header.complaint import cure_for, described, why_not
 from loader.contract.header.declarations import Declaration, ServiceDeclaration, Unit, split
 from loader.contract.header.preprocess import preprocess
 from loader.contract.header.refusal import refusal
+from loader.contract.header.structs import Structs
 from loader.contract.header.syntax import Declared, Named, Prototype, Type, read_types
 
 if TYPE_CHECKING:
@@ -25,10 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = ["contract_values"]
 
-_KINDS = "const loader_text *, const loader_bytes *, a const pointer to a struct of these, or an integer"
-_FIELDS = "loader_text, loader_bytes, integers of 1 to 8 bytes, double"
+_KINDS = (
+    "const loader_text *, const loader_bytes *, const loader_texts *, loader_f64s * and its like, a const pointer to a "
+    "struct, an integer, float or double"
+)
+_RESULTS = "LOADER_OUT and a pointer to an integer, float, double, enum, loader_text, loader_bytes, loader_f64s or its like, or struct"
 _SIZE = "size_t"
-MAX_VALUES = 50_000
+_REALS = ("float", "double")
 
 
 def contract_values(files: Files) -> dict[str, Any]:
@@ -48,9 +53,7 @@ class _Rules:
     def __init__(self, unit: Unit, declared: Declared) -> None:
         self.unit = unit
         self.declared = declared
-        self.structs: dict[str, dict[str, Any]] = {}  # name → values, in order of first use
-        self._tags: dict[str, str] = {}  # name → tag
-        self._listed_values = 0
+        self.structs = Structs(declared)
 
     def values(self, files: Files) -> dict[str, Any]:
         functions: dict[str, dict[str, Any]] = {}
@@ -77,7 +80,7 @@ class _Rules:
             "major": major,
             "minor": minor,
             "digest": files.digest,
-            "structs": list(self.structs.values()),
+            "structs": list(self.structs.values.values()),
             "functions": list(functions.values()),
             "services": services,
         }
@@ -94,13 +97,26 @@ class _Rules:
             cure = "Declare functions only; constants are #define or enum"
             raise self._refuse(named.place, f"{named.name!r} is a variable", cure=cure)
         parameters = self._checked(named.name, named.place, made)
+        values = self._parameters(named.name, parameters[1:], MAX_PARAMETERS)
+        results = [each for each, named in zip(values, parameters[1:], strict=True) if named.out]
+        flags = declaration.flags
+        gives = None if results else "text"
+        if {"LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT"} <= flags:
+            raise self._refuse(named.place, f"{named.name!r} gives text and bytes", cure="Write one of the two")
+        if "LOADER_GIVES_BYTES" in flags or "LOADER_GIVES_TEXT" in flags:
+            gives = "bytes" if "LOADER_GIVES_BYTES" in flags else "text"
+        for each, parameter in zip(values, parameters[1:], strict=True):
+            if parameter.out and gives is not None and each["name"] == gives:
+                reason = f"a result of {named.name!r} is named {gives!r}, as what it writes is"
+                raise self._refuse(parameter.place, reason, cure="Rename it", function=named.name)
         return {
             "name": named.name,
-            "parameters": self._parameters(named.name, parameters[1:], MAX_PARAMETERS),
-            "optional": "LOADER_OPTIONAL" in declaration.flags,
-            "gives": "bytes" if "LOADER_GIVES_BYTES" in declaration.flags else "text",
+            "parameters": [each for each, named in zip(values, parameters[1:], strict=True) if not named.out],
+            "optional": "LOADER_OPTIONAL" in flags,
+            "gives": gives,
             "result": None,
             "doc": declaration.doc,
+            "results": results,
         }
 
     def _checked(self, name: str, place: Token, made: Prototype) -> tuple[Named, ...]:
@@ -120,9 +136,12 @@ class _Rules:
         return parameters
 
     def _parameters(self, function: str, parameters: Sequence[Named], most: int) -> list[dict[str, Any]]:
-        if len(parameters) > most:
+        words = [each for each in parameters if each.type.what not in _REALS]
+        reals = [each for each in parameters if each.type.what in _REALS]
+        if max(len(words), len(reals)) > most:
+            parameters = words if len(words) > most else reals
             reason = f"{function!r} has {len(parameters)} parameters besides those that every such function has"
-            expected = f"at most {most}"
+            expected = f"at most {most}, and as many float and double"
             place = parameters[most].place
             raise self._refuse(place, reason, expected=expected, cure="Gather some in a struct", function=function)
         seen: set[str] = set()
@@ -139,88 +158,49 @@ class _Rules:
                 reason = f"parameter {named.name!r} of {function!r} is a key word of Python"
                 raise self._refuse(named.place, reason, cure="Rename it", function=function)
             seen.add(named.name)
-            values.append(self._parameter(function, named))
+            values.append(self._parameter(function, named, number - 1))
         return values
 
-    def _parameter(self, function: str, named: Named) -> dict[str, Any]:
+    def _parameter(self, function: str, named: Named, position: int) -> dict[str, Any]:
         made = named.type
-        values: dict[str, Any] = {"name": named.name, "kind": "integer", "size": 8, "signed": False}
-        values |= {"struct": None, "values": []}
-        if made.what == "integer" and not made.odd:
-            return {**values, "size": made.size, "signed": made.signed, "values": self._listed(named)}
-        target = made.target
-        if target is not None and target.const and not target.odd and not made.odd:
-            if target.what in ("text", "bytes"):
-                return {**values, "kind": target.what}
-            if target.what == "struct":
-                return {**values, "kind": "struct", "struct": self._struct(target, named.place)}
+        plain = {"size": 8, "signed": False, "struct": None, "values": [], "enum": "", "element": "", "writable": False}
+        values: dict[str, Any] = {"name": named.name, "kind": made.what, **plain, "position": position}
+        target = made.target if made.what == "pointer" and not made.odd else None
+        if named.out:
+            if target is not None and not target.const and not target.odd:
+                found = self._pointed(target, named)
+                if found is not None and found["kind"] != "texts":
+                    return {**values, **found}
+                if target.what in ("integer", *_REALS):
+                    return {**values, **self._number(target, named)}
+            reason = f"LOADER_OUT stands before {named.name!r} of {function!r}, which is {described(made)}"
+            raise self._refuse(named.place, reason, expected=_RESULTS, function=function)
+        if made.what in ("integer", *_REALS) and not made.odd:
+            return {**values, **self._number(made, named)}
+        if target is not None and not target.odd:
+            if target.const:
+                found = self._pointed(target, named)
+                if found is not None:
+                    return {**values, **found}
+            elif target.what == "numbers":
+                return {**values, **self._pointed(target, named), "writable": True}
         reason = f"parameter {named.name!r} of {function!r} is {why_not(made)}"
         raise self._refuse(named.place, reason, expected=_KINDS, cure=cure_for(made), function=function)
 
-    # ---- Structs -------------------------------------------------------------------------------------------
+    def _number(self, made: Type, named: Named) -> dict[str, Any]:
+        numbers = {"kind": made.what, "size": made.size, "signed": made.signed}
+        return {**numbers, "values": self.structs.listed(made, named.place), "enum": made.enum}
 
-    def _struct(self, made: Type, place: Token) -> str:
-        """Lays the struct out as C does, at natural alignment, and returns its name."""
-        name = self.declared.names.get(made.tag, made.tag)
-        if self._tags.setdefault(name, made.tag) != made.tag:
-            raise self._refuse(place, f"there are two structs {name!r}", cure="Give each a typedef of its own")
-        if name in self.structs:
-            return name
-        members = self.declared.structs.get(made.tag)
-        if members is None or (made.tag.startswith("@") and name == made.tag):
-            lack = "is declared but not defined" if members is None else "without a name"
-            raise self._refuse(place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef")
-        if not members:
-            raise self._refuse(place, f"{name!r} has no members", expected="at least one")
-        sized = members[0].name == "size" and members[0].type.spelled == _SIZE
-        fields: dict[str, dict[str, Any]] = {}
-        end, widest = (8, 8) if sized else (0, 1)
-        for member in members[1:] if sized else members:
-            field = self._field(name, member)
-            if field["name"] in fields or (sized and field["name"] == "size"):
-                raise self._refuse(member.place, f"{name!r} has two members {field['name']!r}")
-            alignment = min(field["size"], 8)
-            widest = max(widest, alignment)
-            field["offset"] = -(-end // alignment) * alignment
-            end = field["offset"] + field["size"]
-            if end > MAX_STRUCT:
-                reason, cure = f"{name!r} is too large", "Take long texts as a loader_text, or divide it"
-                raise self._refuse(member.place, reason, expected=f"at most {MAX_STRUCT:,} bytes", cure=cure)
-            fields[field["name"]] = field
-        size = -(-end // widest) * widest
-        self.structs[name] = {"name": name, "size": size, "sized": sized, "fields": list(fields.values())}
-        return name
-
-    def _field(self, struct: str, member: Named) -> dict[str, Any]:
-        made = member.type
-        complaint = None
-        if member.bits:
-            complaint = "a bit-field"
-        elif member.aligned:
-            complaint = "aligned by _Alignas"
-        elif made.odd or made.what not in ("integer", "double", "text", "bytes"):
-            complaint = f"a nested {made.spelled}" if made.what == "struct" else why_not(made)
-            complaint = complaint.removesuffix(" by value")
-        if complaint is not None or member.name is None:
-            which = f"member {member.name!r}" if member.name else "a member without a name"
-            reason = f"{which} of {struct!r} is {complaint or 'not usable'}"
-            raise self._refuse(member.place, reason, expected=_FIELDS)
-        return {
-            "name": member.name,
-            "kind": made.what,
-            "offset": 0,
-            "size": made.size,
-            "signed": made.signed,
-            "values": self._listed(member),
-        }
-
-    def _listed(self, named: Named) -> list[list[str | int]]:
-        """The values of an enum, told anew for each that has its type."""
-        self._listed_values += len(named.type.values)
-        if self._listed_values > MAX_VALUES:
-            reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
-            raise self._refuse(named.place, reason, cure="Take an integer where an enum has that many values")
-        return [[name, value] for name, value in named.type.values]
+    def _pointed(self, target: Type, named: Named) -> dict[str, Any] | None:
+        """What a pointer to `target` is, if its direction is right."""
+        if target.what in ("text", "bytes", "texts"):
+            return {"kind": target.what}
+        if target.what == "numbers":
+            element = target.spelled.removeprefix("const ").removeprefix("loader_").removesuffix("s")
+            return {"kind": "numbers", "size": target.size, "element": element}
+        if target.what == "struct":
+            return {"kind": "struct", "struct": self.structs.name_of(target, named.place)}
+        return None
 
     # ---- Services ------------------------------------------------------------------------------------------
 
@@ -269,6 +249,11 @@ class _Rules:
         rest = parameters[2:]
         result = _result(rest[-1]) if rest else None
         own_parameters = rest if result is None else rest[:-1]
+        for each in own_parameters:
+            if each.out or each.type.what in _REALS or (each.type.target or each.type).what in ("numbers", "texts"):
+                reason = f"parameter {each.name!r} of {name!r} is {described(each.type)}, which services do not take"
+                cure = "Pass it in a struct, or as text or bytes"
+                raise self._refuse(each.place, reason, cure=cure, function=name)
         return {
             "name": member.name,
             "parameters": self._parameters(name, own_parameters, MAX_SERVICE_PARAMETERS),
@@ -276,6 +261,7 @@ class _Rules:
             "gives": None if result is None else result["kind"],
             "result": result,
             "doc": member.doc,
+            "results": [],
         }
 
 
@@ -288,4 +274,5 @@ def _result(named: Named) -> dict[str, Any] | None:
         return None
     signed = target.what == "integer"
     name = named.name or "result"
-    return {"name": name, "kind": target.what, "size": 8, "signed": signed, "struct": None, "values": []}
+    plain = {"struct": None, "values": [], "enum": "", "element": "", "writable": False, "position": 0}
+    return {"name": name, "kind": target.what, "size": 8, "signed": signed, **plain}

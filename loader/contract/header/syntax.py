@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from loader.contract.header.condition import BINARY, UNARY, integer
+from loader.contract.header.declarations import OUT
 from loader.contract.header.parse import parse
 from loader.contract.header.refusal import refusal
 from loader.contract.header.target import BUILTIN, BuiltinType, integer_type
@@ -32,8 +33,9 @@ MAX_PARTS = 150  # of a type: see _sum
 class Type:
     """A C type, typedefs resolved.
 
-    what: integer, enum (one whose values are not all int), double, text, bytes, call, struct, union, pointer,
-    function, array, or other. spelled: for messages. size: bytes, of integers, double, text and bytes.
+    what: integer, enum (one whose values are not all int), float, double, text, bytes, numbers, texts, call, struct,
+    union, pointer, function, array, or other. spelled: for messages. size: bytes, of numbers and of text and bytes; of
+    `numbers`, an element's. target: what a pointer points to, or an array is of.
     """
 
     what: str
@@ -43,9 +45,11 @@ class Type:
     const: bool = False
     odd: bool = False  # volatile or _Atomic
     tag: str = ""  # of a struct: its key in Declared.structs
-    target: Type | None = None  # of a pointer
+    target: Type | None = None
     function: Prototype | None = None  # of a function
     values: tuple[tuple[str, int], ...] = ()  # of an enum and of bool
+    enum: str = ""  # the name of an enum: its typedef, else its tag
+    count: int = 0  # of an array, 0: not known
     parts: int = field(default=1, compare=False)  # it and all that it is made of, up to structs
 
 
@@ -59,6 +63,7 @@ class Named:
     doc: str = ""
     bits: bool = False
     aligned: bool = False
+    out: bool = False  # marked by LOADER_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class _SyntaxReader:
         if node.name in BUILTIN:
             raise self._refusal(node, f"type {node.name!r} is defined anew", "Use the one of the included headers")
         made = self._type(node.type)
+        if type(getattr(node.type, "type", None)).__name__ == "Enum" and made.what == "integer":
+            made = replace(made, enum=node.name)
         if self.declared.typedefs.setdefault(node.name, made) != made:
             raise self._refusal(node, f"type {node.name!r} is defined twice, and differently")
         if made.what == "struct":
@@ -133,6 +140,7 @@ class _SyntaxReader:
             doc,
             bits=getattr(node, "bitsize", None) is not None,
             aligned=bool(getattr(node, "align", None)),
+            out=OUT in (getattr(node, "storage", None) or ()),
         )
 
     def _members(self, decls: list[Node]) -> Iterator[Named]:
@@ -176,7 +184,9 @@ class _SyntaxReader:
             return Type("union", f"union {node.name or ''}".strip())
         if kind == "ArrayDecl":
             target = self._type(node.type)
-            return Type("array", f"an array of {_spelled(target)}", parts=self._sum(node, target))
+            count = None if node.dim is None else self._value(node.dim)
+            parts = self._sum(node, target)
+            return Type("array", f"an array of {_spelled(target)}", target=target, count=count or 0, parts=parts)
         return Type("other", kind)
 
     def _sum(self, node: Node, *of: Type) -> int:
@@ -241,7 +251,8 @@ class _SyntaxReader:
                         raise self._refusal(each, f"{each.name!r} does not fit 64 bits")
                     self._values[each.name] = value
                     named.append((each.name, value))
-            made = Type("integer", spelled, 4, True, values=tuple(named)) if fits else Type("enum", spelled)
+            name = node.name or ""
+            made = Type("integer", spelled, 4, True, values=tuple(named), enum=name) if fits else Type("enum", spelled)
             if node.name is None:
                 return made
             self._enums[node.name] = made

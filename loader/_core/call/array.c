@@ -1,0 +1,238 @@
+/* array.c: arrays and lists: buffers of Python that a plugin is lent as loader_f64s and its like, sequences of str as
+ * loader_texts, and memory that a plugin asks for (loader_alloc), which becomes a memoryview where it is a result.
+ */
+#include "call/internal.h"
+
+/* ---- Memory of loader_alloc -------------------------------------------------------------------------- */
+
+/* What lies before the memory itself. 32 bytes, so that this is aligned for any number, as malloc's is. */
+struct core_block {
+    core_block *next;
+    size_t size;
+    size_t total;  /* of it and all older blocks of its call */
+    size_t users; /* arrays that Python has of it; GIL held */
+};
+_Static_assert(sizeof(struct core_block) % 16 == 0, "what follows it is aligned");
+
+static inline char *memory_of(core_block *block)
+{
+    return (char *)(block + 1);
+}
+
+/* loader_host.alloc. Needs no GIL: the plugin may hold a lock. */
+void *core_host_alloc(loader_call *call, size_t size)
+{
+    core_call *c = (core_call *)call;
+    const size_t before = c->blocks == NULL ? 0 : c->blocks->total;
+    const size_t most = c->max_output < PY_SSIZE_T_MAX / 2 ? c->max_output : PY_SSIZE_T_MAX / 2;
+    core_block *block;
+
+    if (before > most || size > most - before)
+        return NULL;
+    block = malloc(sizeof *block + (size == 0 ? 1 : size));
+    if (block == NULL)
+        return NULL;
+    *block = (core_block){.next = c->blocks, .size = size, .total = before + size};
+    c->blocks = block;
+    c->settle = true;
+    return memory_of(block);
+}
+
+/* Gives back what has become no result. GIL held. */
+void core_drop_blocks(core_call *c)
+{
+    while (c->blocks != NULL) {
+        core_block *block = c->blocks;
+        c->blocks = block->next;
+        if (block->users == 0)
+            free(block);
+    }
+}
+
+core_block *core_block_of(const core_call *c, const void *data, size_t size)
+{
+    const uintptr_t at = (uintptr_t)data;
+
+    for (core_block *block = c->blocks; block != NULL; block = block->next) {
+        const uintptr_t begin = (uintptr_t)memory_of(block);
+        if (at >= begin && at - begin <= block->size && size <= block->size - (at - begin))
+            return block;
+    }
+    return NULL;
+}
+
+/* ---- Array: what Python has of such memory ----------------------------------------------------------- */
+
+typedef struct array {
+    PyObject_HEAD
+    core_block *block; /* counted in `users`; NULL: empty */
+    void *data;
+    Py_ssize_t count, size; /* elements, bytes of one */
+    char format[2];
+} array;
+
+static char format_of(char kind, size_t size)
+{
+    const size_t place = size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
+
+    return kind == 'f' ? (size == 4 ? 'f' : 'd') : (kind == 'i' ? "bhiq" : "BHIQ")[place];
+}
+
+static int array_getbuffer(PyObject *object, Py_buffer *view, int flags)
+{
+    array *self = (array *)object;
+
+    *view = (Py_buffer){.obj = Py_NewRef(object), .buf = self->data, .len = self->count * self->size,
+                        .itemsize = self->size, .ndim = 1};
+    if (flags & PyBUF_FORMAT)
+        view->format = self->format;
+    if (flags & PyBUF_ND)
+        view->shape = &self->count;
+    if ((flags & PyBUF_STRIDES) == PyBUF_STRIDES)
+        view->strides = &self->size;
+    return 0;
+}
+
+static void array_dealloc(PyObject *object)
+{
+    core_block *block = ((array *)object)->block;
+
+    if (block != NULL && --block->users == 0)
+        free(block);
+    Py_TYPE(object)->tp_free(object);
+}
+
+static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer};
+
+PyTypeObject core_array_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Array",
+    .tp_doc = "Memory that a plugin filled: what a memoryview that it gave is of.",
+    .tp_basicsize = sizeof(array),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = array_dealloc,
+    .tp_as_buffer = &array_buffer,
+};
+
+/* `block` stays the call's as well: core_drop_blocks looks at `users`. */
+PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size)
+{
+    static char nothing[16];
+    array *self = PyObject_New(array, &core_array_type);
+    PyObject *view;
+
+    if (self == NULL)
+        return NULL;
+    self->block = block;
+    self->data = block == NULL ? nothing : data;
+    self->count = (Py_ssize_t)count;
+    self->size = (Py_ssize_t)size;
+    self->format[0] = format_of(kind, size);
+    self->format[1] = '\0';
+    if (block != NULL)
+        block->users++;
+    view = PyMemoryView_FromObject((PyObject *)self);
+    Py_DECREF(self);
+    return view;
+}
+
+/* ---- Arrays that a plugin is lent -------------------------------------------------------------------- */
+
+static const char *name_of(char kind)
+{
+    return kind == 'f' ? "floating-point numbers" : kind == 'i' ? "signed integers" : "unsigned integers";
+}
+
+/* What a format of the struct module's language means here: 'f', 'i', 'u', or 0 for something else. */
+static char kind_of(char letter)
+{
+    return letter == '\0' ? 0 : strchr("fd", letter) ? 'f' : strchr("bhilqn", letter) ? 'i' : strchr("BHILQN", letter) ? 'u' : 0;
+}
+
+static int refuse_format(PyObject *name, const Py_buffer *buffer, char kind, size_t size)
+{
+    PyErr_Format(PyExc_TypeError, "%U must have %s of %zu bits, not of format '%.50s' with %zd bytes each", name,
+                 name_of(kind), size * 8, buffer->format == NULL ? "B" : buffer->format, buffer->itemsize);
+    return -1;
+}
+
+/* What is wrong with a buffer, as an exception; 0 if nothing is. */
+static int check_buffer(PyObject *name, const Py_buffer *buffer, char kind, size_t size)
+{
+    const char *format = buffer->format == NULL ? "B" : buffer->format;
+    const char order = strchr("@=<>!", *format) && *format != '\0' ? *format++ : '@';
+    const bool other = size > 1 && (PY_BIG_ENDIAN ? order == '<' : order == '>' || order == '!');
+
+    if (kind_of(*format) != kind || format[1] != '\0' || (size_t)buffer->itemsize != size)
+        return refuse_format(name, buffer, kind, size);
+    if (other)
+        PyErr_Format(PyExc_ValueError, "%U is of the other byte order (format '%.50s'); convert it first", name,
+                     buffer->format);
+    else if (!PyBuffer_IsContiguous(buffer, 'C'))
+        PyErr_Format(PyExc_ValueError, "%U is not C-contiguous; pass a copy, of numpy.ascontiguousarray for example",
+                     name);
+    else if (buffer->len != 0 && (uintptr_t)buffer->buf % size != 0)
+        PyErr_Format(PyExc_ValueError, "%U is not aligned to %zu bytes; pass a copy", name, size);
+    else
+        return 0;
+    return -1;
+}
+
+int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size, bool writable, Py_buffer *buffer,
+                        loader_text *out)
+{
+    if (PyObject_GetBuffer(value, buffer, PyBUF_FORMAT | PyBUF_STRIDES) < 0) {
+        if (!PyObject_CheckBuffer(value) && PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError,
+                         "%U must be a buffer of %s of %zu bits (array.array, NumPy, memoryview), not %.100s", name,
+                         name_of(kind), size * 8, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    if (check_buffer(name, buffer, kind, size) == 0) {
+        if (!writable || !buffer->readonly) {
+            out->data = (const char *)buffer->buf;
+            out->size = (size_t)buffer->len / size;
+            return 0;
+        }
+        PyErr_Format(PyExc_ValueError, "%U is changed in place, and this %.100s is read-only", name,
+                     Py_TYPE(value)->tp_name);
+    }
+    PyBuffer_Release(buffer);
+    return -1;
+}
+
+/* *keep: a tuple that holds the texts, and the array of them as its last item. */
+int core_borrow_texts(PyObject *value, PyObject *name, PyObject **keep, loader_text *out)
+{
+    PyObject *items, *memory;
+    Py_ssize_t count;
+
+    if (PyUnicode_Check(value) || PyBytes_Check(value) || (!PyList_Check(value) && !PyTuple_Check(value) &&
+                                                           !PySequence_Check(value))) {
+        PyErr_Format(PyExc_TypeError, "%U must be a sequence of str, not %.100s", name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    items = PySequence_Tuple(value); /* a list may change while the plugin runs */
+    if (items == NULL)
+        return -1;
+    count = PyTuple_GET_SIZE(items);
+    memory = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(loader_text));
+    for (Py_ssize_t i = 0; memory != NULL && i < count; i++) {
+        loader_text text;
+        if (!PyUnicode_Check(PyTuple_GET_ITEM(items, i)))
+            PyErr_Format(PyExc_TypeError, "%U[%zd] must be a str, not %.100s", name, i,
+                         Py_TYPE(PyTuple_GET_ITEM(items, i))->tp_name);
+        else if (core_borrow_text(PyTuple_GET_ITEM(items, i), name, &text) == 0) {
+            memcpy(PyBytes_AS_STRING(memory) + (size_t)i * sizeof text, &text, sizeof text);
+            continue;
+        }
+        Py_CLEAR(memory);
+    }
+    *keep = memory == NULL ? NULL : PyTuple_Pack(2, items, memory);
+    Py_DECREF(items);
+    Py_XDECREF(memory);
+    if (*keep == NULL)
+        return -1;
+    out->data = PyBytes_AS_STRING(memory);
+    out->size = (size_t)count;
+    return 0;
+}

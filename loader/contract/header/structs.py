@@ -1,0 +1,117 @@
+"""Structs of a contract's header, laid out as C does: names, offsets and sizes, or a refusal with line and reason."""
+
+from __future__ import annotations
+
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
+
+from loader.contract.header import MAX_STRUCT
+from loader.contract.header.complaint import why_not
+from loader.contract.header.refusal import refusal
+
+if TYPE_CHECKING:
+    from loader.contract.header.syntax import Declared, Named, Type
+    from loader.contract.header.tokens import Token
+    from loader.errors import ContractError
+
+__all__ = ["Structs"]
+
+_FIELDS = "loader_text, loader_bytes, integers of 1 to 8 bytes, float, double, structs of these, and arrays of fixed length"
+_SIZE = "size_t"
+MAX_VALUES = 50_000
+MAX_DEPTH = 16  # structs in structs
+
+
+class Structs:
+    """The structs that a contract uses. `values`: by name, in order of first use, nested ones before those they are in."""
+
+    def __init__(self, declared: Declared) -> None:
+        self.declared = declared
+        self.values: dict[str, dict[str, Any]] = {}
+        self._tags: dict[str, str] = {}  # name → tag
+        self._alignments: dict[str, int] = {}  # name → bytes
+        self._open: list[str] = []  # tags of those that are being laid out
+        self._listed_values = 0
+
+    @staticmethod
+    def _refuse(place: Token, reason: str, **fields: str | None) -> ContractError:
+        return refusal(place.path, place.line, reason, **fields)
+
+    def name_of(self, made: Type, place: Token) -> str:
+        """Lays the struct out as C does, at natural alignment, and returns its name."""
+        name = self.declared.names.get(made.tag, made.tag)
+        if self._tags.setdefault(name, made.tag) != made.tag:
+            raise self._refuse(place, f"there are two structs {name!r}", cure="Give each a typedef of its own")
+        if name in self.values:
+            return name
+        members = self.declared.structs.get(made.tag)
+        if members is None or (made.tag.startswith("@") and name == made.tag):
+            lack = "is declared but not defined" if members is None else "without a name"
+            raise self._refuse(place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef")
+        if not members:
+            raise self._refuse(place, f"{name!r} has no members", expected="at least one")
+        if made.tag in self._open or len(self._open) >= MAX_DEPTH:
+            reason = f"{name!r} holds itself" if made.tag in self._open else f"structs nest more than {MAX_DEPTH} deep"
+            raise self._refuse(place, reason)
+        self._open.append(made.tag)
+        sized = members[0].name == "size" and members[0].type.spelled == _SIZE
+        fields: dict[str, dict[str, Any]] = {}
+        end, widest = (8, 8) if sized else (0, 1)
+        for member in members[1:] if sized else members:
+            field = self._field(name, member)
+            if field["name"] in fields or (sized and field["name"] == "size"):
+                raise self._refuse(member.place, f"{name!r} has two members {field['name']!r}")
+            alignment = min(field["size"], 8) if field["struct"] is None else self._alignments[field["struct"]]
+            widest = max(widest, alignment)
+            field["offset"] = -(-end // alignment) * alignment
+            end = field["offset"] + field["size"] * max(field["count"], 1)
+            if end > MAX_STRUCT:
+                reason, cure = f"{name!r} is too large", "Take long texts as a loader_text, or divide it"
+                raise self._refuse(member.place, reason, expected=f"at most {MAX_STRUCT:,} bytes", cure=cure)
+            fields[field["name"]] = field
+        self._open.pop()
+        self._alignments[name] = widest
+        size = -(-end // widest) * widest
+        self.values[name] = {"name": name, "size": size, "sized": sized, "fields": list(fields.values())}
+        return name
+
+    def _field(self, struct: str, member: Named) -> dict[str, Any]:
+        made, count = member.type, 0
+        if made.what == "array" and made.target is not None and 0 < made.count <= MAX_STRUCT and not made.odd:
+            made, count = made.target, made.count
+        complaint = None
+        if member.bits:
+            complaint = "a bit-field"
+        elif member.aligned:
+            complaint = "aligned by _Alignas"
+        elif count and made.spelled == "char":
+            complaint = "an array of char, which would be text without a length"
+        elif made.odd or made.what not in ("integer", "float", "double", "text", "bytes", "struct"):
+            complaint = why_not(made).removesuffix(" by value")
+        elif member.name is not None and iskeyword(member.name):
+            complaint = "a key word of Python"
+        if complaint is not None or member.name is None:
+            which = f"member {member.name!r}" if member.name else "a member without a name"
+            reason = f"{which} of {struct!r} is {complaint or 'not usable'}"
+            raise self._refuse(member.place, reason, expected=_FIELDS)
+        struct = self.name_of(made, member.place) if made.what == "struct" else None
+        return {
+            "name": member.name,
+            "kind": made.what,
+            "offset": 0,
+            "size": made.size if struct is None else self.values[struct]["size"],
+            "signed": made.signed,
+            "values": self.listed(made, member.place),
+            "enum": made.enum,
+            "struct": struct,
+            "count": count,
+        }
+
+    def listed(self, made: Type, place: Token) -> list[list[str | int]]:
+        """The values of an enum, told anew for each that has its type."""
+        self._listed_values += len(made.values)
+        if self._listed_values > MAX_VALUES:
+            reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
+            raise self._refuse(place, reason, cure="Take an integer where an enum has that many values")
+        return [[name, value] for name, value in made.values]
+
