@@ -234,6 +234,7 @@ _SIZES: dict[Kind, tuple[int, ...]] = {
     Kind.FLOAT: (4,),
     Kind.DOUBLE: (8,),
 }
+_PARTS = (Field, Function, Parameter, Service, Struct)
 _RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.STRUCT, Kind.NUMBERS)
 _PARAMETERS = (*_RESULTS, Kind.TEXTS)
 _SERVICE_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
@@ -247,19 +248,21 @@ def _plain(value: object, *, outermost: bool = True) -> object:
         return [_plain(each, outermost=False) for each in value]
     if isinstance(value, Struct) and not outermost:
         return value.name
-    names = getattr(type(value), "__slots__", None)
-    return value if names is None else {name: _plain(getattr(value, name), outermost=False) for name in names}
+    if not isinstance(value, _PARTS):
+        return value
+    parts = ((each.name, getattr(value, each.name), each.default) for each in fields(value))
+    return {name: _plain(part, outermost=False) for name, part, default in parts if part != default}
 
 
-def _get(values: dict[str, Any], key: str, kind: type[_T]) -> _T:
-    found = values[key]
+def _get(values: dict[str, Any], key: str, kind: type[_T], default: _T | None = None) -> _T:
+    found = values[key] if default is None else values.get(key, default)
     if type(found) is not kind:  # not isinstance: True is no number here
         raise TypeError(f"{key} is {found!r}")
     return found
 
 
-def _count(values: dict[str, Any], key: str) -> int:
-    found = _get(values, key, int)
+def _count(values: dict[str, Any], key: str, default: int | None = None) -> int:
+    found = _get(values, key, int, default)
     if found < 0:
         raise ValueError(f"{key} is {found}")
     return found
@@ -283,11 +286,11 @@ def _struct(values: dict[str, Any], structs: dict[str, Struct]) -> Struct:
             kind,
             _count(each, "offset"),
             _get(each, "size", int),
-            _get(each, "signed", bool),
+            _get(each, "signed", bool, False),
             _values(each),
-            _get(each, "enum", str),
+            _get(each, "enum", str, ""),
             structs[each["struct"]] if kind is Kind.STRUCT else None,
-            _count(each, "count"),
+            _count(each, "count", 0),
         )
         sizes = _SIZES[kind] if made.struct is None else (made.struct.size,)
         if made.size not in sizes or made.offset < end or made.offset % _alignment(made) or made.count > MAX_STRUCT:
@@ -317,7 +320,7 @@ def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
 
 def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iterable[Kind]) -> Parameter:
     kind = _kind(values, allowed)
-    size, element = _get(values, "size", int), _get(values, "element", str)
+    size, element = _get(values, "size", int, 8), _get(values, "element", str, "")
     wide = {Kind.INTEGER: _SIZES[kind], Kind.FLOAT: (4,)} if kind in (Kind.INTEGER, Kind.FLOAT) else {}
     if kind is Kind.NUMBERS:
         if not _ELEMENT.fullmatch(element):
@@ -329,33 +332,33 @@ def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iter
         _get(values, "name", str),
         kind,
         size,
-        _get(values, "signed", bool),
+        _get(values, "signed", bool, False),
         structs[values["struct"]] if kind is Kind.STRUCT else None,
         _values(values),
-        _get(values, "enum", str),
+        _get(values, "enum", str, ""),
         element,
-        _get(values, "writable", bool),
-        _count(values, "position"),
+        _get(values, "writable", bool, False),
+        _count(values, "position", 0),
     )
 
 
 def _function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> Function:
     parameters = tuple(_parameter(each, structs, _PARAMETERS) for each in _get(values, "parameters", list))
-    results = tuple(_parameter(each, structs, _RESULTS) for each in _get(values, "results", list))
+    results = tuple(_parameter(each, structs, _RESULTS) for each in _get(values, "results", list, []))
     both = [*parameters, *results]
     reals = sum(each.kind in (Kind.FLOAT, Kind.DOUBLE) for each in parameters)
     if max(len(both) - reals, reals) > most:
         raise ValueError(f"{len(both)} parameters")
     if sorted(each.position for each in both) != list(range(len(both))):
         raise ValueError("the parameters' positions")
-    result = None if values["result"] is None else _parameter(values["result"], structs, _SERVICE_RESULTS)
+    result, gives = values.get("result"), values.get("gives", Kind.TEXT.value)
     return Function(
         _get(values, "name", str),
         parameters,
-        _get(values, "optional", bool),
-        None if values["gives"] is None else Kind(values["gives"]),
-        result,
-        _get(values, "doc", str),
+        _get(values, "optional", bool, False),
+        None if gives is None else Kind(gives),
+        None if result is None else _parameter(result, structs, _SERVICE_RESULTS),
+        _get(values, "doc", str, ""),
         results,
     )
 
