@@ -54,7 +54,7 @@ typedef struct htmlize_posts htmlize_posts;
 struct htmlize_posts {
     size_t size; /* bytes of this table as the host knows it */
     /* Sets *title to the title of post `id`. Fails with LOADER_FAILED and a text if there is no such post. */
-    int (*title)(loader_call *call, const htmlize_posts *posts, int64_t id, loader_text *title);
+    int (*title)(loader_call *call, const htmlize_posts *posts, int64_t id, LOADER_OUT loader_text *title);
 };
 
 LOADER_SERVICE("htmlize.posts/1", htmlize_posts);

@@ -456,7 +456,7 @@ static inline loader_text loader_plugin_path(loader_call *call)
  * "app.db/1", and gives plugins   const app_db *app_db_get(loader_call *call);
  *
  * A table begins with `size_t size` and holds pointers to functions of the shape
- *     int (*name)(loader_call *call, const app_db *self, ..., loader_text *result);
+ *     int (*name)(loader_call *call, const app_db *self, ..., LOADER_OUT loader_text *result);
  * that follow the rules of contract functions, seen from the other side: arguments are borrowed by the host
  * until the function returns. The last parameter may be a result (pointer to a non-const loader_text,
  * loader_bytes, int64_t or double): the host fills it; what it points to is owned by the host and valid

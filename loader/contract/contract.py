@@ -349,8 +349,9 @@ def _function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> 
     reals = sum(each.kind in (Kind.FLOAT, Kind.DOUBLE) for each in parameters)
     if max(len(both) - reals, reals) > most:
         raise ValueError(f"{len(both)} parameters")
-    if sorted(each.position for each in both) != list(range(len(both))):
-        raise ValueError("the parameters' positions")
+    positions = {each.position for each in results}
+    if len(positions) < len(results) or not positions <= set(range(len(both))):
+        raise ValueError("the positions of the results")
     result, gives = values.get("result"), values.get("gives", Kind.TEXT.value)
     return Function(
         _get(values, "name", str),

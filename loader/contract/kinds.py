@@ -59,6 +59,10 @@ class Struct:
     fields: tuple[Field, ...]
     sized: bool
 
+    def __hash__(self) -> int:
+        """Without the fields: structs in structs would be hashed again and again."""
+        return hash((self.name, self.size, self.sized))
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -67,7 +71,8 @@ class Parameter:
     size: bytes of an integer, or of an element of NUMBERS; 4 for a float, 8 for all others. signed: of integers.
     struct: of structs. values: names and values of an enum, and of bool, which takes no others; empty for every other
     integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS that the plugin changes in
-    place. position: among the function's parameters in C, from 0, which is the first after the call.
+    place. position: of a result, among the function's parameters in C, from 0, which is the first after the call; those
+    that are no results have the others, in order.
     """
 
     name: str

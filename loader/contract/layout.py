@@ -48,26 +48,33 @@ class Form(NamedTuple):
 
 def form_of(declared: Function) -> Form:
     """The form of a contract's function. Raises ValueError for a struct that C cannot be told of."""
-    places = _places(declared)
-    parameters = tuple(_part(each, places[each.position]) for each in declared.parameters)
-    results = tuple(_part(each, places[each.position]) for each in declared.results)
+    given, taken = _places(declared)
+    parameters = tuple(map(_part, declared.parameters, given))
+    results = tuple(map(_part, declared.results, taken))
     gives = "" if declared.gives is None else letter_of(declared.gives)
     row = partial(result_of, declared)
     return Form(declared.name, parameters, results, row, gives, declared.doc, partial(_signature, declared))
 
 
-def _places(declared: Function) -> list[int]:
-    """Where each parameter goes: its number among the words of the call, or among the floating-point numbers. Windows
-    counts both together.
+def _places(declared: Function) -> tuple[list[int], list[int]]:
+    """Where parameters and results go: their numbers among the words of the call, or among the floating-point numbers.
+    Windows counts both together.
     """
-    places = []
+    results = {each.position: each for each in declared.results}
+    parameters = iter(declared.parameters)
+    given, taken = [], {}
     words = reals = 0
-    given = {each.position: each.kind.value in ("float", "double") for each in declared.parameters}
-    for position in range(len(declared.parameters) + len(declared.results)):
-        real = given.get(position, False)
-        places.append(position if sys.platform == "win32" else reals if real else words)
+    for position in range(len(declared.parameters) + len(results)):
+        real = False
+        if position not in results:
+            real = next(parameters).kind.value in ("float", "double")
+        place = position if sys.platform == "win32" else reals if real else words
         words, reals = words + (not real), reals + real
-    return places
+        if position in results:
+            taken[position] = place
+        else:
+            given.append(place)
+    return given, [taken[each.position] for each in declared.results]
 
 
 def _part(part: Parameter, place: int) -> tuple[Any, ...]:

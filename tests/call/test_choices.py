@@ -123,7 +123,7 @@ def test_values_that_are_none(paint: loader.Plugin) -> None:
     values = paint.contract.to_dict()
     for function in values["functions"]:
         for parameter in function["parameters"]:
-            del parameter["values"]
+            parameter.pop("values", None)
     assert loader.Contract.from_dict(values).function("fill").parameters[0].values == ()
     for wrong in (None, "ab", [1], [["a", "b"]], [["a", 1, 2]], [["a", True]]):
         values["functions"][0]["parameters"][0]["values"] = wrong

@@ -243,12 +243,12 @@ def test_services(tmp_path: Path) -> None:
         "struct app_db {\n"
         "    size_t size;\n"
         "    // gives text\n"
-        "    int (*text)(loader_call *call, const app_db *db, const key *key, loader_text *out);\n"
+        "    int (*text)(loader_call *call, const app_db *db, const key *key, LOADER_OUT loader_text *out);\n"
         "    /* gives\n     * bytes */\n"
         "    int\n    (*raw)(loader_call *, const app_db *, const loader_bytes *name,\n"
         "        uint8_t flag, loader_bytes *);\n"
-        "    int (*count)(loader_call *call, const struct app_db *db, int64_t *result);\n"
-        "    int (*mean)(loader_call *call, const app_db *db, double *result); /* behind: no doc */\n"
+        "    int (*count)(loader_call *call, const struct app_db *db, LOADER_OUT int64_t *result);\n"
+        "    int (*mean)(loader_call *call, const app_db *db, LOADER_OUT double *result); /* behind: no doc */\n"
         "    int (*write)(loader_call *call, const app_db *db, int value);\n"
         "};\n"
         '#define ID "app.db"\n'
@@ -363,7 +363,6 @@ def _set(values: object, path: str, value: object) -> None:
         ("structs.0.fields.0.kind", "struct"),
         ("structs.0.fields.1.size", 8),
         ("functions.1.parameters.2.struct", "nope"),
-        ("functions.1.parameters.0.kind", "double"),
         ("functions.1.parameters.0.kind", "self"),
         ("functions.1.parameters.0.size", 4),
         ("functions.1.gives", "nope"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from headers import HEAD, HTMLIZE, compile_header
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loader.contract import MAX_PARAMETERS, Contract, Field, Function, Kind, Parameter, Service, Struct
+from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
 from loader.contract.header import MAX_SERVICE_PARAMETERS, target
 from loader.errors import ContractError
 
@@ -31,35 +32,60 @@ INTEGERS = {
 MEMBERS = {
     "loader_text": (Kind.TEXT, 16, False),
     "loader_bytes": (Kind.BYTES, 16, False),
+    "float": (Kind.FLOAT, 4, False),
     "double": (Kind.DOUBLE, 8, False),
     **{name: (Kind.INTEGER, size, signed) for name, (size, signed) in INTEGERS.items()},
 }
 
 
+#: What stands in a struct: -1 is the struct before it, if there is one.
+_WRITTEN = st.sampled_from([*sorted(MEMBERS), "-1"])
+
+
+def _known(kind: str, number: int) -> str:
+    return kind if kind != "-1" else f"s{number - 1}" if number % 3 else "double"
+
+
+def _count(kind: str, count: int) -> int:
+    """Elements of an array, or 0. Not of char, which is refused; structs in structs grow too large."""
+    return min(count, 1) if kind == "-1" else 0 if kind == "char" else count
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     structs=st.lists(
-        st.tuples(st.booleans(), st.lists(st.sampled_from(sorted(MEMBERS)), min_size=1, max_size=12)),
+        st.tuples(st.booleans(), st.lists(st.tuples(_WRITTEN, st.integers(0, 3)), min_size=1, max_size=7)),
         min_size=20,
         max_size=40,
     )
 )
-def test_layouts(tmp_path: Path, structs: list[tuple[bool, list[str]]]) -> None:
-    """Sizes, offsets and signs of members are what a C compiler says of the same header."""
+def test_layouts(tmp_path: Path, structs: list[tuple[bool, list[tuple[str, int]]]]) -> None:
+    """Sizes, offsets and signs of members are what a C compiler says of the same header; arrays and structs in structs
+    too.
+    """
     text = HEAD + "#include <stdbool.h>\n"
     for number, (sized, members) in enumerate(structs):
-        body = "size_t size; " * sized + " ".join(f"{kind} m{i};" for i, kind in enumerate(members))
+        members = [(_known(kind, number), _count(kind, count)) for kind, count in members]
+        lengths = [f"[{count}]" * (count > 0) for _, count in members]
+        body = "size_t size; " * sized + " ".join(f"{kind} m{i}{lengths[i]};" for i, (kind, _) in enumerate(members))
         text += f"typedef struct s{number} {{ {body} }} s{number};\n"
         text += f"int f{number}(loader_call *call, const s{number} *x);\n"
     (tmp_path / "layouts.h").write_text(text)
     checks = ""
-    for (sized, members), struct in zip(structs, Contract.from_header(tmp_path / "layouts.h").structs, strict=True):
+    contract = Contract.from_header(tmp_path / "layouts.h")
+    for number, (sized, members) in enumerate(structs):
+        struct = contract.struct(f"s{number}")
         assert struct.sized == sized
         checks += f'_Static_assert(sizeof({struct.name}) == {struct.size}, "");\n'
-        for field, written in zip(struct.fields, members, strict=True):
-            assert (field.kind, field.size, field.signed) == MEMBERS[written]
+        for field, (kind, written_count) in zip(struct.fields, members, strict=True):
+            written, count = _known(kind, number), _count(kind, written_count)
+            if field.struct is None:
+                assert (field.kind, field.size, field.signed) == MEMBERS[written]
+            else:
+                assert (field.kind, field.struct.name, field.size) == (Kind.STRUCT, written, field.struct.size)
+            assert field.count == count
             place = f"offsetof({struct.name}, {field.name}) == {field.offset}"
-            width = f"sizeof((({struct.name} *)0)->{field.name}) == {field.size}"
+            width = f"sizeof((({struct.name} *)0)->{field.name}) == {field.size * max(count, 1)}"
             checks += f'_Static_assert({place} && {width}, "{struct.name}.{field.name}");\n'
             if field.kind is Kind.INTEGER:
                 checks += f'_Static_assert((({written})-1 < 0) == {int(field.signed)}, "{written}");\n'
@@ -87,40 +113,60 @@ def _structs(draw: st.DrawFn, name: str) -> Struct:
     return Struct(name, -(-end // align) * align, tuple(fields), sized)
 
 
-def _parameters(structs: list[Struct], most: int) -> st.SearchStrategy[tuple[Parameter, ...]]:
+_ELEMENTS = {"f32": 4, "f64": 8, **{f"{sign}{bits}": bits // 8 for sign in "iu" for bits in (8, 16, 32, 64)}}
+_NUMBERS = [Parameter("", Kind.NUMBERS, size, element=element) for element, size in _ELEMENTS.items()]
+_REALS = [Parameter("", Kind.FLOAT, 4), Parameter("", Kind.DOUBLE, 8)]
+#: What services do not take.
+_WIDE = (
+    st.sampled_from([*_REALS, Parameter("", Kind.TEXTS), *_NUMBERS]),
+    st.sampled_from([dataclasses.replace(each, writable=True) for each in _NUMBERS]),
+)
+
+
+def _parameters(structs: list[Struct], most: int, *, wide: bool) -> st.SearchStrategy[tuple[Parameter, ...]]:
     kinds = [
         st.just(Parameter("", Kind.TEXT)),
         st.just(Parameter("", Kind.BYTES)),
         st.sampled_from(sorted(set(INTEGERS.values()))).map(lambda of: Parameter("", Kind.INTEGER, *of)),
         *(st.just(Parameter("", Kind.STRUCT, struct=struct)) for struct in structs),
+        *(_WIDE if wide else ()),
     ]
     unnamed = st.one_of(kinds)
     names = _NAMES.map("{}y".format)  # never a struct's: it would hide that from the parameters after it
     return st.lists(st.tuples(names, unnamed), max_size=most, unique_by=lambda pair: pair[0]).map(
-        lambda pairs: tuple(Parameter(name, p.kind, p.size, p.signed, p.struct) for name, p in pairs)
+        lambda pairs: tuple(dataclasses.replace(parameter, name=name) for name, parameter in pairs)
     )
+
+
+@st.composite
+def _functions(draw: st.DrawFn, structs: list[Struct]) -> Function:
+    """With results at any places among the parameters."""
+    parameters = draw(_parameters(structs, 5, wide=True))
+    outs = [Parameter("", Kind.TEXT), Parameter("", Kind.INTEGER, 4, signed=True), *_REALS, *_NUMBERS]
+    outs += [Parameter("", Kind.STRUCT, struct=struct) for struct in structs]
+    kinds = draw(st.lists(st.sampled_from(outs), max_size=3))
+    places = draw(st.permutations(range(len(parameters) + len(kinds))))[: len(kinds)]
+    results = tuple(
+        dataclasses.replace(kind, name=f"r{number}", position=place)
+        for number, (kind, place) in enumerate(zip(kinds, sorted(places), strict=True))
+    )
+    gives = draw(st.sampled_from([Kind.TEXT, Kind.BYTES, *([None] if results else [])]))
+    name, doc = draw(_NAMES.map("f_".__add__)), draw(_DOCS)
+    return Function(name, parameters, draw(st.booleans()), gives, doc=doc, results=results)
 
 
 @st.composite
 def _contracts(draw: st.DrawFn) -> Contract:
     names = draw(st.lists(_NAMES, max_size=3, unique=True))
     structs = [draw(_structs(name)) for name in names]
-    parameters = _parameters(structs, MAX_PARAMETERS)
-    functions = st.builds(
-        Function,
-        _NAMES.map("f_".__add__),
-        parameters,
-        st.booleans(),
-        st.sampled_from([Kind.TEXT, Kind.BYTES]),
-        doc=_DOCS,
-    )
+    functions = _functions(structs)
     results = st.sampled_from(
         [None, *(Parameter("out", kind, 8, kind is Kind.INTEGER) for kind in Kind if kind.value in _RESULTS)]
     )
     lent = st.builds(
         lambda name, given, result, doc: Function(name, given, False, result and result.kind, result, doc),
         _NAMES,
-        _parameters(structs, MAX_SERVICE_PARAMETERS),
+        _parameters(structs, MAX_SERVICE_PARAMETERS, wide=False),
         results,
         _DOCS,
     )
@@ -143,8 +189,27 @@ def _integer(size: int, signed: bool) -> str:
 def _c_parameter(parameter: Parameter) -> str:
     if parameter.kind is Kind.INTEGER:
         return f"{_integer(parameter.size, parameter.signed)} {parameter.name}"
-    written = parameter.struct.name if parameter.struct else f"loader_{parameter.kind.value}"
-    return f"const {written} *{parameter.name}"
+    if parameter.kind in (Kind.FLOAT, Kind.DOUBLE):
+        return f"{parameter.kind.value} {parameter.name}"
+    return f"{'' if parameter.writable else 'const '}{_pointed(parameter)} *{parameter.name}"
+
+
+def _pointed(parameter: Parameter) -> str:
+    if parameter.element:
+        return f"loader_{parameter.element}s"
+    if parameter.struct:
+        return parameter.struct.name
+    if parameter.kind is Kind.INTEGER:
+        return _integer(parameter.size, parameter.signed)
+    return parameter.kind.value if parameter.kind in (Kind.FLOAT, Kind.DOUBLE) else f"loader_{parameter.kind.value}"
+
+
+def _c_parameters(function: Function) -> list[str]:
+    """Parameters and results in the order of C."""
+    given = list(map(_c_parameter, function.parameters))
+    for result in sorted(function.results, key=lambda each: each.position):
+        given.insert(result.position, f"LOADER_OUT {_pointed(result)} *{result.name}")
+    return given
 
 
 def _c_header(contract: Contract) -> str:
@@ -158,13 +223,17 @@ def _c_header(contract: Contract) -> str:
         if struct.sized:
             parts.append("    size_t size;")
         for field in struct.fields:
-            plain = {Kind.TEXT: "loader_text", Kind.BYTES: "loader_bytes", Kind.DOUBLE: "double"}
+            plain = {
+                **{Kind.TEXT: "loader_text", Kind.BYTES: "loader_bytes"},
+                **{Kind.DOUBLE: "double", Kind.FLOAT: "float"},
+            }
             parts.append(f"    {plain.get(field.kind) or _integer(field.size, field.signed)} {field.name};")
         parts.append(f"}} {struct.name};")
     for function in contract.functions:
         parts += _c_doc(function.doc)
         flags = "LOADER_GIVES_BYTES " * (function.gives is Kind.BYTES) + "LOADER_OPTIONAL " * function.optional
-        given = ", ".join(["loader_call *call", *map(_c_parameter, function.parameters)])
+        flags += "LOADER_GIVES_TEXT " * (function.gives is Kind.TEXT and bool(function.results))
+        given = ", ".join(["loader_call *call", *_c_parameters(function)])
         parts.append(f"{flags}int {function.name}({given});")
     for service in contract.services:
         parts += [
@@ -178,7 +247,7 @@ def _c_header(contract: Contract) -> str:
                 ["loader_call *call", f"const {service.table} *self", *map(_c_parameter, function.parameters)]
             )
             if function.result:
-                given += f", {_RESULTS[function.result.kind.value]} *{function.result.name}"
+                given += f", LOADER_OUT {_RESULTS[function.result.kind.value]} *{function.result.name}"
             parts.append(f"int (*{function.name})({given});")
         parts += ["};", f'LOADER_SERVICE("{service.id}", {service.table});']
     return "\n".join(parts) + "\n"
@@ -203,8 +272,8 @@ def test_round_trip(tmp_path: Path, contract: Contract, data: st.DataObject) -> 
     assert Contract.from_dict(json.loads(json.dumps(contract.to_dict()))) == contract
 
 
-def _bare(function: Function) -> tuple[str, tuple[Parameter, ...], bool, Kind | None]:
-    return function.name, function.parameters, function.optional, function.gives
+def _bare(function: Function) -> Function:
+    return dataclasses.replace(function, doc="")
 
 
 def _written(folder: Path, text: str) -> Path:

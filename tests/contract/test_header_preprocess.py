@@ -90,7 +90,7 @@ def test_windows_newlines_and_byte_order_mark(tmp_path: Path) -> None:
     header = tmp_path / "test.h"
     header.write_bytes(
         b"\xef\xbb\xbf"
-        + (HEAD + "#define A \\\n  1\nint f(loader_call *call, double x);\n").replace("\n", "\r\n").encode()
+        + (HEAD + "#define A \\\n  1\nint f(loader_call *call, loader_text x);\n").replace("\n", "\r\n").encode()
     )
     with pytest.raises(ContractError, match="line 6: "):
         Contract.from_header(header)

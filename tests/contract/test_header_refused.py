@@ -21,8 +21,7 @@ REFUSED = {
         "'s' is too large",
     ),
     # parameters
-    "int f(loader_call *call, double x);": (4, "parameter 'x' of 'f' is a double by value"),
-    "int f(loader_call *call,\n  int a,\n  float x);": (6, "parameter 'x' of 'f' is a float by value"),
+    "int f(loader_call *call,\n  int a,\n  const double *x);": (6, "is a pointer of another kind (const double *)"),
     "int f(loader_call *call, long double x);": (4, "is a long double by value"),
     "int f(loader_call *call, __int128 x);": (4, "is a __int128 by value"),
     "int f(loader_call *call, loader_text x);": (4, "is a loader_text by value"),
@@ -81,8 +80,25 @@ REFUSED = {
     "int f(loader_call *call, const struct { int a; } *x);": (4, "struct without a name"),
     "typedef struct s {\n unsigned a : 3;\n} s;\n" + _USE: (5, "member 'a' of 's' is a bit-field"),
     "typedef struct s {\n int : 3;\n} s;\n" + _USE: (5, "a member without a name of 's' is a bit-field"),
-    "typedef struct s {\n int a[3]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
-    "typedef struct r { int a; } r; typedef struct s {\n r a; } s;\n" + _USE: (5, "is a nested struct r"),
+    "typedef struct s {\n int a[]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
+    "typedef struct s {\n int a[0]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
+    "typedef struct s {\n int a[2][3]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
+    "typedef struct s {\n int a[1025]; } s;\n" + _USE: (5, "'s' is too large"),
+    "typedef struct s {\n int a[4097]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
+    "typedef struct s {\n char a[8]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of char, which would be text"),
+    "typedef struct s {\n int class; } s;\n" + _USE: (5, "member 'class' of 's' is a key word of Python"),
+    "typedef struct s s; struct s { int a;\n s b; };\n" + _USE: (5, "'s' holds itself"),
+    # LOADER_OUT
+    "int f(loader_call *call,\n LOADER_OUT int a);": (5, "LOADER_OUT stands before 'a' of 'f', which is an int"),
+    "int f(loader_call *call,\n LOADER_OUT const int *a);": (5, "LOADER_OUT stands before 'a' of 'f'"),
+    "int f(loader_call *call,\n LOADER_OUT loader_texts *a);": (5, "LOADER_OUT stands before 'a' of 'f'"),
+    "int f(loader_call *call,\n LOADER_OUT void *a);": (5, "LOADER_OUT stands before 'a' of 'f'"),
+    "LOADER_OUT int f(loader_call *call);": (4, "LOADER_OUT does not belong here"),
+    "int f(loader_call *call, auto int a);": (4, "'auto' does not belong here"),
+    "int f(loader_call *call, int *a);": (4, "parameter 'a' of 'f' is a pointer of another kind (int *)"),
+    "int f(loader_call *call, loader_texts *a);": (4, "parameter 'a' of 'f' is a non-const pointer (loader_texts *)"),
+    "LOADER_GIVES_TEXT LOADER_GIVES_BYTES int f(loader_call *call);": (4, "'f' gives text and bytes"),
+    "LOADER_GIVES_TEXT int f(loader_call *call,\n LOADER_OUT int *text);": (5, "a result of 'f' is named 'text'"),
     "typedef struct s {\n struct { int a; };\n} s;\n" + _USE: (
         5,
         "a member without a name of 's' is a nested",
@@ -93,7 +109,7 @@ REFUSED = {
         "member 'a' of 's' is a pointer of another kind",
     ),
     "typedef struct s {\n int (*a)(void); } s;\n" + _USE: (5, "member 'a' of 's' is a pointer to a function"),
-    "typedef struct s {\n float a; } s;\n" + _USE: (5, "member 'a' of 's' is a float"),
+    "typedef struct s {\n long double a; } s;\n" + _USE: (5, "member 'a' of 's' is a long double"),
     "typedef struct s {\n _Alignas(16) int a; } s;\n" + _USE: (5, "is aligned by _Alignas"),
     "typedef struct s {\n volatile int a; } s;\n" + _USE: (5, "volatile"),
     "typedef struct s {\n int a;\n int a; } s;\n" + _USE: (6, "'s' has two members 'a'"),
@@ -262,11 +278,11 @@ def test_lacking(tmp_path: Path, text: str, found: str) -> None:
 def test_refusal_names_the_included_file(tmp_path: Path) -> None:
     """An error in an included file is reported with that file and its line."""
     with pytest.raises(ContractError) as caught:
-        read_header(tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, double x);\n"})
+        read_header(tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, loader_text x);\n"})
     assert caught.value.path == str(tmp_path / "more.h")
-    assert caught.value.found == "line 3: parameter 'x' of 'f' is a double by value"
+    assert caught.value.found == "line 3: parameter 'x' of 'f' is a loader_text by value"
     assert caught.value.function == "f"
-    assert caught.value.cure == "Pass it in a struct"
+    assert caught.value.cure == "Pass const loader_text *"
 
 
 @pytest.mark.parametrize(
@@ -312,7 +328,7 @@ def test_most_parameters(tmp_path: Path) -> None:
     """The limits are reached, not only guarded."""
     eight = ", ".join(f"int p{i}" for i in range(8))
     seven = ", ".join(f"int p{i}" for i in range(7))
-    table = _TABLE % f"int (*f)(loader_call *call, const t *t, {seven}, double *out);"
+    table = _TABLE % f"int (*f)(loader_call *call, const t *t, {seven}, LOADER_OUT double *out);"
     contract = read_header(tmp_path, f"int f(loader_call *call, {eight});\n{table}\n")
     assert len(contract.function("f").parameters) == 8
     assert len(contract.services[0].functions[0].parameters) == 7

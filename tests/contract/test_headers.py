@@ -103,7 +103,8 @@ int main(void)
     FIELD(loader_call, size) FIELD(loader_call, next) FIELD(loader_call, limit) FIELD(loader_call, host)
     FIELD(loader_call, error) FIELD(loader_host, size) FIELD(loader_host, grow) FIELD(loader_host, fail)
     FIELD(loader_host, log) FIELD(loader_host, cancelled) FIELD(loader_host, service) FIELD(loader_host, path)
-    FIELD(loader_host, write)
+    FIELD(loader_host, write) FIELD(loader_host, alloc) FIELD(loader_texts, data) FIELD(loader_texts, size)
+    FIELD(loader_f64s, data) FIELD(loader_f64s, size) WHOLE(loader_texts) WHOLE(loader_f64s)
     FIELD(htmlize_post, size) FIELD(htmlize_post, id) FIELD(htmlize_post, author) FIELD(htmlize_post, title)
     FIELD(htmlize_post, contents) FIELD(htmlize_posts, size) FIELD(htmlize_posts, title)
     WHOLE(loader_text) WHOLE(loader_bytes) WHOLE(loader_call) WHOLE(loader_host) WHOLE(htmlize_post)
@@ -135,7 +136,14 @@ FROZEN = {
     "loader_host.service": (40, 8),
     "loader_host.path": (48, 8),
     "loader_host.write": (56, 8),
-    "loader_host": (0, 64),
+    "loader_host.alloc": (64, 8),
+    "loader_host": (0, 72),
+    "loader_texts.data": (0, 8),
+    "loader_texts.size": (8, 8),
+    "loader_texts": (0, 16),
+    "loader_f64s.data": (0, 8),
+    "loader_f64s.size": (8, 8),
+    "loader_f64s": (0, 16),
     "htmlize_post.size": (0, 8),
     "htmlize_post.id": (8, 8),
     "htmlize_post.author": (16, 16),

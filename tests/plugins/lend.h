@@ -23,20 +23,20 @@ typedef struct lend_db lend_db;
 struct lend_db {
     size_t size;
     /* The title of a post. */
-    int (*title)(loader_call *call, const lend_db *db, int64_t id, loader_text *title);
+    int (*title)(loader_call *call, const lend_db *db, int64_t id, LOADER_OUT loader_text *title);
     /* Bytes for bytes. */
-    int (*blob)(loader_call *call, const lend_db *db, const loader_bytes *key, loader_bytes *value);
+    int (*blob)(loader_call *call, const lend_db *db, const loader_bytes *key, LOADER_OUT loader_bytes *value);
     /* How many there are. */
-    int (*count)(loader_call *call, const lend_db *db, const loader_text *name, int64_t *count);
+    int (*count)(loader_call *call, const lend_db *db, const loader_text *name, LOADER_OUT int64_t *count);
     /* Of two integers that are not 64 bits wide. */
-    int (*ratio)(loader_call *call, const lend_db *db, int8_t a, uint32_t b, double *ratio);
+    int (*ratio)(loader_call *call, const lend_db *db, int8_t a, uint32_t b, LOADER_OUT double *ratio);
     /* No result: what it gives is written to the call's output. */
     int (*note)(loader_call *call, const lend_db *db, const loader_text *text);
     /* A struct as argument. */
-    int (*describe)(loader_call *call, const lend_db *db, const lend_item *item, loader_text *text);
+    int (*describe)(loader_call *call, const lend_db *db, const lend_item *item, LOADER_OUT loader_text *text);
     /* As many arguments as there can be. */
     int (*many)(loader_call *call, const lend_db *db, int8_t a, uint8_t b, int16_t c, uint16_t d, int32_t e,
-                uint32_t f, int64_t g, loader_text *text);
+                uint32_t f, int64_t g, LOADER_OUT loader_text *text);
 };
 
 LOADER_SERVICE("lend.db/1", lend_db);
@@ -46,7 +46,7 @@ typedef struct lend_clock lend_clock;
 struct lend_clock {
     size_t size;
     /* What time it is. */
-    int (*now)(loader_call *call, const lend_clock *clock, int64_t *now);
+    int (*now)(loader_call *call, const lend_clock *clock, LOADER_OUT int64_t *now);
 };
 
 LOADER_SERVICE("lend.clock/2", lend_clock);

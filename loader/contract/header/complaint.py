@@ -24,7 +24,7 @@ def why_not(made: Type) -> str:
         return f"{described(made)} that is volatile, _Atomic or _Alignas"
     if made.what == "enum":
         return f"{described(made)} of which not every value is known to fit an int"
-    if target is None:
+    if target is None or made.what == "array":
         return described(made) + ("" if made.what in ("array", "function", "union") else " by value")
     if target.what == "pointer":
         return f"a pointer to a pointer ({made.spelled})"
@@ -40,7 +40,7 @@ def cure_for(made: Type) -> str | None:
     target = made.target
     if made.what == "function" or (target is not None and target.what == "function"):
         return "Lend functions as a service (LOADER_SERVICE)"
-    if target is None:
+    if target is None or made.what == "array":
         return {
             "text": "Pass const loader_text *",
             "bytes": "Pass const loader_bytes *",

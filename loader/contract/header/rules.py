@@ -98,7 +98,11 @@ class _Rules:
             raise self._refuse(named.place, f"{named.name!r} is a variable", cure=cure)
         parameters = self._checked(named.name, named.place, made)
         values = self._parameters(named.name, parameters[1:], MAX_PARAMETERS)
-        results = [each for each, named in zip(values, parameters[1:], strict=True) if named.out]
+        results = [
+            {**each, "position": position}
+            for position, (each, named) in enumerate(zip(values, parameters[1:], strict=True))
+            if named.out
+        ]
         flags = declaration.flags
         gives = None if results else "text"
         if {"LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT"} <= flags:
@@ -158,13 +162,12 @@ class _Rules:
                 reason = f"parameter {named.name!r} of {function!r} is a key word of Python"
                 raise self._refuse(named.place, reason, cure="Rename it", function=function)
             seen.add(named.name)
-            values.append(self._parameter(function, named, number - 1))
+            values.append(self._parameter(function, named))
         return values
 
-    def _parameter(self, function: str, named: Named, position: int) -> dict[str, Any]:
+    def _parameter(self, function: str, named: Named) -> dict[str, Any]:
         made = named.type
-        plain = {"size": 8, "signed": False, "struct": None, "values": [], "enum": "", "element": "", "writable": False}
-        values: dict[str, Any] = {"name": named.name, "kind": made.what, **plain, "position": position}
+        values: dict[str, Any] = {"name": named.name, "kind": made.what, "size": 8, "signed": False}
         target = made.target if made.what == "pointer" and not made.odd else None
         if named.out:
             if target is not None and not target.const and not target.odd:
@@ -268,11 +271,10 @@ class _Rules:
 def _result(named: Named) -> dict[str, Any] | None:
     """The values of a service's result parameter, or None if this is not one."""
     target = named.type.target
-    if target is None or target.const or target.odd or named.type.odd:
+    if not named.out or target is None or target.const or target.odd or named.type.odd:
         return None
     if target.what not in ("text", "bytes", "double") and target.spelled != "int64_t":
         return None
     signed = target.what == "integer"
     name = named.name or "result"
-    plain = {"struct": None, "values": [], "enum": "", "element": "", "writable": False, "position": 0}
-    return {"name": name, "kind": target.what, "size": 8, "signed": signed, **plain}
+    return {"name": name, "kind": target.what, "size": 8, "signed": signed}

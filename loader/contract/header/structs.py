@@ -88,11 +88,13 @@ class Structs:
             complaint = "an array of char, which would be text without a length"
         elif made.odd or made.what not in ("integer", "float", "double", "text", "bytes", "struct"):
             complaint = why_not(made).removesuffix(" by value")
+        elif member.name is None:
+            complaint = f"a nested {made.spelled}"
         elif member.name is not None and iskeyword(member.name):
             complaint = "a key word of Python"
-        if complaint is not None or member.name is None:
+        if complaint is not None:
             which = f"member {member.name!r}" if member.name else "a member without a name"
-            reason = f"{which} of {struct!r} is {complaint or 'not usable'}"
+            reason = f"{which} of {struct!r} is {complaint}"
             raise self._refuse(member.place, reason, expected=_FIELDS)
         struct = self.name_of(made, member.place) if made.what == "struct" else None
         return {

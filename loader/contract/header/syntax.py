@@ -111,6 +111,8 @@ class _SyntaxReader:
             if kind != "Decl":
                 raise self._refusal(node, "a declaration was expected here")
             named = self._named(node)
+            if named.out:
+                raise self._refusal(node, "LOADER_OUT does not belong here", "Write it before a parameter")
             if node.name is not None:
                 self.declared.objects.append((named, self.parsed.at(node).declaration))
         return self.declared
