@@ -32,8 +32,8 @@ class Kind(enum.Enum):
 class Field:
     """A struct's member: where it is, in bytes, and what. `kind` is TEXT, BYTES, INTEGER, FLOAT, DOUBLE or STRUCT.
 
-    size: bytes of one. count: elements, of an array; 0 for what is none. struct: of a nested one. values, enum: as of a
-    parameter.
+    size: bytes of one. count: elements, of an array; 0 for what is none. struct: of a nested one. values, enum: as of
+    a parameter.
     """
 
     name: str
@@ -70,9 +70,9 @@ class Parameter:
 
     size: bytes of an integer, or of an element of NUMBERS; 4 for a float, 8 for all others. signed: of integers.
     struct: of structs. values: names and values of an enum, and of bool, which takes no others; empty for every other
-    integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS that the plugin changes in
-    place. position: of a result, among the function's parameters in C, from 0, which is the first after the call; those
-    that are no results have the others, in order.
+    integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS that the plugin changes
+    in place. position: of a result, among the function's parameters in C, from 0, which is the first after the call;
+    those that are no results have the others, in order.
     """
 
     name: str

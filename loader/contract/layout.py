@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Allowed", "Form", "form_of", "layout_of", "letter_of", "native_parameter"]
 
-_LETTERS = {"text": "t", "bytes": "b", "struct": "s", "integer": "i", "float": "f", "double": "d", "numbers": "n", "texts": "l"}
+_LETTERS = {
+    "text": "t",
+    "bytes": "b",
+    "struct": "s",
+    "integer": "i",
+    "float": "f",
+    "double": "d",
+    "numbers": "n",
+    "texts": "l",
+}
 _REALS = "fd"
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
 _layouts: dict[Struct, Layout] = {}
@@ -57,7 +66,8 @@ def form_of(declared: Function) -> Form:
 
 
 def _places(declared: Function) -> tuple[list[int], list[int]]:
-    """Where parameters and results go: their numbers among the words of the call, or among the floating-point numbers.
+    """Where parameters and results go: their numbers among the words of the call, or among its floating-point numbers.
+
     Windows counts both together.
     """
     results = {each.position: each for each in declared.results}
@@ -105,7 +115,17 @@ def _field(field: Field) -> tuple[Any, ...]:
     nested = None if field.struct is None else layout_of(field.struct)
     members = partial(members_of, field.enum, field.values) if field.values else None
     kind = letter_of(field.kind)
-    return field.name, kind, field.offset, field.size, field.signed, _allowed(field.values), nested, field.count, members
+    return (
+        field.name,
+        kind,
+        field.offset,
+        field.size,
+        field.signed,
+        _allowed(field.values),
+        nested,
+        field.count,
+        members,
+    )
 
 
 def _allowed(values: tuple[tuple[str, int], ...]) -> Allowed | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -78,8 +78,8 @@ class ContractEnum(enum.IntEnum):
 @cache
 def enum_of(name: str, values: tuple[tuple[str, int], ...]) -> type[ContractEnum]:
     """The class of an enum of a header: its name, and its values'."""
-    made: type[ContractEnum] = ContractEnum(name, list(values), module=__name__)  # type: ignore[arg-type, assignment]
-    return made
+    made: Any = ContractEnum  # for type checkers its call is one of a member
+    return cast("type[ContractEnum]", made(name, list(values), module=__name__))
 
 
 def _member(name: str, values: tuple[tuple[str, int], ...], value: int) -> ContractEnum:

@@ -246,7 +246,7 @@ def test_services(tmp_path: Path) -> None:
         "    int (*text)(loader_call *call, const app_db *db, const key *key, LOADER_OUT loader_text *out);\n"
         "    /* gives\n     * bytes */\n"
         "    int\n    (*raw)(loader_call *, const app_db *, const loader_bytes *name,\n"
-        "        uint8_t flag, loader_bytes *);\n"
+        "        uint8_t flag, LOADER_OUT loader_bytes *value);\n"
         "    int (*count)(loader_call *call, const struct app_db *db, LOADER_OUT int64_t *result);\n"
         "    int (*mean)(loader_call *call, const app_db *db, LOADER_OUT double *result); /* behind: no doc */\n"
         "    int (*write)(loader_call *call, const app_db *db, int value);\n"
@@ -271,7 +271,7 @@ def test_services(tmp_path: Path) -> None:
                     "raw",
                     (Parameter("name", Kind.BYTES), Parameter("flag", Kind.INTEGER, 1)),
                     gives=Kind.BYTES,
-                    result=Parameter("result", Kind.BYTES),
+                    result=Parameter("value", Kind.BYTES),
                     doc="gives\nbytes",
                 ),
                 Function("count", (), gives=Kind.INTEGER, result=Parameter("result", Kind.INTEGER, signed=True)),

@@ -60,12 +60,12 @@ def _count(kind: str, count: int) -> int:
     )
 )
 def test_layouts(tmp_path: Path, structs: list[tuple[bool, list[tuple[str, int]]]]) -> None:
-    """Sizes, offsets and signs of members are what a C compiler says of the same header; arrays and structs in structs
+    """Sizes, offsets and signs of members are what a C compiler says of the same header; of arrays and nested structs
     too.
     """
     text = HEAD + "#include <stdbool.h>\n"
-    for number, (sized, members) in enumerate(structs):
-        members = [(_known(kind, number), _count(kind, count)) for kind, count in members]
+    for number, (sized, drawn) in enumerate(structs):
+        members = [(_known(kind, number), _count(kind, count)) for kind, count in drawn]
         lengths = [f"[{count}]" * (count > 0) for _, count in members]
         body = "size_t size; " * sized + " ".join(f"{kind} m{i}{lengths[i]};" for i, (kind, _) in enumerate(members))
         text += f"typedef struct s{number} {{ {body} }} s{number};\n"
@@ -223,10 +223,7 @@ def _c_header(contract: Contract) -> str:
         if struct.sized:
             parts.append("    size_t size;")
         for field in struct.fields:
-            plain = {
-                **{Kind.TEXT: "loader_text", Kind.BYTES: "loader_bytes"},
-                **{Kind.DOUBLE: "double", Kind.FLOAT: "float"},
-            }
+            plain = {Kind.TEXT: "loader_text", Kind.BYTES: "loader_bytes", Kind.DOUBLE: "double", Kind.FLOAT: "float"}
             parts.append(f"    {plain.get(field.kind) or _integer(field.size, field.signed)} {field.name};")
         parts.append(f"}} {struct.name};")
     for function in contract.functions:

@@ -85,7 +85,10 @@ REFUSED = {
     "typedef struct s {\n int a[2][3]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
     "typedef struct s {\n int a[1025]; } s;\n" + _USE: (5, "'s' is too large"),
     "typedef struct s {\n int a[4097]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of int"),
-    "typedef struct s {\n char a[8]; } s;\n" + _USE: (5, "member 'a' of 's' is an array of char, which would be text"),
+    "typedef struct s {\n char a[8]; } s;\n" + _USE: (
+        5,
+        "member 'a' of 's' is an array of char, which would be text",
+    ),
     "typedef struct s {\n int class; } s;\n" + _USE: (5, "member 'class' of 's' is a key word of Python"),
     "typedef struct s s; struct s { int a;\n s b; };\n" + _USE: (5, "'s' holds itself"),
     # LOADER_OUT
@@ -278,7 +281,9 @@ def test_lacking(tmp_path: Path, text: str, found: str) -> None:
 def test_refusal_names_the_included_file(tmp_path: Path) -> None:
     """An error in an included file is reported with that file and its line."""
     with pytest.raises(ContractError) as caught:
-        read_header(tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, loader_text x);\n"})
+        read_header(
+            tmp_path, '#include "more.h"\n', files={"more.h": "\n\nint f(loader_call *call, loader_text x);\n"}
+        )
     assert caught.value.path == str(tmp_path / "more.h")
     assert caught.value.found == "line 3: parameter 'x' of 'f' is a loader_text by value"
     assert caught.value.function == "f"

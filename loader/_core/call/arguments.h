@@ -1,5 +1,5 @@
 /* arguments.h: the arguments of one call, borrowed in place. Inline, because it is on the hot path of function.c and
- * typed.c; what is seldom is in typed.c.
+ * typed.c; what is seldom is in arguments.c.
  */
 #ifndef LOADER_CORE_ARGUMENTS_H
 #define LOADER_CORE_ARGUMENTS_H

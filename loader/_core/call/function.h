@@ -44,6 +44,9 @@ typedef struct function {
 extern const vectorcallfunc core_function_vectorcall; /* what a Function does when it is called */
 vectorcallfunc core_typed_call(const function *f);    /* the same with floating-point parameters, or results */
 
+/* What a call gives: `room` holds its results by LOADER_OUT. In results.c. */
+PyObject *core_answer(function *f, core_call *c, int status, const char *room);
+
 /* core_order_arguments, and a call with the arguments in order. */
 typedef PyObject *(*core_in_order)(function *f, PyObject *const *values);
 PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given, PyObject *kwnames);

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["contract_values"]
 
 _KINDS = (
-    "const loader_text *, const loader_bytes *, const loader_texts *, loader_f64s * and its like, a const pointer to a "
-    "struct, an integer, float or double"
+    "const loader_text *, const loader_bytes *, const loader_texts *, loader_f64s * and its like, a const pointer "
+    "to a struct, an integer, float or double"
 )
-_RESULTS = "LOADER_OUT and a pointer to an integer, float, double, enum, loader_text, loader_bytes, loader_f64s or its like, or struct"
+_RESULTS = (
+    "LOADER_OUT and a pointer to an integer, float, double, enum, struct, loader_text, loader_bytes, or loader_f64s and "
+    "its like"
+)
 _SIZE = "size_t"
 _REALS = ("float", "double")
 
@@ -180,13 +183,10 @@ class _Rules:
             raise self._refuse(named.place, reason, expected=_RESULTS, function=function)
         if made.what in ("integer", *_REALS) and not made.odd:
             return {**values, **self._number(made, named)}
-        if target is not None and not target.odd:
-            if target.const:
-                found = self._pointed(target, named)
-                if found is not None:
-                    return {**values, **found}
-            elif target.what == "numbers":
-                return {**values, **self._pointed(target, named), "writable": True}
+        if target is not None and not target.odd and (target.const or target.what == "numbers"):
+            found = self._pointed(target, named)
+            if found is not None:
+                return {**values, **found, "writable": not target.const}
         reason = f"parameter {named.name!r} of {function!r} is {why_not(made)}"
         raise self._refuse(named.place, reason, expected=_KINDS, cure=cure_for(made), function=function)
 

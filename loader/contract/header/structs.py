@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Structs"]
 
-_FIELDS = "loader_text, loader_bytes, integers of 1 to 8 bytes, float, double, structs of these, and arrays of fixed length"
+_FIELDS = (
+    "loader_text, loader_bytes, integers of 1 to 8 bytes, float, double, structs of these, and arrays of fixed length"
+)
 _SIZE = "size_t"
 MAX_VALUES = 50_000
 MAX_DEPTH = 16  # structs in structs
 
 
 class Structs:
-    """The structs that a contract uses. `values`: by name, in order of first use, nested ones before those they are in."""
+    """The structs that a contract uses. `values`: by name, in order of first use, nested ones first."""
 
     def __init__(self, declared: Declared) -> None:
         self.declared = declared
@@ -51,7 +53,9 @@ class Structs:
         if not members:
             raise self._refuse(place, f"{name!r} has no members", expected="at least one")
         if made.tag in self._open or len(self._open) >= MAX_DEPTH:
-            reason = f"{name!r} holds itself" if made.tag in self._open else f"structs nest more than {MAX_DEPTH} deep"
+            reason = (
+                f"{name!r} holds itself" if made.tag in self._open else f"structs nest more than {MAX_DEPTH} deep"
+            )
             raise self._refuse(place, reason)
         self._open.append(made.tag)
         sized = members[0].name == "size" and members[0].type.spelled == _SIZE
@@ -90,22 +94,22 @@ class Structs:
             complaint = why_not(made).removesuffix(" by value")
         elif member.name is None:
             complaint = f"a nested {made.spelled}"
-        elif member.name is not None and iskeyword(member.name):
+        elif iskeyword(member.name):
             complaint = "a key word of Python"
         if complaint is not None:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint}"
             raise self._refuse(member.place, reason, expected=_FIELDS)
-        struct = self.name_of(made, member.place) if made.what == "struct" else None
+        nested = self.name_of(made, member.place) if made.what == "struct" else None
         return {
             "name": member.name,
             "kind": made.what,
             "offset": 0,
-            "size": made.size if struct is None else self.values[struct]["size"],
+            "size": made.size if nested is None else self.values[nested]["size"],
             "signed": made.signed,
             "values": self.listed(made, member.place),
             "enum": made.enum,
-            "struct": struct,
+            "struct": nested,
             "count": count,
         }
 
@@ -116,4 +120,3 @@ class Structs:
             reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
             raise self._refuse(place, reason, cure="Take an integer where an enum has that many values")
         return [[name, value] for name, value in made.values]
-

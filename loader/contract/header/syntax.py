@@ -34,8 +34,8 @@ class Type:
     """A C type, typedefs resolved.
 
     what: integer, enum (one whose values are not all int), float, double, text, bytes, numbers, texts, call, struct,
-    union, pointer, function, array, or other. spelled: for messages. size: bytes, of numbers and of text and bytes; of
-    `numbers`, an element's. target: what a pointer points to, or an array is of.
+    union, pointer, function, array, or other. spelled: for messages. size: bytes, of numbers and of text and bytes;
+    of `numbers`, an element's. target: what a pointer points to, or an array is of.
     """
 
     what: str
@@ -254,7 +254,9 @@ class _SyntaxReader:
                     self._values[each.name] = value
                     named.append((each.name, value))
             name = node.name or ""
-            made = Type("integer", spelled, 4, True, values=tuple(named), enum=name) if fits else Type("enum", spelled)
+            made = (
+                Type("integer", spelled, 4, True, values=tuple(named), enum=name) if fits else Type("enum", spelled)
+            )
             if node.name is None:
                 return made
             self._enums[node.name] = made

@@ -43,7 +43,11 @@ BUILTIN: dict[str, BuiltinType] = {
     **dict.fromkeys(("intptr_t", "intmax_t", "ptrdiff_t", "ssize_t"), _signed(8)),
     **dict.fromkeys(("uintptr_t", "uintmax_t", "size_t"), _unsigned(8)),
     "bool": _unsigned(1),
-    **{f"loader_{sign}{bits}s": BuiltinType("numbers", bits // 8, sign == "i") for sign in "iu" for bits in (8, 16, 32, 64)},
+    **{
+        f"loader_{sign}{bits}s": BuiltinType("numbers", bits // 8, sign == "i")
+        for sign in "iu"
+        for bits in (8, 16, 32, 64)
+    },
     "loader_f32s": BuiltinType("numbers", 4, True),
     "loader_f64s": BuiltinType("numbers", 8, True),
     "loader_texts": BuiltinType("texts", 16),

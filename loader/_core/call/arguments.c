@@ -1,0 +1,55 @@
+/* arguments.c: what is seldom in arguments.h: bytes, arrays, lists of texts, and what is said of a wrong argument. */
+#include "call/arguments.h"
+
+int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyObject *value, Py_ssize_t place)
+{
+    loader_text *text = &a->texts[place];
+    PyObject *keep;
+
+    if (parameter->kind == KIND_NUMBERS) {
+        if (core_borrow_numbers(value, parameter->name, parameter->element, parameter->size, parameter->writable,
+                                &a->buffers[a->buffer_count], text) < 0)
+            return -1;
+        a->buffer_count++;
+        return 0;
+    }
+    if (core_borrow_texts(value, parameter->name, &keep, text) < 0)
+        return -1;
+    a->owned[a->owned_count++] = keep;
+    return 0;
+}
+
+int core_borrow_bytes(struct arguments *a, const struct parameter *parameter, PyObject *value, loader_text *out)
+{
+    if (PyBytes_CheckExact(value)) {
+        out->data = PyBytes_AS_STRING(value);
+        out->size = (size_t)PyBytes_GET_SIZE(value);
+        return 0;
+    }
+    Py_buffer *buffer = &a->buffers[a->buffer_count];
+    if (PyObject_GetBuffer(value, buffer, PyBUF_SIMPLE) < 0) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%U must be bytes, not %.100s", parameter->name, Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    a->buffer_count++;
+    out->data = (const char *)buffer->buf;
+    out->size = (size_t)buffer->len;
+    return 0;
+}
+
+void core_wrong_argument(const function *f)
+{
+    PyObject *error = core_raised();
+    PyObject *type = (PyObject *)Py_TYPE(error), *trace = PyException_GetTraceback(error);
+
+    /* Say which function it was: the texts of core_integer and the like begin with the parameter's name. What
+     * code of the argument's own raised (it has a traceback) is not ours to reword. */
+    if (trace == NULL && (type == PyExc_TypeError || type == PyExc_OverflowError || type == PyExc_ValueError)) {
+        PyErr_Format(type, "%U(): %S", f->name, error);
+        Py_DECREF(error);
+    } else {
+        core_raise_again(error);
+    }
+    Py_XDECREF(trace);
+}

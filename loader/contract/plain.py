@@ -1,0 +1,171 @@
+"""A contract's parts → dicts, lists, strings and numbers, and back: for JSON and the cache.
+
+What comes back is checked down to offsets and sizes: C code reads and writes memory by them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loader.contract.header import MAX_SERVICE_PARAMETERS, MAX_STRUCT
+from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["count_of", "get", "read_function", "read_service", "read_struct", "to_plain"]
+
+_T = TypeVar("_T")
+
+_SIZES: dict[Kind, tuple[int, ...]] = {
+    Kind.TEXT: (16,),
+    Kind.BYTES: (16,),
+    Kind.INTEGER: (1, 2, 4, 8),
+    Kind.FLOAT: (4,),
+    Kind.DOUBLE: (8,),
+}
+_PARTS = (Field, Function, Parameter, Service, Struct)
+_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.STRUCT, Kind.NUMBERS)
+_PARAMETERS = (*_RESULTS, Kind.TEXTS)
+_SERVICE_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
+_ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
+
+
+def to_plain(value: object, *, outermost: bool = True) -> object:
+    """A part without what is as it mostly is; a struct in it by its name."""
+    if isinstance(value, Kind):
+        return value.value
+    if isinstance(value, tuple):
+        return [to_plain(each, outermost=False) for each in value]
+    if isinstance(value, Struct) and not outermost:
+        return value.name
+    if not isinstance(value, _PARTS):
+        return value
+    parts = ((each.name, getattr(value, each.name), each.default) for each in fields(value))
+    return {name: to_plain(part, outermost=False) for name, part, default in parts if part != default}
+
+
+def get(values: dict[str, Any], key: str, kind: type[_T], default: _T | None = None) -> _T:
+    """A value of this type. Raises KeyError or TypeError."""
+    found = values[key] if default is None else values.get(key, default)
+    if type(found) is not kind:  # not isinstance: True is no number here
+        raise TypeError(f"{key} is {found!r}")
+    return found
+
+
+def count_of(values: dict[str, Any], key: str, default: int | None = None) -> int:
+    """A number that is not negative. Raises KeyError, TypeError or ValueError."""
+    found = get(values, key, int, default)
+    if found < 0:
+        raise ValueError(f"{key} is {found}")
+    return found
+
+
+def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
+    found = Kind(values["kind"])
+    if found not in allowed:
+        raise ValueError(f"kind is {found.value}")
+    return found
+
+
+def read_struct(values: dict[str, Any], structs: dict[str, Struct]) -> Struct:
+    """`structs`: those before it, by name. Raises KeyError, TypeError or ValueError."""
+    name, size, sized = get(values, "name", str), get(values, "size", int), get(values, "sized", bool)
+    end = 8 if sized else 0
+    fields = []
+    for each in get(values, "fields", list):
+        kind = _kind(each, (*_SIZES, Kind.STRUCT))
+        made = Field(
+            get(each, "name", str),
+            kind,
+            count_of(each, "offset"),
+            get(each, "size", int),
+            get(each, "signed", bool, False),
+            _values(each),
+            get(each, "enum", str, ""),
+            structs[each["struct"]] if kind is Kind.STRUCT else None,
+            count_of(each, "count", 0),
+        )
+        sizes = _SIZES[kind] if made.struct is None else (made.struct.size,)
+        if made.size not in sizes or made.offset < end or made.offset % _alignment(made) or made.count > MAX_STRUCT:
+            raise ValueError(f"{name}.{made.name} is {made.size} bytes at offset {made.offset}")
+        end = made.offset + made.size * max(made.count, 1)
+        fields.append(made)
+    if not end or size < end or size > min(-(-end // 8) * 8, MAX_STRUCT):
+        raise ValueError(f"{name} is {size} bytes")
+    return Struct(name, size, tuple(fields), sized)
+
+
+def _alignment(part: Field | Struct) -> int:
+    if isinstance(part, Struct):
+        return max(8 if part.sized else 1, *map(_alignment, part.fields), 1)
+    return min(part.size, 8) if part.struct is None else _alignment(part.struct)
+
+
+def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Of an enum or bool; what was written before there were these has none."""
+    found = values.get("values", [])
+    if not isinstance(found, list) or not all(
+        isinstance(each, list) and list(map(type, each)) == [str, int] for each in found
+    ):
+        raise TypeError(f"values is {found!r}")
+    return tuple((name, value) for name, value in found)
+
+
+def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iterable[Kind]) -> Parameter:
+    kind = _kind(values, allowed)
+    size, element = get(values, "size", int, 8), get(values, "element", str, "")
+    wide = {Kind.INTEGER: _SIZES[kind], Kind.FLOAT: (4,)} if kind in (Kind.INTEGER, Kind.FLOAT) else {}
+    if kind is Kind.NUMBERS:
+        if not _ELEMENT.fullmatch(element):
+            raise ValueError(f"element is {element!r}")
+        wide = {kind: (int(element[1:]) // 8,)}
+    if size not in wide.get(kind, (8,)):
+        raise ValueError(f"size is {size}")
+    return Parameter(
+        get(values, "name", str),
+        kind,
+        size,
+        get(values, "signed", bool, False),
+        structs[values["struct"]] if kind is Kind.STRUCT else None,
+        _values(values),
+        get(values, "enum", str, ""),
+        element,
+        get(values, "writable", bool, False),
+        count_of(values, "position", 0),
+    )
+
+
+def read_function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> Function:
+    """`most`: parameters of one class. Raises KeyError, TypeError or ValueError."""
+    parameters = tuple(_parameter(each, structs, _PARAMETERS) for each in get(values, "parameters", list))
+    results = tuple(_parameter(each, structs, _RESULTS) for each in get(values, "results", list, []))
+    both = [*parameters, *results]
+    reals = sum(each.kind in (Kind.FLOAT, Kind.DOUBLE) for each in parameters)
+    if max(len(both) - reals, reals) > most:
+        raise ValueError(f"{len(both)} parameters")
+    positions = {each.position for each in results}
+    if len(positions) < len(results) or not positions <= set(range(len(both))):
+        raise ValueError("the positions of the results")
+    result, gives = values.get("result"), values.get("gives", Kind.TEXT.value)
+    return Function(
+        get(values, "name", str),
+        parameters,
+        get(values, "optional", bool, False),
+        None if gives is None else Kind(gives),
+        None if result is None else _parameter(result, structs, _SERVICE_RESULTS),
+        get(values, "doc", str, ""),
+        results,
+    )
+
+
+def read_service(values: dict[str, Any], structs: dict[str, Struct]) -> Service:
+    """Raises KeyError, TypeError or ValueError."""
+    functions = get(values, "functions", list)
+    return Service(
+        get(values, "id", str),
+        get(values, "table", str),
+        tuple(read_function(each, structs, MAX_SERVICE_PARAMETERS) for each in functions),
+    )
