@@ -66,7 +66,7 @@ def form_of(declared: Function) -> Form:
 
 
 def _places(declared: Function) -> tuple[list[int], list[int]]:
-    """Where parameters and results go: their numbers among the words of the call, or among its floating-point numbers.
+    """Where parameters and results go: a number among the words of the call, or among its floating-point numbers.
 
     Windows counts both together.
     """

@@ -32,8 +32,8 @@ _KINDS = (
     "to a struct, an integer, float or double"
 )
 _RESULTS = (
-    "LOADER_OUT and a pointer to an integer, float, double, enum, struct, loader_text, loader_bytes, or loader_f64s and "
-    "its like"
+    "LOADER_OUT and a pointer to an integer, float, double, enum, struct, loader_text, loader_bytes, loader_f64s "
+    "or its like"
 )
 _SIZE = "size_t"
 _REALS = ("float", "double")
