@@ -64,7 +64,13 @@ typedef struct output {
     char *begin;
     size_t room;
     char *error;
+    struct block *blocks; /* memory that the plugin asked for */
 } output;
+
+typedef struct block {
+    struct block *next;
+    size_t unused; /* so that what follows is aligned for any number */
+} block;
 
 /* The one service of --lend. `size` and `get` are the table that the plugin sees. */
 typedef struct lent {
@@ -235,7 +241,30 @@ static loader_text own_path(loader_call *call)
     return (loader_text){path, strlen(path)};
 }
 
-static const loader_host host = {sizeof host, grow, fail, log_line, cancelled, find_service, own_path, NULL};
+static void *alloc_block(loader_call *call, size_t size)
+{
+    output *out = (output *)call;
+    block *made;
+
+    if (size > SIZE_MAX - sizeof *made)
+        return NULL;
+    made = allocate(sizeof *made + size);
+    made->next = out->blocks;
+    out->blocks = made;
+    return made + 1;
+}
+
+static void free_blocks(output *out)
+{
+    while (out->blocks != NULL) {
+        block *next = out->blocks->next;
+        free(out->blocks);
+        out->blocks = next;
+    }
+}
+
+static const loader_host host = {sizeof host, grow,         fail,     log_line,   cancelled,
+                                 find_service, own_path, NULL, alloc_block};
 
 /* ---- The plugin -------------------------------------------------------------------------------------- */
 
@@ -385,6 +414,7 @@ static int check_call(void *library, int argc, char **argv, int at)
         check_result(&out, name, status, succeeds, wanted);
         free(out.begin);
         free(out.error);
+        free_blocks(&out);
     }
     free((char *)wanted.data);
     for (size_t index = 0; index < ARGUMENTS; index++)

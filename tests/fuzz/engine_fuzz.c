@@ -85,8 +85,9 @@ static loader_text host_path(loader_call *call)
     return (loader_text){NULL, 0};
 }
 
-static const loader_host host = {sizeof host,     host_grow,    host_fail, host_log,
-                                 host_cancelled, host_service, host_path, NULL};
+/* A host that is older than loader_alloc. */
+static const loader_host host = {offsetof(loader_host, alloc), host_grow, host_fail, host_log, host_cancelled,
+                                 host_service, host_path, NULL, NULL};
 
 static int forget(loader_call *call)
 {

@@ -86,6 +86,9 @@ pub struct loader_host {
     /// from 1 KiB on. Returns `LOADER_OK` or `LOADER_NO_MEMORY`. May be null, and end beyond an older host's table.
     pub write:
         Option<unsafe extern "C" fn(call: *mut loader_call, data: *const c_void, size: usize) -> c_int>,
+    /// Memory of the host's for `size` bytes, aligned for any number, or null. What is no part of a result goes when
+    /// the function returns. May end beyond an older host's table.
+    pub alloc: Option<unsafe extern "C" fn(call: *mut loader_call, size: usize) -> *mut c_void>,
 }
 
 // The layout is the ABI: the same asserts as in the header.
@@ -100,7 +103,7 @@ const _: () = {
     assert!(offset_of!(loader_host, fail) == 16 && offset_of!(loader_host, log) == 24);
     assert!(offset_of!(loader_host, cancelled) == 32 && offset_of!(loader_host, service) == 40);
     assert!(offset_of!(loader_host, path) == 48 && offset_of!(loader_host, write) == 56);
-    assert!(size_of::<loader_host>() == 64);
+    assert!(offset_of!(loader_host, alloc) == 64 && size_of::<loader_host>() == 72);
 };
 
 /// `Some(value)` of one field of a struct that begins with its own `size: usize`, or `None` if the other

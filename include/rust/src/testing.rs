@@ -51,6 +51,7 @@ struct State {
     stop: Status,
     max_output: usize,
     path: String,
+    blocks: Vec<Vec<u128>>,
 }
 
 /// A host for tests. Each call of a plugin's function starts with an empty output and no error. Belongs to
@@ -79,7 +80,17 @@ impl Host {
         let size = size_of::<loader_host>();
         let state = Box::into_raw(Box::new(State {
             call,
-            table: loader_host { size, grow, fail, log, cancelled, service, path, write: Some(write) },
+            table: loader_host {
+                size,
+                grow,
+                fail,
+                log,
+                cancelled,
+                service,
+                path,
+                write: Some(write),
+                alloc: Some(alloc),
+            },
             output: Vec::new(),
             error: String::new(),
             log: Vec::new(),
@@ -87,6 +98,7 @@ impl Host {
             stop: Status::OK,
             max_output: usize::MAX,
             path: String::new(),
+            blocks: Vec::new(),
         }));
         // SAFETY: just made.
         unsafe { (*state).call.host = ptr::addr_of!((*state).table) };
@@ -275,6 +287,17 @@ unsafe extern "C" fn service(call: *mut loader_call, id: *const c_char, size: us
 
 unsafe extern "C" fn path(call: *mut loader_call) -> loader_text {
     lent_text(&(*call.cast::<State>()).path)
+}
+
+unsafe extern "C" fn alloc(call: *mut loader_call, size: usize) -> *mut c_void {
+    let state = &mut *call.cast::<State>();
+    let mut block: Vec<u128> = Vec::new();
+    if block.try_reserve_exact(size.div_ceil(16).max(1)).is_err() {
+        return ptr::null_mut();
+    }
+    let memory = block.as_mut_ptr(); // stays where it is when the vector is moved
+    state.blocks.push(block);
+    memory.cast()
 }
 
 unsafe fn string(text: *const c_char, size: usize) -> String {

@@ -109,8 +109,9 @@ static loader_text test_path(loader_call *call)
     return text;
 }
 
-static const loader_host test_table = {sizeof test_table, test_grow,    test_fail, test_log,
-                                       test_cancelled,    test_service, test_path, NULL};
+/* A host that is older than loader_alloc. */
+static const loader_host test_table = {offsetof(loader_host, alloc), test_grow, test_fail, test_log, test_cancelled,
+                                       test_service, test_path, NULL, NULL};
 
 /* A call without room for output, which may grow to `most` bytes. */
 static inline void test_begin(test_call *t, size_t most)
