@@ -14,7 +14,7 @@ from loader.image import this_machine
 from loader.image.closure import closure_of
 from loader.image.read import read_to_follow
 from loader.trust import check_file
-from loader.trust.handshake import check_sanitizer, markers
+from loader.trust.handshake import check_machine, check_sanitizer, markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -151,10 +151,10 @@ def failure_of(found: Found) -> LoaderError | None:
     image = found.image
     if found.error is not None or image is None or found.candidate is not None or found.needed_by is not None:
         return found.error
-    mismatch = image.mismatch()
-    if mismatch is not None:
-        here = str(this_machine())
-        return HandshakeError("cannot run here", path=found.path, expected=here, found=mismatch)
+    try:
+        check_machine(image)
+    except HandshakeError as error:
+        return error
     if not markers(image):
         return HandshakeError(
             "is a shared library but not a plugin",

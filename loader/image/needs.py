@@ -78,11 +78,10 @@ def _read(path: str | None) -> Image | None:
 
 
 def _problems(image: Image) -> Iterator[Finding]:
-    foreign = image.mismatch()
-    here = this_machine()
-    if foreign is not None:
-        yield Finding("cannot run here", str(here), foreign, f"Build it for {here.machine} {here.system}")
-        if image.machine != here and image.needed:
+    misfit = image.misfit()
+    if misfit is not None:
+        yield Finding("cannot run here", *misfit)
+        if image.machine != this_machine() and image.needed:
             yield _elsewhere(image)
         return
     if image.machine.format == "elf":
@@ -90,6 +89,7 @@ def _problems(image: Image) -> Iterator[Finding]:
         loaded = closure.members
         yield from _c_library(image)
         yield from _missing(image, loaded)
+        yield from _misfits(loaded)
         yield from _doubtful(closure)
         yield from _versions(image, loaded)
         yield from _undefined(image, loaded)
@@ -167,6 +167,14 @@ def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
             "none for this machine",
             f"Install {library.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
         )
+
+
+def _misfits(loaded: tuple[Member, ...]) -> Iterator[Finding]:
+    """Libraries in Go that are loaded well and hang when they are called."""
+    for member in loaded:
+        misfit = member.image.misfit() if member.image is not None and member.image.go else None
+        if misfit is not None:
+            yield Finding(f"needs the library {member.name}, which cannot run here", *misfit)
 
 
 def _doubtful(closure: Closure) -> Iterator[Finding]:

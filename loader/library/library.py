@@ -110,6 +110,11 @@ def _opened(trusted: TrustedImage, owner: Owner, warnings: list[str], *, one_go:
 def _check_libraries(resolved: Resolved) -> None:
     """What is asked of the libraries that come along, before any of them is opened."""
     for each in resolved.own:
+        misfit = each.misfit() if each.go else None  # what is for another machine is not found in the first place
+        if misfit is not None:
+            expected, found, cure = misfit
+            what = f"cannot run here, and {resolved.closure.image.path} needs it"
+            raise LibraryError(what, path=each.path, expected=expected, found=found, cure=cure)
         if each.sanitizer is not None and lacks_runtime(each):  # of plugins themselves the handshake says it
             what, expected = RULE
             found = f"-fsanitize={each.sanitizer}"

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.errors import HandshakeError
-from loader.image import this_machine
 from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
 
 if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.image import Image
 
-__all__ = ["LOADER_ABI", "Candidate", "check_sanitizer", "markers", "shake_hands"]
+__all__ = ["LOADER_ABI", "Candidate", "check_machine", "check_sanitizer", "markers", "shake_hands"]
 
 #: The version of include/loader/plugin.h that this host speaks.
 LOADER_ABI = 1
@@ -65,9 +64,7 @@ def markers(image: Image) -> dict[str, list[tuple[int, int]]]:
 
 def shake_hands(image: Image, contract: Contract) -> Candidate:
     """Accepts a plugin of the same major version and a minor that is not newer, else raises HandshakeError."""
-    foreign = image.mismatch()
-    if foreign is not None:
-        raise _not_for_here(image, foreign)
+    check_machine(image)
     if _MARKER not in image.exports:
         raise _other_abi(image)
     # Whoever has the marker of this very version need not be searched for others.
@@ -116,10 +113,12 @@ def _version(image: Image, contract: Contract) -> tuple[int, int]:
 # ---- What does not hold ------------------------------------------------------------------------------------
 
 
-def _not_for_here(image: Image, found: str) -> HandshakeError:
-    here = this_machine()
-    cure = f"Build it for {here.machine} {here.system}" if image.machine != here else "Link it with -shared only"
-    return HandshakeError("cannot run here", path=image.path, expected=str(here), found=found, cure=cure)
+def check_machine(image: Image) -> None:
+    """Raises HandshakeError for a file that this process cannot load, whatever its contract."""
+    misfit = image.misfit()
+    if misfit is not None:
+        expected, found, cure = misfit
+        raise HandshakeError("cannot run here", path=image.path, expected=expected, found=found, cure=cure)
 
 
 def _other_abi(image: Image) -> HandshakeError:
