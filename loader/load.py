@@ -18,6 +18,7 @@ from loader.errors import LibraryError, LoaderError
 from loader.image import Image, read_image
 from loader.image.read import read_to_follow
 from loader.library import open_library, owner_of
+from loader.limits import output_limit
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, Policy, asks_for_steps, asks_nothing, trust
 from loader.trust.handshake import Candidate, markers, shake_hands
@@ -73,6 +74,7 @@ def load(
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
     """
     check_kinds(contract, policy)
+    max_output = output_limit(max_output)
     policy = policy or DEFAULT_POLICY
     image = read_plugin(path, policy)
     candidate = shake_hands(image, contract)
