@@ -56,6 +56,7 @@ class Machine:
 class Misfit(NamedTuple):
     """Why a file cannot be loaded here, whatever it is to be there for."""
 
+    what: str
     expected: str
     found: str
     cure: str
@@ -178,17 +179,18 @@ class Image:
 
     def misfit(self) -> Misfit | None:
         """The same with what would be right, and the cure."""
-        here = this_machine()
+        here, what = this_machine(), "cannot run here"
         if self.machine is not here and self.machine != here:  # mostly it is the very same
-            return Misfit(str(here), str(self.machine), f"Build it for {here.machine} {here.system}")
+            return Misfit(what, str(here), str(self.machine), f"Build it for {here.machine} {here.system}")
         if self.kind == "executable":
-            return Misfit(str(here), "an executable, not a shared library", "Link it with -shared only")
+            cure = "Name the plugin; if this is to be one, link it with -shared only"
+            return Misfit("is a program and not a plugin", str(here), "an executable, not a shared library", cure)
         if self.no_dlopen:
             found = "a library built with -z nodlopen, which may not be loaded at run time"
-            return Misfit(str(here), found, "Link it with -shared only")
+            return Misfit(what, str(here), found, "Link it without -z nodlopen")
         if self.go_build_mode in _OF_GO_PROGRAMS:
             found = f"a Go library built with -buildmode={self.go_build_mode}, which only a program in Go can start"
-            return Misfit("a library that starts its Go runtime itself", found, _BUILD_GO)
+            return Misfit(what, "a library that starts its Go runtime itself", found, _BUILD_GO)
         return None
 
 

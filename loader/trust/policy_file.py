@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, NoReturn
 
+from loader.cures import file_cure
 from loader.errors import TrustError
 from loader.image.walk import absolute
 from loader.trust import toml
@@ -27,7 +28,8 @@ def read_policy(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             values: Any = toml.parse(file.read(), path=path)
     except OSError as error:
-        raise TrustError("cannot be read as a policy", path=path, found=error.strerror or str(error)) from error
+        found, cure = error.strerror or str(error), file_cure(path, error, endings=(".toml",))
+        raise TrustError("cannot be read as a policy", path=path, found=found, cure=cure) from error
     for name in names:
         values = values.get(name) if isinstance(values, dict) else None
     reader = _PolicyReader(path, ".".join(names))
