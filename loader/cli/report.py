@@ -74,7 +74,6 @@ def handshake_values(contract: object, outcome: Candidate | LoaderError) -> dict
 
 def image_lines(image: Image) -> list[str]:
     """An image for people, a fact a line; what is not the case is not mentioned."""
-    stands = obstacle(image)
     runtimes = [image.go_version or "Go" if image.go else "", "Rust" if image.rust else ""]
     warnings = {
         f"built with sanitizer {image.sanitizer}": image.sanitizer is not None,
@@ -87,7 +86,7 @@ def image_lines(image: Image) -> list[str]:
         ("size", f"{image.size:,} bytes"),
         ("SHA-256", image.digest),
         ("is", f"{image.kind}, {image.machine}"),
-        ("loads here", "yes" if stands is None else f"no: {str(stands).removeprefix(f'{image.path}: ')}"),
+        ("loads here", _loads(image)),
         ("contracts", _contracts(image) or "none: not a plugin"),
         ("exports", _names(image.exports)),
         ("data exports", _names(image.data_exports)),
@@ -112,6 +111,14 @@ def image_lines(image: Image) -> list[str]:
     shown = [(name, value) for name, value in facts if value]
     width = max(len(name) for name, _ in shown)
     return [f"{name:<{width}}  {printable(value)}" for name, value in shown]
+
+
+def _loads(image: Image) -> str:
+    misfit = image.misfit()
+    if misfit is not None:
+        return f"no: {misfit.found}; this machine is {this_machine()}. {misfit.cure}"
+    stands = obstacle(image)
+    return "yes" if stands is None else "no: " + str(stands).removeprefix(f"{image.path}: ")
 
 
 def members_of(image: Image) -> tuple[Member, ...]:
