@@ -8,12 +8,14 @@ Names are imported when they are first used (PEP 562), so that a program that ha
 any pays nothing.
 """
 
-from __future__ import annotations
+import sys
 
-import loader.lock  # isort: skip  # noqa: F401 - first of all: from here on a fork waits for imports
+if sys.version_info < (3, 10):  # noqa: UP036 - no installer was asked by who imports from a checkout
+    raise ImportError("loader needs Python 3.10 or newer; this is {}.{}".format(*sys.version_info), name="loader")
+
+import loader.lock  # isort: skip  # noqa: F401 - before all others: from here on a fork waits for imports
 
 import os
-import sys
 from _imp import extension_suffixes
 from importlib import import_module
 from types import ModuleType
@@ -63,9 +65,10 @@ def _check_built() -> None:
     checkout = os.path.dirname(folder)
     if os.path.exists(os.path.join(checkout, "setup.py")):  # elsewhere it may be where only importers know
         version = "{}.{}".format(*sys.version_info)
+        elsewhere = " or with -P" if sys.version_info >= (3, 11) else ""
         raise ImportError(
             f"loader is not built in the checkout {checkout} for this Python {version}. To use the installed one, "
-            "start Python in another folder or with -P; to work on this one: pip install -e .",
+            f"start Python in another folder{elsewhere}; to work on this one: pip install -e .",
             name="loader",
             path=folder,
         )

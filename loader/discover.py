@@ -92,10 +92,13 @@ def _at(path: str, source: str) -> Iterator[Place]:
 
 
 def _nothing(path: str, source: str) -> PluginNotFound:
+    from loader.cures import near_file  # noqa: PLC0415 - only wanted here
+
+    near = near_file(path, folders=True)
     return PluginNotFound(
         "no such file or folder" + (f" ({source})" if source else ""),
         path=path,
-        cure="Check the spelling, or build the plugin first",
+        cure="Check the spelling, or build the plugin first" if near is None else f"Did you mean {near}?",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from loader._core._call import Owner
 from loader.discover import find
 from loader.errors import HandshakeError, LoaderError
+from loader.limits import output_limit
 from loader.load import FolderLibraries, check_kinds, load, read_plugin
 from loader.registry import Registry
 from loader.services import ServiceTable
@@ -44,6 +45,8 @@ class Host:
             an earlier process is refused.
         debug: look before and after the load and each call of a plugin whether it changed the state of the
             process; slow. See :mod:`loader.process_state`.
+
+    Raises TypeError for what is no contract or policy, ValueError for a `max_output` that is no number of bytes.
     """
 
     def __init__(
@@ -90,6 +93,15 @@ class Host:
     def policy(self, policy: Policy) -> None:
         self._policy.check_kept_by(policy)
         self._policy = policy
+
+    @property
+    def max_output(self) -> int | None:
+        """The most bytes that one call may write, of plugins that are loaded from now on. Raises ValueError."""
+        return self._max_output
+
+    @max_output.setter
+    def max_output(self, max_output: int | None) -> None:
+        self._max_output = output_limit(max_output)
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:

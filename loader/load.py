@@ -16,8 +16,10 @@ from loader.contract import Contract
 from loader.discover import Place, find
 from loader.errors import LibraryError, LoaderError
 from loader.image import Image, read_image
+from loader.image.loaded import loaded_as
 from loader.image.read import read_to_follow
 from loader.library import open_library, owner_of
+from loader.limits import output_limit
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, Policy, asks_for_steps, asks_nothing, trust
 from loader.trust.handshake import Candidate, markers, shake_hands
@@ -73,6 +75,7 @@ def load(
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
     """
     check_kinds(contract, policy)
+    max_output = output_limit(max_output)
     policy = policy or DEFAULT_POLICY
     image = read_plugin(path, policy)
     candidate = shake_hands(image, contract)
@@ -126,7 +129,7 @@ copyreg.pickle(Plugin, reduced)
 class Found:
     """A file that discovery looked at, without running any of it.
 
-    `error` says why it cannot be loaded, or is None. `image` is None if the file could not be read at all;
+    `error` says why it cannot be loaded here, or is None. `image` is None if the file could not be read at all;
     `candidate` is None if no contract was given or the handshake failed. `source` says what led to the file.
     `needed_by` is the plugin that brings the file along: a library in a plugin folder, which is no failure.
     """
@@ -167,6 +170,7 @@ def discover(
     Args:
         paths, entry_points, environment: where to look; see :func:`loader.discover.find`.
         contract: if given, each file's handshake with it is tried too.
+            Libraries that a plugin needs are looked for as the dynamic linker would, and not opened either.
         strict: raise the first failure instead of returning it.
 
     One bad file never stops the others: its :class:`Found` has the error.
@@ -174,6 +178,7 @@ def discover(
     found = []
     places = find(paths, entry_points=entry_points, environment=environment, run=False)
     libraries = FolderLibraries(places)
+    lacking = _LibrarySearch()
     for place in places:
         image = candidate = needed_by = None
         error = place.error
@@ -182,12 +187,30 @@ def discover(
                 image = read_image(place.path)
                 needed_by = libraries.needed_by(place, image)
                 candidate = None if contract is None or needed_by else shake_hands(image, contract)
+                error = lacking.error(image) if candidate is not None or (not needed_by and markers(image)) else None
         except LoaderError as failure:
             error = failure
         if strict and error is not None:
             raise error
         found.append(Found(place.path, place.source, image, candidate, error, needed_by))
     return found
+
+
+class _LibrarySearch:
+    """Whether what plugins need is there; for several, most of which need the same."""
+
+    def __init__(self) -> None:
+        self._read, self._loaded = cache(read_to_follow), cache(loaded_as)
+
+    def error(self, image: Image) -> LoaderError | None:
+        """That of the first library that is missing: loading would end with it. What is loaded already serves."""
+        if image.machine.format != "elf" or image.mismatch() is not None:
+            return None
+        from loader.image.closure import closure_of  # noqa: PLC0415 - not for loading
+        from loader.image.missing import missing_libraries  # noqa: PLC0415 - as above
+
+        members = closure_of(image, read=self._read, loaded=self._loaded).members
+        return next(missing_libraries(image, members), None)
 
 
 class FolderLibraries:

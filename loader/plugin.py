@@ -93,10 +93,10 @@ class Plugin:
         """What was meant, perhaps."""
         if name.startswith("_"):  # Python's own questions, mostly
             return ""
-        from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only wanted here
+        from loader.cures import did_you_mean  # noqa: PLC0415 - only wanted here
 
-        near = get_close_matches(name, self.__dict__.get("functions", ()), 1)
-        return f"; there is {near[0]}" if near else ""
+        question = did_you_mean(name, self.__dict__.get("functions", ()))
+        return f". {question}" if question else ""
 
     def _function(self, name: str) -> Function:
         """What unpickling a function calls; see _core/call/function_type.c."""

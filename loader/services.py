@@ -42,8 +42,9 @@ class ServiceTable:
                 f"service {id} is provided already", cure="Provide each service once; plugins may hold it"
             )
         address = _address(service)
-        if address == 0:
-            raise ServiceError(f"service {id} is given as NULL", expected="the address of a table")
+        if address is not None and not 0 < address < 1 << 64:
+            found = "NULL" if address == 0 else f"{address:#x}, which is no address"
+            raise ServiceError(f"service {id} is given as {found}", expected="the address of a table")
         if address is not None:
             self.native.add(id, address, service)
             return

@@ -135,6 +135,24 @@ def go_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]
     return target
 
 
+@pytest.fixture(scope="session")
+def go_greeter(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Callable[..., Path]:
+    """Builds the same source with the options of `go build` that it is given; `source` is added to it."""
+
+    def build_go(*options: str, name: str = "built", source: str = "") -> Path:
+        folder = tmp_path_factory.mktemp("go_source")
+        for file in (PLUGINS / "panic_go").iterdir():
+            text = file.read_text().replace("${SRCDIR}/../../..", str(ROOT)).replace("../../..", str(ROOT))
+            (folder / file.name).write_text(text)
+        if source:
+            (folder / "more.go").write_text(source)
+        target = folder / f"{name}.so"
+        _run([tool("go"), "build", "-buildvcs=false", *options, "-o", str(target), "."], folder, CGO_ENABLED="1")
+        return target
+
+    return build_go
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Contracts are remembered in a folder of this session, not in the user's."""

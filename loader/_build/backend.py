@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,8 @@ __all__ = [
 
 CMAKE_MINIMUM = (3, 20)  # as in CMakeLists.txt
 
-Settings = Mapping[str, Any] | None
+#: A mapping or None; written so that an older Python comes far enough for pip to say which one is needed.
+Settings = Any
 
 
 def _version(command: str) -> tuple[int, int] | None:

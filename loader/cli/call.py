@@ -6,17 +6,17 @@ import logging
 import os
 from base64 import b64encode
 from contextlib import nullcontext
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import loader
 from loader.cli import streams
 from loader.cli.contracts import add_contract, required_contract
 from loader.cli.logs import log_to_stderr
-from loader.cli.parser import EXIT_CODES, UsageError, seconds
+from loader.cli.parser import UsageError, seconds
 from loader.cli.policy import add_policy, policy_of, record_crashes
 from loader.cli.supervise import TimeLimit, supervise
 from loader.cli.values import arguments_of
+from loader.cures import did_you_mean
 from loader.errors import HandshakeError
 from loader.trust.identity import plugin_name
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["EPILOG", "USAGE", "configure", "run"]
 
 USAGE = "loader call FILE FUNCTION [ARG ...] --contract HEADER [option ...]"
-_ARGUMENTS = """\
+EPILOG = """\
 Arguments stand in the order of the function's parameters:
   text      as it stands
   integer   decimal or 0x..., or a name that the enum has; true and false for a bool
@@ -40,8 +40,8 @@ Arguments stand in the order of the function's parameters:
 @- as a text or bytes is standard input. What begins with - comes after --.
 
 The result goes to standard output, bytes as they are; what the plugin logs goes to standard error.
+
 """
-EPILOG = _ARGUMENTS + "\n" + EXIT_CODES
 
 
 def configure(parser: Parser) -> None:
@@ -62,11 +62,10 @@ def run(options: Namespace) -> int:
     function = next((each for each in contract.functions if each.name == wanted), None)
     if function is None:
         known = [each.name for each in contract.functions]
-        near = get_close_matches(wanted, known, 1)
         raise UsageError(
             f"{contract} has no function {wanted}",
             expected=f"one of: {', '.join(known)}",
-            cure=f"Did you mean {near[0]}?" if near else None,
+            cure=did_you_mean(wanted, known),
         )
 
     policy = policy_of(options)

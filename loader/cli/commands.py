@@ -1,20 +1,22 @@
 """The command `loader`: which commands there are, and the way into each.
 
 A command is a file here with `configure`, which adds its options, and `run`, whose docstring is its description and
-which returns an exit code or raises. It is imported when it is called: `loader --help` and the other commands do not
-pay for what one of them needs.
+which returns an exit code or raises. Its help ends with its EPILOG, if it has one, and with the exit codes. It is
+imported when it is called: `loader --help` and the other commands do not pay for what one of them needs.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import loader
 from loader.cli.folders import FOLDERS
-from loader.cli.parser import EXIT_CODES, Parser, wants_json
+from loader.cli.parser import EXIT_CODES, Parser, UsageError, wants_json
 from loader.cli.run import run
+from loader.cures import did_you_mean
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -83,6 +85,7 @@ def _parse(arguments: Sequence[str]) -> Namespace:
         if each != name:
             commands.add_parser(each, help=what)
     if name not in COMMANDS:
+        _check_first(name, arguments, ("-h", "--help", "--version"))
         return parser.parse_args(arguments)
     command = _module(name)
     description = f"Prints the {COMMANDS[name]}." if name in FOLDERS else command.run.__doc__
@@ -90,11 +93,25 @@ def _parse(arguments: Sequence[str]) -> Namespace:
         name,
         usage=getattr(command, "USAGE", None),
         description=description,
-        epilog=getattr(command, "EPILOG", None),
+        epilog=getattr(command, "EPILOG", "") + EXIT_CODES,
     )
     command.configure(chosen)
     chosen.set_defaults(run=command.run, folder=name)
     return chosen.parse(arguments[1:])
+
+
+def _check_first(word: str, arguments: Sequence[str], options: tuple[str, ...]) -> None:
+    """Raises UsageError for a first word that is no command and none of the options that stand alone."""
+    if not word or word in options or list(arguments) == ["--json"]:
+        return
+    if not word.startswith("-"):
+        hint = did_you_mean(word, COMMANDS)
+        if hint is None and os.path.exists(word):
+            hint = f"A command comes first: loader inspect {word}"
+        raise UsageError(f"there is no command {word}", expected=f"one of: {', '.join(COMMANDS)}", cure=hint)
+    behind = next((each for each in arguments if each in COMMANDS), None)
+    hint = f"Options come after the command: loader {behind} {word}" if behind else did_you_mean(word, options)
+    raise UsageError(f"there is no option {word} before a command", cure=hint or "See loader --help")
 
 
 def _module(name: str) -> ModuleType:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from loader.cli import streams
 from loader.cli.contracts import add_include, required_contract
-from loader.cli.parser import EXIT_CODES
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -14,10 +13,9 @@ if TYPE_CHECKING:
     from loader.cli.parser import Parser
     from loader.contract.kinds import Function, Parameter
 
-__all__ = ["EPILOG", "USAGE", "configure", "run"]
+__all__ = ["USAGE", "configure", "run"]
 
 USAGE = "loader contract HEADER [option ...]"
-EPILOG = EXIT_CODES
 
 
 def configure(parser: Parser) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from loader.author.sdk import include_dir
 from loader.cli.parser import Parser, UsageError, add_json
 from loader.contract import Contract
+from loader.cures import did_you_mean, near_file
 from loader.image import Image, read_image
 from loader.trust.handshake import shake_hands
 
@@ -49,8 +50,14 @@ def contract_of(options: Namespace) -> Contract | None:
             raise UsageError(
                 f"there is no contract {options.contract}",
                 expected=f"the path of a C header, or one of: {', '.join(known)}",
+                cure=did_you_mean(options.contract, known) or _near_header(options.contract),
             )
     return Contract.from_header(header, include=[*options.include, shipped])
+
+
+def _near_header(name: str) -> str | None:
+    near = near_file(name, endings=(".h", ".hpp"))
+    return None if near is None else f"Did you mean {near}?"
 
 
 def required_contract(options: Namespace) -> Contract:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from loader.cli import streams
-from loader.cli.parser import EXIT_CODES, UsageError, add_json
+from loader.cli.parser import UsageError, add_json
 from loader.errors import PluginNotFound
 from loader.image import read_image
 from loader.trust.quarantine import read_released, release
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from loader.cli.parser import Parser
     from loader.trust.quarantine import Crash
 
-__all__ = ["EPILOG", "USAGE", "configure", "run"]
+__all__ = ["USAGE", "configure", "run"]
 
 USAGE = "loader crashes REPORT [--release FILE ...] [option ...]"
-EPILOG = EXIT_CODES
 
 
 def configure(parser: Parser) -> None:

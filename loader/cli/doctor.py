@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import loader
 from loader.cli import streams
 from loader.cli.contracts import add_contract, contract_of
-from loader.cli.parser import EXIT_CODES
 from loader.errors import LoaderError, PluginNotFound
 from loader.image.needs import problems, second_go
-from loader.trust.handshake import shake_hands
+from loader.trust.handshake import markers, shake_hands
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
     from loader.image import Image
     from loader.image.needs import Finding
 
-__all__ = ["EPILOG", "USAGE", "configure", "run"]
+__all__ = ["USAGE", "configure", "run"]
 
 USAGE = "loader doctor FILE [FILE ...] [option ...]"
-EPILOG = EXIT_CODES
 
 
 def configure(parser: Parser) -> None:
@@ -34,35 +32,44 @@ def configure(parser: Parser) -> None:
 
 def run(options: Namespace) -> int:
     """Looks for what would fail if the files were loaded on this machine, in one process, without loading
-    them: "fails" is certain, "mind" may fail or do harm later.
+    them: "fails" is certain, "mind" may fail or do harm later. The exit code is 1 if there is any of it, and
+    3 if a file is not there.
     """
     contract = contract_of(options)
     images: dict[str, Image] = {}
     reports: dict[str, list[dict[str, Any]]] = {}
     for path in options.words:
         reports[path] = _findings(path, contract, images)
+    absent = any(finding.pop("absent", False) for findings in reports.values() for finding in findings)
     names = {id(image): path for path, image in images.items()}
     for image, problem in second_go(images.values()):
         reports[names[id(image)]].append(_of_problem(problem))
     bad = sum(bool(findings) for findings in reports.values())
+    code = PluginNotFound.exit_code if absent else 1 if bad else 0
     if options.json:
         files = [{"path": path, "findings": findings} for path, findings in reports.items()]
         streams.write_json({"files": files, "with findings": bad})
-        return 1 if bad else 0
+        return code
     for path, findings in reports.items():
-        streams.write(f"{streams.printable(path)}: {'nothing stands in the way' if not findings else ''}\n")
+        good = "" if findings else f" nothing stands in the way{_remark(images[path])}"
+        streams.write(f"{streams.printable(path)}:{good}\n")
         for finding in findings:
             mark = "fails" if finding["fatal"] else "mind "
             streams.write(f"  {mark}  {streams.printable(finding['message'])}\n")
-    return 1 if bad else 0
+    return code
+
+
+def _remark(image: Image) -> str:
+    """What is no obstacle, but perhaps not what the user thinks."""
+    return "" if markers(image) else ", but it is a library and not a plugin: it exports no contract's marker"
 
 
 def _findings(path: str, contract: Contract | None, images: dict[str, Image]) -> list[dict[str, Any]]:
     """What is to be said about one file. It is noted in `images`, if it is one."""
     try:
         image = images[path] = loader.read_image(path)
-    except PluginNotFound:  # a file that is not there is no finding about it
-        raise
+    except PluginNotFound as error:
+        return [{**_finding(error), "absent": True}]
     except LoaderError as error:
         return [_finding(error)]
     findings = [_of_problem(problem) for problem in problems(image)]

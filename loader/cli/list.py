@@ -39,8 +39,7 @@ def run(options: Namespace) -> int:
         contract=contract_of(options),
         strict=options.strict,
     )
-    if policy is not None:
-        several = [report.judged(found, policy) for found in several]
+    several = report.examined(several, policy)
     failures = [failure for failure in map(report.failure_of, several) if failure is not None]
     if options.strict and failures:
         raise failures[0]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from loader.cli import streams
 from loader.cli.contracts import add_contract, required_contract
-from loader.cli.parser import EXIT_CODES
 from loader.cli.policy import add_policy, policy_of
 from loader.cli.supervise import supervise
 from loader.observe.report import load_report
@@ -18,10 +17,9 @@ if TYPE_CHECKING:
 
     from loader.cli.parser import Parser
 
-__all__ = ["EPILOG", "USAGE", "configure", "run"]
+__all__ = ["USAGE", "configure", "run"]
 
 USAGE = "loader load-report FILE --contract HEADER [option ...]"
-EPILOG = EXIT_CODES
 
 
 def configure(parser: Parser) -> None:

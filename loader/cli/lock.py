@@ -9,7 +9,7 @@ from loader.cli import streams
 from loader.cli.contracts import add_contract, contract_of, read_images
 from loader.cli.keys import WriteError, check_version
 from loader.trust.identity import identify
-from loader.trust.lockfile import LockFile
+from loader.trust.lockfile import DEFAULT, LockFile
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -24,7 +24,7 @@ USAGE = "loader lock FILE [FILE ...] [option ...]"
 def configure(parser: Parser) -> None:
     """Adds the command's words and options."""
     parser.add_words("FILE", "a plugin, or a library that one needs", least=1)
-    parser.add_argument("--lock", metavar="FILE", default="loader.lock", help="(default: loader.lock)")
+    parser.add_argument("--lock", metavar="FILE", default=DEFAULT, help=f"(default: {DEFAULT})")
     parser.add_argument("--version", metavar="V", help="the files' version, for instance 1.2.0")
     newer = "whether newer signed versions may take their place"
     parser.add_argument("--newer", choices=("signed", "no"), help=newer)

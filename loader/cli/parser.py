@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from loader.cli import streams
+from loader.cures import did_you_mean
 from loader.errors import LoaderError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
         """The options, and `words`, a list. Raises UsageError."""
         end = _end_of_options(arguments)
-        options = self.parse_intermixed_args(list(arguments[:end]))
+        options = self._options(list(arguments[:end]))
         options.words = [*getattr(options, "words", ()), *arguments[end + 1 :]]
         if len(options.words) < self._least:
             self.error(f"there are too few words; {self.format_usage().strip()}")
@@ -78,8 +79,28 @@ class Parser(argparse.ArgumentParser):
             self.error("a path is empty")
         return options
 
-    def error(self, message: str) -> NoReturn:  # noqa: D102 - argparse's
-        raise UsageError(message, cure=f"See {self.prog} --help")
+    def _options(self, arguments: list[str]) -> argparse.Namespace:
+        """What argparse understands. A misspelt option is told first: that one is missing is a consequence."""
+        required = [action for action in self._actions if action.required and action.option_strings]
+        for action in required:
+            action.required = False
+        options, unknown = self.parse_known_intermixed_args(arguments)
+        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
+        if wrong is not None:
+            known = [each for each in self._option_string_actions if each.startswith("--")]
+            hint = did_you_mean(wrong, known) or "A word that begins with - comes after --."
+            self.error(f"there is no option {wrong}", hint=hint)
+        if unknown:
+            self.error(f"there are too many words: {' '.join(unknown)}")
+        absent = [action for action in required if getattr(options, action.dest) is None]
+        if absent:
+            names = ", ".join("/".join(action.option_strings) for action in absent)
+            self.error(f"the following arguments are required: {names}")
+        return options
+
+    def error(self, message: str, *, hint: str | None = None) -> NoReturn:  # noqa: D102 - argparse's
+        see = f"See {self.prog} --help"
+        raise UsageError(message, cure=see if hint is None else f"{hint} {see}")
 
     def _print_message(self, message: str, file: object = None) -> None:  # noqa: ARG002 - always standard output
         streams.write(message)  # argparse's own drops the error of a full disk or a closed pipe

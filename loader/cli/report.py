@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from dataclasses import fields, replace
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.streams import printable
+from loader.cures import from_here
 from loader.errors import HandshakeError, LibraryError, LoaderError, TrustError
 from loader.image import this_machine
 from loader.image.closure import closure_of
-from loader.image.read import read_to_follow
+from loader.image.needs import problems
+from loader.image.read import read_library, read_to_follow
 from loader.trust import check_file
-from loader.trust.handshake import check_sanitizer, markers
+from loader.trust.handshake import check_plugin, markers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from loader.image import Image
     from loader.image.closure import Member
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from loader.trust.handshake import Candidate
 
 __all__ = [
+    "examined",
     "failure_of",
     "found_lines",
     "found_values",
     "handshake_values",
     "image_lines",
     "image_values",
-    "judged",
+    "obstacle",
 ]
 
 _SHOWN = 40  # names of a long list that people are shown; JSON has all
@@ -54,6 +56,10 @@ def image_values(image: Image) -> dict[str, Any]:
     values["libraries"] = [{name: getattr(each, name) for name in names} for each in members_of(image)]
     values["contracts"] = _versions(image)
     values["mismatch"] = image.mismatch()
+    stands = obstacle(image)
+    values["loads_here"] = stands is None
+    if stands is not None:
+        values["obstacle"] = stands.to_dict()
     return values
 
 
@@ -68,7 +74,6 @@ def handshake_values(contract: object, outcome: Candidate | LoaderError) -> dict
 
 def image_lines(image: Image) -> list[str]:
     """An image for people, a fact a line; what is not the case is not mentioned."""
-    mismatch = image.mismatch()
     runtimes = [image.go_version or "Go" if image.go else "", "Rust" if image.rust else ""]
     warnings = {
         f"built with sanitizer {image.sanitizer}": image.sanitizer is not None,
@@ -81,7 +86,7 @@ def image_lines(image: Image) -> list[str]:
         ("size", f"{image.size:,} bytes"),
         ("SHA-256", image.digest),
         ("is", f"{image.kind}, {image.machine}"),
-        ("loads here", "yes" if mismatch is None else f"no: {mismatch}; this machine is {this_machine()}"),
+        ("loads here", _loads(image)),
         ("contracts", _contracts(image) or "none: not a plugin"),
         ("exports", _names(image.exports)),
         ("data exports", _names(image.data_exports)),
@@ -106,6 +111,14 @@ def image_lines(image: Image) -> list[str]:
     shown = [(name, value) for name, value in facts if value]
     width = max(len(name) for name, _ in shown)
     return [f"{name:<{width}}  {printable(value)}" for name, value in shown]
+
+
+def _loads(image: Image) -> str:
+    misfit = image.misfit()
+    if misfit is not None:
+        return f"no: {misfit.found}; this machine is {this_machine()}. {misfit.cure}"
+    stands = obstacle(image)
+    return "yes" if stands is None else "no: " + str(stands).removeprefix(f"{image.path}: ")
 
 
 def members_of(image: Image) -> tuple[Member, ...]:
@@ -151,34 +164,37 @@ def failure_of(found: Found) -> LoaderError | None:
     image = found.image
     if found.error is not None or image is None or found.candidate is not None or found.needed_by is not None:
         return found.error
-    mismatch = image.mismatch()
-    if mismatch is not None:
-        here = str(this_machine())
-        return HandshakeError("cannot run here", path=found.path, expected=here, found=mismatch)
-    if not markers(image):
-        return HandshakeError(
-            "is a shared library but not a plugin",
-            path=found.path,
-            expected="an exported symbol <contract>_abi_<major>_<minor>",
-            found=f"none among its {len(image.exports)} exports",
-            cure="Keep other libraries in other folders",
-        )
     try:
-        check_sanitizer(image)
+        check_plugin(image)
     except HandshakeError as error:
         return error
     return None
 
 
-def judged(found: Found, policy: Policy) -> Found:
-    """The same, with why the policy refuses the file, if nothing else stands in its way. Nothing is run."""
-    if found.image is None or failure_of(found) is not None:
-        return found
-    try:
-        check_file(found.image, policy)
-    except (TrustError, LibraryError) as error:
-        return replace(found, error=error)
-    return found
+def examined(several: Iterable[Found], policy: Policy | None) -> list[Found]:
+    """The same, with why each would not load: what `loader doctor` finds too, and what the policy says. Nothing is
+    run.
+    """
+    read = cache(read_library)  # most plugins need the same libraries
+    return [_examined(found, policy, read) for found in several]
+
+
+def _examined(found: Found, policy: Policy | None, read: Callable[[str], Image]) -> Found:
+    error = failure_of(found)
+    if error is None and found.image is not None and found.needed_by is None:
+        error = obstacle(found.image, read)
+    if error is None and found.image is not None and policy is not None:
+        try:
+            check_file(found.image, policy)
+        except (TrustError, LibraryError) as refused:
+            error = refused
+    return replace(found, error=error)
+
+
+def obstacle(image: Image, read: Callable[[str], Image] = read_library) -> LoaderError | None:
+    """What is certain to end a load of the file on this machine, by whatever contract; the first of several."""
+    fatal = (each for each in problems(image, read=read) if each.fatal)
+    return next((each.error(image.path) for each in fatal), None)
 
 
 def found_values(found: Found) -> dict[str, Any]:
@@ -202,7 +218,7 @@ def found_lines(several: Sequence[Found]) -> list[str]:
     rows = [("NAME", "CONTRACT", "BUILT FOR", "SIZE", "FILE", "STATUS")]
     for found in several:
         image, failure = found.image, failure_of(found)
-        fine = "ok" if found.needed_by is None else f"a library that {_short(found.needed_by)} needs"
+        fine = "ok" if found.needed_by is None else f"a library that {from_here(found.needed_by)} needs"
         reason = fine if failure is None else str(failure).removeprefix(f"{failure.path}: ")
         rows.append(
             (
@@ -210,19 +226,13 @@ def found_lines(several: Sequence[Found]) -> list[str]:
                 "-" if image is None else _contracts(image) or "-",
                 "-" if image is None else str(image.machine),
                 "-" if image is None else f"{image.size:,}",
-                _short(found.path),
+                from_here(found.path),
                 reason,
             )
         )
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(_width(row[i]) for row in cells) for i in range(5)]
     return ["  ".join([*map(_padded, row[:5], widths, _RIGHT), row[5]]) for row in cells]
-
-
-def _short(path: str) -> str:
-    """The path from the current folder if it is below it."""
-    here = str(Path.cwd()) + os.sep
-    return path.removeprefix(here)
 
 
 def _width(text: str) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from loader.cli.parser import UsageError
 from loader.contract import Kind
 from loader.contract.kinds import BOOL
+from loader.cures import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,11 +62,13 @@ class _ArgumentReader:
         for word in self._given:
             name, equals, _ = word.partition("=")
             if structs and equals and name.isidentifier() and name not in fields:
-                return f"; {' or '.join(each.name for each in structs)} has no field {name!r}"
+                near = did_you_mean(name, fields)
+                owner = " or ".join(each.name for each in structs)
+                return f"; {owner} has no field {name!r}" + (f" ({near[0].lower()}{near[1:]})" if near else "")
         return ""
 
-    def _wrong(self, what: str) -> UsageError:
-        return UsageError(f"{self._function.name}: {what}", expected=usage_of(self._function))
+    def _wrong(self, what: str, cure: str | None = None) -> UsageError:
+        return UsageError(f"{self._function.name}: {what}", expected=usage_of(self._function), cure=cure)
 
     def _argument(self, parameter: Parameter) -> object:
         if parameter.struct is not None:
@@ -141,7 +144,7 @@ class _ArgumentReader:
         values: dict[str, object] = {}
         for name, value in found.items():
             if name not in fields:
-                raise self._wrong(f"{struct} has no field {name!r}")
+                raise self._wrong(f"{struct} has no field {name!r}", did_you_mean(name, fields))
             values[name] = self._member(fields[name], value)
         return values
 

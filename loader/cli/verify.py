@@ -11,6 +11,7 @@ from loader.cli.parser import UsageError
 from loader.cli.policy import add_policy, policy_of
 from loader.errors import LoaderError, TrustError
 from loader.trust import Policy, check_file
+from loader.trust.lockfile import DEFAULT
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -34,10 +35,10 @@ def run(options: Namespace) -> int:
     contract = contract_of(options)
     policy = policy_of(options)
     if policy is None:
-        if not os.path.exists("loader.lock"):
+        if not os.path.lexists(DEFAULT):
             cure = "Give --lock, --key, --permissions, --quarantine or --policy"
             raise UsageError("there is nothing to check against, and no loader.lock here", cure=cure)
-        policy = Policy(lock="loader.lock")
+        policy = Policy(lock=DEFAULT)
     results: list[dict[str, Any]] = []
     failures: list[LoaderError] = []
     for path in options.words:
@@ -58,4 +59,4 @@ def run(options: Namespace) -> int:
                 streams.write(streams.printable(f"{each['file']}: {'; '.join(each['checks'])}") + "\n")
         for failure in failures:
             streams.message("loader", "error", str(failure))
-    return failures[0].exit_code if failures else 0
+    return max((failure.exit_code for failure in failures), default=0)

@@ -5,6 +5,7 @@ A document goes: Python -> C engine once -> plugins, straight through function p
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 import sys
@@ -268,14 +269,17 @@ class Htmlizer:
             plugin_errors: "raise", or "keep": a role whose plugin fails stays as it stood.
             report: called with a :class:`Problem` for each failure that was kept; None: a warning is logged.
 
-        Raises TextError with the offset of what is not valid, PluginError with plugin, role and offset, and
-        CallCancelled or DeadlineExceeded if a limit stops it.
+        Raises TextError with the offset of what is not valid, PluginError with plugin, role and offset, ValueError
+        for `errors` and `plugin_errors` that there are not, CallCancelled or DeadlineExceeded if a limit stops it.
         """
         if errors != "strict":
+            _check_codec_errors(errors)
             text = _repair(text, errors)
         try:
             if plugin_errors == "raise":
                 return self._render(text, post, escape)
+            if plugin_errors != "keep":
+                raise ValueError(f"plugin_errors is 'raise' or 'keep', not {plugin_errors!r}")
             html, problems = self._render(text, post, escape, keep=True)
         except UnicodeEncodeError as error:
             raise TextError(
@@ -297,6 +301,15 @@ class Htmlizer:
 
     def __repr__(self) -> str:
         return f"<Htmlizer with {', '.join(plugin.name for plugin in self.plugins) or 'no plugins'}>"
+
+
+def _check_codec_errors(errors: str) -> None:
+    """Raises ValueError for a name that no codec knows, also where the text is valid and it would not be met."""
+    try:
+        codecs.lookup_error(errors)
+    except (LookupError, TypeError):
+        known = "'strict', 'replace', 'ignore', 'backslashreplace' or another name that Python's codecs know"
+        raise ValueError(f"errors is {known}, not {errors!r}") from None
 
 
 def _repair(text: Text, errors: str) -> Text:

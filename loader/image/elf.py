@@ -9,7 +9,7 @@ from loader.image.cursor import MAX_ENTRIES
 from loader.image.elf_symbols import read_definitions, read_symbols, read_versions
 from loader.image.elf_tables import ET_EXEC, PT_GNU_STACK, PT_NOTE, ElfSection, Tables
 from loader.image.image import File, Image
-from loader.image.traces import GO_SYMBOLS, go_version, sanitizer, texts
+from loader.image.traces import GO_SYMBOLS, GoBuild, go_build, sanitizer, texts
 
 DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS, DT_FLAGS_1 = 14, 15, 22, 29, 30, 0x6FFFFFFB
 DF_TEXTREL, DF_STATIC_TLS = 0x4, 0x10
@@ -48,7 +48,7 @@ def read_elf(file: File) -> Image:
     if "libc.so.7" in needed:  # FreeBSD's, whose libraries need not say more
         notes = notes._replace(system="freebsd")
     sections = elf.sections(SECTIONS)
-    version = _go_version(elf, sections)
+    go = _go_build(elf, sections, symbols.exports)
     sections = sections or {}
     flags, flags_1 = elf.dynamic.get(DT_FLAGS, 0), elf.dynamic.get(DT_FLAGS_1, 0)
     return Image(
@@ -68,8 +68,9 @@ def read_elf(file: File) -> Image:
         versions=read_versions(elf),
         defines=read_definitions(elf),
         libc=libc_of(needed, notes.system),
-        go=notes.go or version is not None or ".gopclntab" in sections or _has_go(symbols.exports, needed),
-        go_version=version or None,
+        go=notes.go or go is not None or ".gopclntab" in sections or _has_go(symbols.exports, needed),
+        go_version=go and go.version,
+        go_build_mode=go and go.mode,
         compilers=_compilers(elf, sections),
         sanitizer=sanitizer(needed, chain(symbols.imports, symbols.exports)),
         build_id=notes.build_id,
@@ -159,11 +160,11 @@ def _has_go(exports: frozenset[str], needed: tuple[str, ...]) -> bool:
     return not GO_SYMBOLS.isdisjoint(exports) or any(name.startswith("libgo.so") for name in needed)
 
 
-def _go_version(elf: Tables, sections: dict[str, ElfSection] | None) -> str | None:
-    """See traces.go_version. Without section headers the data segments are searched."""
+def _go_build(elf: Tables, sections: dict[str, ElfSection] | None, exports: frozenset[str]) -> GoBuild | None:
+    """See traces.go_build. Without section headers the data segments are searched."""
     if sections is None:
-        return go_version(elf.cursor, ((segment.offset, segment.size) for segment in elf.loads))
-    return go_version(elf.cursor, [sections[".go.buildinfo"]]) if ".go.buildinfo" in sections else None
+        return go_build(elf.cursor, ((segment.offset, segment.size) for segment in elf.loads), exports)
+    return go_build(elf.cursor, [sections[".go.buildinfo"]], exports) if ".go.buildinfo" in sections else None
 
 
 def _compilers(elf: Tables, sections: dict[str, ElfSection]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ COMMON: Final = {
     "minimum_system": None,
     "go": False,
     "go_version": None,
+    "go_build_mode": None,
     "sanitizer": None,
     "no_dlopen": False,
     "auxiliaries": (),

@@ -6,14 +6,14 @@ import functools
 import os
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from loader.image.walk import Step
 
-__all__ = ["File", "Image", "Machine", "this_machine"]
+__all__ = ["File", "Image", "Machine", "Misfit", "this_machine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,21 @@ class Machine:
         format_name = {"elf": "ELF", "mach-o": "Mach-O", "pe": "PE"}.get(self.format, self.format)
         order = ", big-endian" if self.endian == "big" else ""
         return f"{format_name} for {self.machine} {self.system}, {self.bits}-bit{order}"
+
+
+class Misfit(NamedTuple):
+    """Why a file cannot be loaded here, whatever it is to be there for."""
+
+    what: str
+    expected: str
+    found: str
+    cure: str
+
+
+#: Go's build modes of libraries whose runtime is started by the Go program that opens them, and by nothing else: each
+#: call from here would wait for that for ever.
+_OF_GO_PROGRAMS: Final = frozenset({"plugin", "shared"})
+_BUILD_GO: Final = "Build it with go build -buildmode=c-shared"
 
 
 @dataclass(frozen=True, kw_only=True)  # without slots: see elf_quick.py
@@ -99,6 +114,8 @@ class Image:
     go: bool = False
     #: "go1.22.1" where the file says it.
     go_version: str | None = None
+    #: "c-shared", "plugin", ... of Go's -buildmode, where the file shows it.
+    go_build_mode: str | None = None
     #: Compilers and linkers that left their names: "GCC: (Debian 12.2.0) 12.2.0", "rustc version 1.80.0 ...".
     compilers: tuple[str, ...] = field(default=(), repr=False)
     #: Sanitizer it was built with: "address", "thread", "memory", "undefined", "leak", "hwaddress" or None.
@@ -157,13 +174,23 @@ class Image:
 
         Compares format, system, CPU, pointer size, byte order and kind; not what it needs (see needs.py).
         """
-        here = this_machine()
+        misfit = self.misfit()
+        return None if misfit is None else misfit.found
+
+    def misfit(self) -> Misfit | None:
+        """The same with what would be right, and the cure."""
+        here, what = this_machine(), "cannot run here"
         if self.machine is not here and self.machine != here:  # mostly it is the very same
-            return str(self.machine)
+            return Misfit(what, str(here), str(self.machine), f"Build it for {here.machine} {here.system}")
         if self.kind == "executable":
-            return "an executable, not a shared library"
+            cure = "Name the plugin; if this is to be one, link it with -shared only"
+            return Misfit("is a program and not a plugin", str(here), "an executable, not a shared library", cure)
         if self.no_dlopen:
-            return "a library built with -z nodlopen, which may not be loaded at run time"
+            found = "a library built with -z nodlopen, which may not be loaded at run time"
+            return Misfit(what, str(here), found, "Link it without -z nodlopen")
+        if self.go_build_mode in _OF_GO_PROGRAMS:
+            found = f"a Go library built with -buildmode={self.go_build_mode}, which only a program in Go can start"
+            return Misfit(what, "a library that starts its Go runtime itself", found, _BUILD_GO)
         return None
 
 

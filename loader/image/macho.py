@@ -108,7 +108,7 @@ class _MachO:
     def image(self, slices: tuple[str, ...]) -> Image:
         """Everything, put together."""
         exports, data_exports, imports = self._symbols()
-        go_version = self._go_version()
+        go = self._go_build(exports)
         endian = "little" if self.order == "<" else "big"
         return Image(
             file=self.file,
@@ -121,8 +121,9 @@ class _MachO:
             soname=self.soname,
             rpath=tuple(self.rpath),
             minimum_system=self.minimum_system,
-            go=go_version is not None or not traces.GO_SYMBOLS.isdisjoint(exports),
-            go_version=go_version or None,
+            go=go is not None or not traces.GO_SYMBOLS.isdisjoint(exports),
+            go_version=go and go.version,
+            go_build_mode=go and go.mode,
             compilers=self._compilers(),
             sanitizer=traces.sanitizer(self.needed, (*imports, *exports)),
             build_id=self.uuid,
@@ -245,10 +246,10 @@ class _MachO:
 
     # ---- traces --------------------------------------------------------------------------------------
 
-    def _go_version(self) -> str | None:
-        """See traces.go_version."""
+    def _go_build(self, exports: frozenset[str]) -> traces.GoBuild | None:
+        """See traces.go_build."""
         places = ((each.offset, each.size) for each in self.sections if each.name == "__go_buildinfo")
-        return traces.go_version(self.cursor, places)
+        return traces.go_build(self.cursor, places, exports)
 
     def _compilers(self) -> tuple[str, ...]:
         """Only rustc leaves a trace, the path of its library's sources in messages of panics."""

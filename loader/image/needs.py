@@ -11,33 +11,28 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from loader.errors import ImageError, LoaderError
+from loader._core._ffi import lib
+from loader.cures import SYMBOL_CURE, version_cure
+from loader.errors import ImageError, LibraryError, LoaderError
 from loader.image.closure import JUDGEABLE, closure_of
 from loader.image.image import this_machine
 from loader.image.linker import glibc, here_is_musl
-from loader.image.read import read_image
-from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
+from loader.image.missing import missing_libraries, not_usable
+from loader.image.read import read_image, read_library
+from loader.image.sanitizer import RULE, is_run_time, lacks_runtime, sanitizer_cure
 from loader.image.search import lies_beside
 from loader.image.static_tls import static_tls_of, static_tls_room
 from loader.image.undefined import undefined
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from loader.image.closure import Closure, Member
     from loader.image.image import Image, Machine
 
 __all__ = ["Finding", "libraries", "problems", "second_go"]
-
-#: What a symbol version is called, and what to do where it is missing.
-CURES: Final = {
-    "GLIBC": "Build it on an older system, or for an older one: zig cc -target {target}.2.28",
-    "GLIBCXX": "Link it with -static-libstdc++, or build it with an older compiler",
-    "CXXABI": "Link it with -static-libstdc++, or build it with an older compiler",
-    "GCC": "Link it with -static-libgcc, or build it with an older compiler",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +46,27 @@ class Finding:
     #: Loading will fail; otherwise it may, or harm comes later.
     fatal: bool = True
 
+    @classmethod
+    def of(cls, error: LoaderError, *, fatal: bool = True) -> Finding:
+        """What an error says that stops a load."""
+        return cls(error.what, error.expected or "", error.found or "", error.cure or "", fatal)
+
+    def error(self, path: str) -> LibraryError:
+        """The same as the error that a load of the file would end with."""
+        return LibraryError(self.what, path=path, expected=self.expected, found=self.found, cure=self.cure)
+
     def __str__(self) -> str:
         return f"{self.what}; expected {self.expected}, found {self.found}. {self.cure}"
 
 
-def problems(image: Image) -> tuple[Finding, ...]:
+def problems(image: Image, *, read: Callable[[str], Image] = read_library) -> tuple[Finding, ...]:
     """What stands in the way of loading `image` in this process; empty if nothing is known to.
 
     Libraries and versions are looked for where the file is ELF, and so is this process. A library that this
     process has loaded already serves too, wherever it is; that is not asked, so that the answer is the same
-    for every process.
+    for every process. `read`: how a library is read; for several files one that remembers.
     """
-    return tuple(_problems(image))
+    return tuple(_problems(image, read))
 
 
 def libraries(image: Image) -> tuple[Member, ...]:
@@ -77,23 +81,24 @@ def _read(path: str | None) -> Image | None:
         return None
 
 
-def _problems(image: Image) -> Iterator[Finding]:
-    foreign = image.mismatch()
-    here = this_machine()
-    if foreign is not None:
-        yield Finding("cannot run here", str(here), foreign, f"Build it for {here.machine} {here.system}")
-        if image.machine != here and image.needed:
+def _problems(image: Image, read: Callable[[str], Image]) -> Iterator[Finding]:
+    misfit = image.misfit()
+    if misfit is not None:
+        yield Finding(*misfit)
+        if image.machine != this_machine() and image.needed:
             yield _elsewhere(image)
         return
     if image.machine.format == "elf":
-        closure = closure_of(image)
+        closure = closure_of(image, read=read)
         loaded = closure.members
         yield from _c_library(image)
         yield from _missing(image, loaded)
+        yield from _misfits(loaded)
         yield from _doubtful(closure)
         yield from _versions(image, loaded)
         yield from _undefined(image, loaded)
         yield from _static_tls(image, loaded)
+        yield from _sanitized(image, loaded)
     yield from _flags(image)
 
 
@@ -149,24 +154,19 @@ def _c_library(image: Image) -> Iterator[Finding]:
 
 
 def _missing(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
+    for error in missing_libraries(image, loaded):
+        yield Finding.of(error)
     for library in loaded:
-        through = "" if library.needed_by == image.path else f", which {library.needed_by} needs"
-        if library.error is not None:
-            yield Finding(
-                f"needs the library {library.name}{through}",
-                f"a library in {library.path}",
-                str(library.error).removeprefix(f"{library.path}: "),
-                "Replace the file, or remove it if another one is meant",
-                fatal=library.kind != "auxiliary",
-            )
-        if library.path is not None or library.kind == "auxiliary":
-            continue
-        yield Finding(
-            f"needs the library {library.name}{through}",
-            f"{library.name} where libraries are looked for",
-            "none for this machine",
-            f"Install {library.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
-        )
+        if library.error is not None and library.kind == "auxiliary":
+            yield Finding.of(not_usable(image, library), fatal=False)
+
+
+def _misfits(loaded: tuple[Member, ...]) -> Iterator[Finding]:
+    """Libraries in Go that are loaded well and hang when they are called."""
+    for member in loaded:
+        misfit = member.image.misfit() if member.image is not None and member.image.go else None
+        if misfit is not None:
+            yield Finding(f"needs the library {member.name}, which {misfit.what}", *misfit[1:])
 
 
 def _doubtful(closure: Closure) -> Iterator[Finding]:
@@ -200,13 +200,11 @@ def _versions(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
 def _version_problem(image: Image, who: str, library: Image, version: str) -> Finding:
     family = version.partition("_")[0]
     newest = max((own for own in library.defines if own.partition("_")[0] == family), key=_age, default="none")
-    target = f"{image.machine.machine}-linux-gnu"
-    cure = CURES.get(family, "Install a newer {library}, or build it against the one that is here")
     return Finding(
         f"{who} {version} of {library.soname or library.path}",
         version,
         f"{newest} in {library.path}",
-        cure.format(target=target, library=library.soname),
+        version_cure(version, library.soname or os.path.basename(library.path), image.machine.machine),
     )
 
 
@@ -222,16 +220,18 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     """Symbols that nobody defines, of the file and of what lies beside it: other libraries are the system's."""
     ours = tuple(library.image for library in loaded if library.image is not None)
-    program = _program()
-    if len(ours) < len(loaded) or not program or lacks_runtime(image):
+    if len(ours) < len(loaded) or lacks_runtime(image):
         return  # what cannot be read has them, perhaps; a sanitizer's run time is to be preloaded
-    everybody = (*ours, *program)
     folder = os.path.dirname(image.path)
     for each in (image, *(one for one in ours if os.path.dirname(one.path) == folder)):
         try:
-            missing = undefined(each, (image, *everybody))
+            missing = undefined(each, (image, *ours))
+            if missing:  # Python's own files are large: they are read where somebody needs them
+                program = _program()
+                missing = undefined(each, (image, *ours, *program)) if program else []
         except ImageError:  # names of symbols that nothing else looks at; what they are cannot be said
             return
+        missing = [name for name in missing if not lib.library_is_global(name.encode())]  # in what was preloaded
         if missing:
             who = "needs" if each is image else f"needs {os.path.basename(each.path)}, which needs"
             shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
@@ -239,7 +239,7 @@ def _undefined(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
                 f"{who} a symbol that no library has: {shown}",
                 "each symbol in the file, in a library that it is linked with, or in Python",
                 "it in none of them" if len(missing) == 1 else f"{len(missing)} in none of them",
-                "Link it with the library that defines it; -Wl,--no-undefined tells when building",
+                SYMBOL_CURE,
             )
 
 
@@ -255,7 +255,8 @@ def _program() -> tuple[Image, ...]:
 
 def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     """See static_tls.py. A small part of the room is not worth a word: every plugin with Go needs 8 bytes."""
-    several = (image, *(library.image for library in loaded if library.image is not None))
+    along = (library.image for library in loaded if library.image is not None)
+    several = (image, *(each for each in along if not is_run_time(each)))  # a sanitizer's is there from the start
     sizes = {each.path: size for each in several if (size := static_tls_of(each))}
     total, room = sum(sizes.values()), static_tls_room() if glibc() else 0
     if total <= room // 4:
@@ -274,10 +275,18 @@ def _static_tls(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
     )
 
 
+def _sanitized(image: Image, loaded: tuple[Member, ...]) -> Iterator[Finding]:
+    """The first of the files whose sanitizer's run time is not there."""
+    for each in (image, *(library.image for library in loaded if library.image is not None)):
+        if lacks_runtime(each):
+            what, expected = RULE
+            who = "" if each is image else f"needs {os.path.basename(each.path)}, which "
+            yield Finding(who + what, expected, f"-fsanitize={each.sanitizer}", sanitizer_cure(each))
+            return
+
+
 def _flags(image: Image) -> Iterator[Finding]:
     """What the file asks for that systems may refuse or that does not go well in a process of Python's."""
-    if lacks_runtime(image):
-        yield Finding(*RULE, f"-fsanitize={image.sanitizer}", BUILD_WITHOUT)
     if image.executable_stack:
         yield Finding(
             "asks for a stack that can be executed",

@@ -82,7 +82,7 @@ class _Pe:
         soname, exports, data_exports = self._exports()
         needed, imports = self._imports()
         cpu, _ = CPUS.get(self.number, (f"machine {self.number:#x}", 0))
-        go_version = self._go_version()
+        go = self._go_build(exports)
         system = "efi" if self.subsystem in EFI else "windows"
         return Image(
             file=self.file,
@@ -95,8 +95,9 @@ class _Pe:
             soname=soname,
             libc=_libc(needed),
             minimum_system=".".join(map(str, self.version)),
-            go=go_version is not None or not traces.GO_SYMBOLS.isdisjoint(exports),
-            go_version=go_version or None,
+            go=go is not None or not traces.GO_SYMBOLS.isdisjoint(exports),
+            go_version=go and go.version,
+            go_build_mode=go and go.mode,
             compilers=self._compilers(),
             sanitizer=traces.sanitizer(needed, (*imports, *exports)),
             build_id=self._build_id(),
@@ -255,14 +256,14 @@ class _Pe:
             pass
         return None
 
-    def _go_version(self) -> str | None:
-        """See traces.go_version. The build information stands in a section that may be written to."""
+    def _go_build(self, exports: frozenset[str]) -> traces.GoBuild | None:
+        """See traces.go_build. The build information stands in a section that may be written to."""
         places = (
             (section.offset, section.size)
             for section in self.sections
             if section.flags & MAY_WRITE and not section.flags & MAY_EXECUTE
         )
-        return traces.go_version(self.cursor, places)
+        return traces.go_build(self.cursor, places, exports)
 
     def _compilers(self) -> tuple[str, ...]:
         """Only rustc leaves a trace, the path of its library's sources in messages of panics."""

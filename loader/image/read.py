@@ -200,19 +200,12 @@ def _not_a_file(path: str, kind: str) -> PluginNotFound:
     return PluginNotFound(f"is {kind}", path=path, expected="a file", found=kind, cure=cure)
 
 
-#: What mends a file that is there and cannot be opened.
-_CURES: Final = {
-    errno.EACCES: "Let this user read it",
-    errno.EPERM: "Let this user read it",
-    errno.EMFILE: "Raise the limit on open files (ulimit -n), or close some",
-    errno.ENFILE: "Raise the system's limit on open files (fs.file-max)",
-}
-
-
 def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | ImageError:
     if not isinstance(error, OSError):  # a NUL in the path, or characters that the file system cannot have
         shown = path.encode("unicode_escape").decode()
         return PluginNotFound("is not a possible path", path=shown, found=str(error))
+    from loader.cures import LIBRARIES, file_cure  # noqa: PLC0415 - only wanted here
+
     if os.path.isdir(path):  # Windows does not open folders
         return _not_a_file(path, "a folder")
     if error.errno in (errno.ENXIO, errno.EOPNOTSUPP):
@@ -232,11 +225,12 @@ def _cannot_open(path: str, error: OSError | ValueError) -> PluginNotFound | Ima
             path=path,
             expected="a file",
             found=f"a symbolic link ({error.strerror})" if broken else (error.strerror or str(error)),
-            cure="Check the path; relative ones begin at the current folder",
+            cure=file_cure(path, error, endings=LIBRARIES)
+            or "Check the path; relative ones begin at the current folder",
         )
     return ImageError(
         "cannot be opened",
         path=path,
         found=error.strerror or str(error),
-        cure=_CURES.get(error.errno or 0),
+        cure=file_cure(path, error),
     )

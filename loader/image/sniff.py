@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import os
+import re
+import shlex
 from typing import Final
 
+from loader.cures import from_here
 from loader.errors import ImageError
 
 #: Thin files of 32 and 64 bits in both byte orders, universal ones with places of 32 and 64 bits.
@@ -40,6 +44,32 @@ KINDS: Final[tuple[tuple[bytes, str, str | None], ...]] = (
     (b"%PDF", "a PDF document", None),
     (b"SQLite format 3\0", "an SQLite database", None),
 )
+_COMPILE: Final = '-O2 -shared -fPIC -I"$(loader include-dir)" {file} -o {name}.so'
+_C: Final = "C source", f"Compile it: cc {_COMPILE}"
+_CPP: Final = "C++ source", f"Compile it: c++ -std=c++17 {_COMPILE}"
+_HEADER: Final = "a header", "Name a plugin here, and the contract's header with --contract"
+_PYTHON: Final = "a Python file", "Plugins are compiled to native code"
+_LIBRARY: Final = "the plugin is target/release/lib….so"
+#: Sources, by the end of their names: what they are, and how a plugin is made of one. {file} is its path, {name} that
+#: without the ending.
+SOURCES: Final[dict[str, tuple[str, str]]] = {
+    ".c": _C,
+    **dict.fromkeys((".cc", ".cpp", ".cxx"), _CPP),
+    **dict.fromkeys((".h", ".hh", ".hpp"), _HEADER),
+    **dict.fromkeys((".py", ".pyi"), _PYTHON),
+    ".rs": ("Rust source", f'Build its crate, of crate-type "cdylib": cargo build --release; {_LIBRARY}'),
+    ".go": ("Go source", "Build its package, in its folder: go build -buildmode=c-shared -o NAME.so ."),
+    ".zig": ("Zig source", "Compile it: zig build-lib -dynamic -O ReleaseFast {file}"),
+}
+#: Files that say how something is built.
+BUILDS: Final = {
+    "Cargo.toml": f"Build it: cargo build --release; {_LIBRARY}",
+    "CMakeLists.txt": 'Build it: cmake -B build -Dloader_DIR="$(loader cmake-dir)" && cmake --build build',
+    "Makefile": "Build it: make",
+    "go.mod": "Build it: go build -buildmode=c-shared -o NAME.so .",
+}
+#: A line by which C is known whatever the file's name is: of a compiler's -o, say.
+INCLUDE: Final = re.compile(rb"^[ \t]*#[ \t]*include[ \t]+[<\"]", re.MULTILINE)
 #: Longest piece of a text file that a message shows, in characters.
 SHOWN: Final = 40
 
@@ -71,11 +101,25 @@ def _describe(path: str, data: bytes) -> tuple[str, str, str | None]:
     if begin.startswith(b"#!"):
         return "a script", f"text that begins with {_first_line(begin)}", None
     if _is_text(begin):
-        kind = "a Python file" if path.endswith((".py", ".pyi")) else "a text file"
-        return kind, f"text that begins with {_first_line(begin)}", None
+        kind, cure = _text(path, begin)
+        return kind, f"text that begins with {_first_line(begin)}", cure
     if data[2:4] == b"\r\n" and path.endswith(".pyc"):
         return "compiled Python", "a .pyc file", None
     return "not a shared library", f"a file that begins with the bytes {data[:8].hex(' ')}", None
+
+
+def _text(path: str, begin: bytes) -> tuple[str, str | None]:
+    """What a text file is, and the cure: a source is to be compiled."""
+    file = from_here(path)
+    name, ending = os.path.splitext(file)
+    if os.path.basename(file) in BUILDS:
+        return "a file to build plugins from", BUILDS[os.path.basename(file)]
+    if ending.lower() not in SOURCES and INCLUDE.search(begin):
+        return _C[0], _C[1].format(file="SOURCE.c", name="NAME")
+    if ending.lower() not in SOURCES:
+        return "a text file", None
+    kind, cure = SOURCES[ending.lower()]
+    return kind, cure.format(file=shlex.quote(file), name=shlex.quote(name))
 
 
 def _is_text(begin: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.image.cursor import Cursor, decode
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 GO_MAGIC: Final = b"\xff Go buildinf:"
 #: Exported by every shared library that cgo made, unless a version script hides them.
 GO_SYMBOLS: Final = frozenset({"crosscall2", "_cgo_topofstack", "_cgo_panic"})
+#: Most bytes of Go's build information that are read, and its line with the build mode.
+GO_MAX: Final = 1 << 20
+GO_MODE: Final = re.compile(rb"^build\t-buildmode=([a-z-]{1,20})$", re.MULTILINE)
+#: Exports of what takes part in Go's own plugins (before Go 1.20 the first dot stood for the colon), and of those
+#: files that have a package main: Go 1.21 and later, and earlier.
+GO_HASHES: Final = frozenset({"go:link.pkghash.runtime", "go.link.pkghash.runtime"})
+GO_MAIN: Final = frozenset({"go:main.inittasks", "main..inittask"})
 #: What shows a sanitizer: a part of its run-time library's name, and the call that instrumented code makes.
 #: (Code that is not instrumented may refer weakly to others, such as __asan_poison_memory_region.)
 SANITIZERS: Final = (
@@ -47,20 +54,53 @@ def _find(cursor: Cursor, wanted: bytes, ranges: Iterable[tuple[int, int]]) -> i
     return -1
 
 
-def go_version(cursor: Cursor, ranges: Iterable[tuple[int, int]]) -> str | None:
-    """Version in the Go build information inside ranges (offset, size); "" if it is older than Go 1.18.
+class GoBuild(NamedTuple):
+    """How Go built a file, as the file says it; each None where it does not."""
 
-    None if there is none.
+    version: str | None
+    mode: str | None
+
+
+def go_build(cursor: Cursor, ranges: Iterable[tuple[int, int]], exports: frozenset[str]) -> GoBuild | None:
+    """The Go build information inside ranges (offset, size); None if there is none.
+
+    It says the version since Go 1.18, and the build mode if `go build` linked the file: build systems that call
+    Go's linker themselves leave that out. Then the exports tell what was built to be opened by a program in Go.
     """
     at = _find(cursor, GO_MAGIC, ranges)
     if at < 0:
         return None
-    head = cursor.take(at, min(64, cursor.size - at), "Go build information")
-    # Byte 15 bit 1: the version follows as length (a varint; versions are short) and text.
-    if len(head) < 33 or not head[15] & 2 or head[32] > 0x7F:
-        return ""
-    version = decode(head[33 : 33 + head[32]])
-    return version if version.startswith(("go", "devel")) else ""
+    # The text is between two marks of 16 bytes, as lines; byte 15 bit 1: it and the version follow.
+    data = cursor.take(at, min(GO_MAX, cursor.size - at), "Go build information")
+    version = settings = b""
+    if len(data) >= 33 and data[15] & 2:
+        version, rest = _go_text(data, 32)
+        settings, _ = _go_text(data, rest)
+    mode = GO_MODE.search(settings)
+    text = decode(version)
+    return GoBuild(
+        text if text.startswith(("go", "devel")) else None,
+        decode(mode[1]) if mode else "plugin" if _is_go_plugin(exports) else None,
+    )
+
+
+def _go_text(data: bytes, at: int) -> tuple[bytes, int]:
+    """A text behind its length (a varint of at most 3 bytes: more is not worth reading), and where it ends."""
+    length = shift = 0
+    for byte in data[at : at + 3]:
+        at += 1
+        length |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return data[at : at + length], at + length
+    return b"", len(data)
+
+
+def _is_go_plugin(exports: frozenset[str]) -> bool:
+    """Whether exports are those of -buildmode=plugin: all of Go's packages, with a hash for each, but no package
+    main, which is called by the plugin's path there. (A library that opens such plugins itself has the hashes too.)
+    """
+    return not GO_HASHES.isdisjoint(exports) and GO_MAIN.isdisjoint(exports)
 
 
 def rustc(cursor: Cursor, ranges: Iterable[tuple[int, int]]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ it. Versions are not compared here: needs.py looks for each of them in the libra
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from loader.image.elf_symbols import read_bindings
@@ -14,7 +15,7 @@ from loader.image.elf_tables import Tables
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loader.image.image import Image
+    from loader.image.image import File, Image
 
 __all__ = ["undefined"]
 
@@ -29,9 +30,11 @@ def undefined(image: Image, others: Iterable[Image]) -> list[str]:
     for other in others:
         if not missing:
             break
-        missing -= _defined(other)
+        missing -= _defined(other.file)
     return sorted(missing)
 
 
-def _defined(image: Image) -> frozenset[str]:
-    return read_bindings(Tables(image.file))[0]
+@lru_cache(maxsize=32)
+def _defined(file: File) -> frozenset[str]:
+    """Of a library; most files need the same ones."""
+    return read_bindings(Tables(file))[0]

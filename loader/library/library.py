@@ -20,7 +20,7 @@ from sys import audit
 from typing import TYPE_CHECKING
 
 from loader.errors import ForkError, LibraryError
-from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
+from loader.image.sanitizer import RULE, lacks_runtime, sanitizer_cure
 from loader.library.opened import Library, known, look_for_go, open_one, opening
 from loader.lock import Lock
 from loader.trust import asks_nothing
@@ -110,8 +110,13 @@ def _opened(trusted: TrustedImage, owner: Owner, warnings: list[str], *, one_go:
 def _check_libraries(resolved: Resolved) -> None:
     """What is asked of the libraries that come along, before any of them is opened."""
     for each in resolved.own:
+        misfit = each.misfit() if each.go else None  # what is for another machine is not found in the first place
+        if misfit is not None:
+            what, expected, found, cure = misfit
+            what += f", and {resolved.closure.image.path} needs it"
+            raise LibraryError(what, path=each.path, expected=expected, found=found, cure=cure)
         if each.sanitizer is not None and lacks_runtime(each):  # of plugins themselves the handshake says it
             what, expected = RULE
             found = f"-fsanitize={each.sanitizer}"
-            raise LibraryError(what, path=each.path, expected=expected, found=found, cure=BUILD_WITHOUT)
+            raise LibraryError(what, path=each.path, expected=expected, found=found, cure=sanitizer_cure(each))
         audit("loader.open", each.path, each.digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import TYPE_CHECKING
 
 from loader.errors import LibraryError
@@ -16,6 +17,8 @@ __all__ = ["explain"]
 
 def explain(image: Image, text: str) -> LibraryError:
     """The dynamic linker's text, with who needs what and what to do."""
+    from loader.cures import SYMBOL_CURE, library_cure, version_cure  # noqa: PLC0415 - only wanted here
+
     if "cannot open shared object file" in text:
         missing, _, reason = text.partition(": cannot open shared object file: ")
         if reason != os.strerror(errno.ENOENT):  # it is there, but
@@ -24,21 +27,22 @@ def explain(image: Image, text: str) -> LibraryError:
             f"needs the library {missing}, which is not found",
             path=image.path,
             found=text,
-            cure=f"Install {missing}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
+            cure=library_cure(missing),
         )
     if "undefined symbol" in text:
         return LibraryError(
             "needs a symbol that no library has",
             path=image.path,
             found=text,
-            cure="Link it with the library that defines the symbol; -Wl,--no-undefined tells when building",
+            cure=SYMBOL_CURE,
         )
-    if "version `" in text and "not found" in text:
+    version = re.search(r"([^/\s]+): version `([^']+)' not found", text)
+    if version is not None:
         return LibraryError(
             "needs a newer system library than this machine has",
             path=image.path,
             found=text,
-            cure="Build it on an older system, or update this one",
+            cure=version_cure(version[2], version[1], image.machine.machine),
         )
     for code, what, cure in _WINDOWS:
         if text.startswith(f"Windows error {code}"):

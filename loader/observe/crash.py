@@ -25,7 +25,7 @@ import os
 import sys
 
 from loader._core._call import crash_disable, crash_enable
-from loader.trust.quarantine import Crash, Quarantine, quarantined, read_report, release
+from loader.trust.quarantine import Crash, Quarantine, check_report, quarantined, read_report, release
 
 __all__ = ["Crash", "Quarantine", "disable", "enable", "quarantined", "read_report", "release"]
 
@@ -42,9 +42,11 @@ def enable(report: str | os.PathLike[str] | int, *, traceback: bool = True) -> N
         traceback: turn faulthandler on, into the same file, unless somebody has turned it on already or a Go
             runtime is loaded.
 
-    A second call changes the file. Raises OSError if it cannot be opened, NotImplementedError on Windows.
+    A second call changes the file. Raises OSError if it cannot be opened, ValueError for a number that
+    is no descriptor, NotImplementedError on Windows.
     """
     global _descriptor, _traceback  # noqa: PLW0603 - signal handlers are the process's
+    check_report(report)
     opened = None
     if isinstance(report, int):
         number = report

@@ -10,9 +10,10 @@ plugin and each of its calls, documents included, and a warning names plugin, fu
 
 A watch also finds out who holds a lock across a service, and who breaks a promise never to block: waits.py.
 
-It costs about half a millisecond a call, and is for finding things out. What other threads of the application
-change meanwhile looks like the plugin's doing: watch with as few threads as possible. Where two watched calls
-overlap, the change is told of both.
+It costs about half a millisecond a call, and is for finding things out. Threads that Python started, and what others
+open for a moment, are not taken for the plugin's (blame.py); whatever else threads and services of the application
+change meanwhile looks like its doing: watch with as few threads as possible. Where two watched calls overlap, the
+change is told of both.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from loader.errors import PluginError
+from loader.observe.blame import to_blame
 from loader.observe.snapshot import Change, ProcessState, snapshot
 from loader.observe.waits import Waits
 from loader.plugin import Plugin
@@ -130,6 +132,7 @@ class StateWatch:
                 path=owner.path,
                 plugin=owner.name,
                 function=function,
+                message=f"it promised never to block, and {broken}",
                 found=f"that it {broken}",
                 cure=f"Take LOADER_NEVER_BLOCKS({function}) out of it",
             )
@@ -143,9 +146,7 @@ class StateWatch:
     def _end(self, call: _Call, name: str, path: str, function: str) -> None:
         after = snapshot()
         self._running.remove(call)
-        changes = call.before.changes(after)
-        if function == "dlopen":  # the copy that runs stays open on purpose; see library_sealed.c
-            changes = [c for c in changes if not (c.what == "descriptors" and "memfd:" in (c.after or ""))]
+        changes = to_blame(call.before.changes(after))
         if not changes:
             return
         self.seen += [(name, function, change) for change in changes]
@@ -161,6 +162,7 @@ class StateWatch:
                 path=path,
                 plugin=name,
                 function=function,
+                message=f"it changed the state of the process: {text}",
                 found=text,
                 cure="A plugin puts back what it changes before it returns",
             )

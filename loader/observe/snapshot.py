@@ -8,16 +8,21 @@ from __future__ import annotations
 import locale
 import os
 import signal
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from loader._core._call import environment, float_state, signal_state
+from loader.lock import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeVar
 
-__all__ = ["Change", "ProcessState", "snapshot"]
+    T = TypeVar("T")
+
+__all__ = ["Change", "ProcessState", "descriptors_now", "snapshot", "threads_now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Change:
 class ProcessState:
     """What all share, each as name -> value. `floating_point` and `blocked_signals` are the calling thread's.
 
-    Empty where this system does not tell: descriptors and threads are read from /proc or /dev/fd.
+    Empty where this system does not tell: descriptors and threads are read from /proc or /dev/fd. Threads that Python
+    started are not among them.
     """
 
     floating_point: Mapping[str, str]
@@ -70,8 +76,41 @@ class ProcessState:
         return found
 
 
+#: Around all looks: to look is to open files, which others would take for a plugin's.
+_lock = Lock()
+
+
+def _one_at_a_time(look: Callable[[], T]) -> T:
+    """See Lock. Who has waited too long looks all the same."""
+    again = _lock.inside()
+    try:
+        if not again:
+            _lock.acquire("looks at the state of the process")
+        return look()
+    finally:
+        if not again:
+            try:  # noqa: SIM105 - one step of C: see Lock
+                _lock.leave()
+            except RuntimeError:  # it was not inside
+                pass
+
+
 def snapshot() -> ProcessState:
     """The state now."""
+    return _one_at_a_time(_look)
+
+
+def descriptors_now() -> dict[str, str]:
+    """Which descriptors are open now, and on what."""
+    return _one_at_a_time(_descriptors)
+
+
+def threads_now() -> dict[str, str]:
+    """Which threads there are now that Python did not start, and what the system calls them."""
+    return _one_at_a_time(_threads)
+
+
+def _look() -> ProcessState:
     handlers = signal_state()
     return ProcessState(
         floating_point=_floating_point(),
@@ -151,4 +190,9 @@ def _threads() -> dict[str, str]:
         for thread in os.listdir("/proc/self/task"):
             with suppress(OSError), open(f"/proc/self/task/{thread}/comm", "rb") as file:
                 found[thread] = os.fsdecode(file.read().strip())
+    # Asked last: what has started meanwhile is known by now. Without the lock of threading.enumerate, which the code
+    # that a signal handler interrupted may hold.
+    for known in list(threading._active.values()):  # type: ignore[attr-defined] # noqa: SLF001
+        if not isinstance(known, threading._DummyThread):  # noqa: SLF001 - a plugin's, perhaps
+            found.pop(str(known.native_id), None)
     return found

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loader.errors import HandshakeError
-from loader.image import this_machine
-from loader.image.sanitizer import BUILD_WITHOUT, RULE, lacks_runtime
+from loader.image.sanitizer import RULE, lacks_runtime, sanitizer_cure
 
 if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.image import Image
 
-__all__ = ["LOADER_ABI", "Candidate", "check_sanitizer", "markers", "shake_hands"]
+__all__ = ["LOADER_ABI", "Candidate", "check_plugin", "markers", "shake_hands"]
 
 #: The version of include/loader/plugin.h that this host speaks.
 LOADER_ABI = 1
@@ -27,6 +26,7 @@ _MARKER = f"loader_abi_{LOADER_ABI}"
 #: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS, plugin.h.
 _NEVER_BLOCKS = "_never_blocks"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
+_EXPORT = "If it is to be a plugin, include the contract's header, or use its Rust or Go kit, and export the symbols"
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")
 
 
@@ -65,11 +65,7 @@ def markers(image: Image) -> dict[str, list[tuple[int, int]]]:
 
 def shake_hands(image: Image, contract: Contract) -> Candidate:
     """Accepts a plugin of the same major version and a minor that is not newer, else raises HandshakeError."""
-    foreign = image.mismatch()
-    if foreign is not None:
-        raise _not_for_here(image, foreign)
-    if _MARKER not in image.exports:
-        raise _other_abi(image)
+    check_abi(image)
     # Whoever has the marker of this very version need not be searched for others.
     same = contract.marker in image.exports
     version = (contract.major, contract.minor) if same else _version(image, contract)
@@ -82,6 +78,24 @@ def shake_hands(image: Image, contract: Contract) -> Candidate:
     return Candidate(image, contract, version, missing, _promises(image, contract))
 
 
+def check_abi(image: Image) -> None:
+    """What comes first, whatever the contract: the file is for this machine, and speaks this host's loader ABI."""
+    misfit = image.misfit()
+    if misfit is not None:
+        what, expected, found, cure = misfit
+        raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=cure)
+    if _MARKER not in image.exports:
+        raise _other_abi(image)
+
+
+def check_plugin(image: Image) -> None:
+    """What every contract asks of a file. Raises HandshakeError if it can be a plugin for none."""
+    check_abi(image)
+    if not markers(image):
+        raise _no_contract(image, "<contract>_abi_<major>_<minor>")
+    check_sanitizer(image)
+
+
 def _promises(image: Image, contract: Contract) -> frozenset[str]:
     """The contract's functions that the plugin never blocks in, as it says."""
     names = [*contract.required, *contract.optional]
@@ -92,6 +106,8 @@ def _version(image: Image, contract: Contract) -> tuple[int, int]:
     """The newest version of the contract that the file has a marker of and that fits."""
     offered = markers(image)
     versions = offered.get(contract.name, [])
+    if not offered:
+        raise _no_contract(image, contract.marker)
     accepted = [version for version in versions if version[0] == contract.major and version[1] <= contract.minor]
     if accepted:
         return accepted[-1]
@@ -108,18 +124,12 @@ def _version(image: Image, contract: Contract) -> tuple[int, int]:
         what,
         path=image.path,
         expected=f"{contract.name} {oldest}{contract.version}",
-        found=", ".join(listed) or "no contract's marker",
+        found=", ".join(listed),
         cure=cure,
     )
 
 
 # ---- What does not hold ------------------------------------------------------------------------------------
-
-
-def _not_for_here(image: Image, found: str) -> HandshakeError:
-    here = this_machine()
-    cure = f"Build it for {here.machine} {here.system}" if image.machine != here else "Link it with -shared only"
-    return HandshakeError("cannot run here", path=image.path, expected=str(here), found=found, cure=cure)
 
 
 def _other_abi(image: Image) -> HandshakeError:
@@ -128,7 +138,7 @@ def _other_abi(image: Image) -> HandshakeError:
     if not abis:
         what = "is a shared library but not a plugin"
         found = f"none among its {len(image.exports)} exports"
-        cure = "Include the contract's header, or use its Rust or Go kit, and export the symbols"
+        cure = _EXPORT
     else:
         what = "speaks another loader ABI"
         found = ", ".join(f"loader_abi_{abi}" for abi in abis)
@@ -136,14 +146,40 @@ def _other_abi(image: Image) -> HandshakeError:
     return HandshakeError(what, path=image.path, expected=expected, found=found, cure=cure)
 
 
+def _no_contract(image: Image, marker: str) -> HandshakeError:
+    return HandshakeError(
+        "has no marker of a contract",
+        path=image.path,
+        expected=f"an exported symbol {marker}",
+        found=f"none among its {len(image.exports)} exports, {_MARKER} alone",
+        cure=_EXPORT,
+    )
+
+
 def _incomplete(image: Image, contract: Contract) -> HandshakeError:
+    missing = [name for name in contract.required if name not in image.exports]
     return HandshakeError(
         f"is incomplete for {contract}",
         path=image.path,
         expected=", ".join(contract.required),
-        found="no " + ", ".join(name for name in contract.required if name not in image.exports),
-        cure="Define them with C linkage and default visibility",
+        found="no " + ", ".join(missing),
+        cure=_nearly_exported(image, contract, missing) or "Define them with C linkage and default visibility",
     )
+
+
+def _nearly_exported(image: Image, contract: Contract, missing: list[str]) -> str | None:
+    """What to do about a function that is exported under a name which comes near, or as C++ names it."""
+    from loader.cures import did_you_mean  # noqa: PLC0415 - only wanted here
+
+    known = {function.name for function in contract.functions}
+    for name in missing:
+        mangled = sorted(each for each in image.exports if each.startswith(f"_Z{len(name)}{name}"))
+        if mangled:
+            return f'It exports {mangled[0]}, which is C++: write extern "C" before {name}'
+        question = did_you_mean(name, image.exports - image.data_exports - known)
+        if question:
+            return f"{question} It exports that, and the contract has {name}"
+    return None
 
 
 def check_sanitizer(image: Image) -> None:
@@ -152,7 +188,7 @@ def check_sanitizer(image: Image) -> None:
         return
     what, expected = RULE
     found = f"-fsanitize={image.sanitizer}"
-    raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=BUILD_WITHOUT)
+    raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=sanitizer_cure(image))
 
 
 def _not_functions(image: Image, contract: Contract) -> HandshakeError:

@@ -25,11 +25,13 @@ import contextlib
 import functools
 import os
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from loader.cures import file_cure, from_here
 from loader.errors import TrustError
 from loader.trust import toml
 from loader.trust.identity import version_key
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
 
     from loader.trust.identity import Identity
 
-__all__ = ["LockFile", "Locked"]
+__all__ = ["DEFAULT", "LockFile", "Locked", "lock_command", "unreadable"]
+
+#: The name of a lock file, if there is no other.
+DEFAULT = "loader.lock"
 
 _FORMAT = 1
 #: Bytes of the largest lock file that is read.
@@ -172,7 +177,7 @@ class LockFile:
                 path=path,
                 expected=f"a version above {least} ({self.path})",
                 found=f"version {signed}",
-                cure="Use the newer file; to go back on purpose, lock this one: loader lock FILE",
+                cure=f"Use the newer file; to go back on purpose, lock this one: {lock_command(path, self.path)}",
             )
         if locked is None:
             return None
@@ -181,7 +186,7 @@ class LockFile:
             path=path,
             expected=f"{locked.size:,} bytes with SHA-256 {locked.sha256} ({self.path})",
             found=f"{size:,} bytes with SHA-256 {identity.sha256}",
-            cure=f"If you changed it on purpose: loader lock {path}",
+            cure=f"If you changed it on purpose: {lock_command(path, self.path)}",
         )
 
     def _same_version(self, locked: Locked, signed: str | None, path: str) -> None:
@@ -192,7 +197,7 @@ class LockFile:
             path=path,
             expected=f"version {locked.version} ({self.path})",
             found=f"version {signed} in its signature",
-            cure="Lock or sign it anew",
+            cure=f"Sign it anew, or lock it: {lock_command(path, self.path)} --version {signed}",
         )
 
     def _least(self, identity: Identity) -> str | None:
@@ -259,7 +264,7 @@ class _LockReader:
                 self._refuse(f"the key {f'{where}.' if where else ''}{name}", f"only {', '.join(known)}")
 
     def _refuse(self, found: str, expected: str) -> NoReturn:
-        cure = "Write it anew: loader lock FILES"
+        cure = f"Move it away and write it anew: {lock_command('FILES', self._path)}"
         what = "is not a lock file that this version understands"
         raise TrustError(what, path=self._path, expected=expected, found=found, cure=cure)
 
@@ -270,8 +275,14 @@ def unreadable(path: str, error: OSError) -> TrustError:
         "cannot be read as a lock file",
         path=path,
         found=error.strerror or str(error),
-        cure=f"Make it: loader lock FILES --lock {path}",
+        cure=file_cure(path, error, f"Make it: {lock_command('FILES', path)}"),
     )
+
+
+def lock_command(file: str, lock: str) -> str:
+    """How a file is locked, typed in the current folder."""
+    other = from_here(lock) != DEFAULT
+    return shlex.join(["loader", "lock", file, *(("--lock", lock) if other else ())])
 
 
 def _mode(target: str) -> int:

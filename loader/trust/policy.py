@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from loader.errors import TrustError
 from loader.image.walk import absolute
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from loader.trust.signature import PublicKey
 
 __all__ = ["DEFAULT_POLICY", "Policy"]
+
+_T = TypeVar("_T")
+
+
+class _Nothing(tuple):  # type: ignore[type-arg] # of nothing
+    """What a policy does not ask for. An empty list that somebody gives is none of these: it may be a rule that went
+    lost on its way, and would let every file run.
+    """
+
+    __slots__ = ()
+
+
+_NOTHING: Final = _Nothing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +58,16 @@ class Policy:
         folders: (folder, policy) pairs; the longest folder that holds a file decides alone. A path that leads
             through symbolic links is judged where it begins and where it ends, and both must hold.
 
-    Raises TrustError for a key that is none, ValueError for what has no meaning.
+    Raises TrustError for a key that is none, ValueError for what has no meaning: an empty list among others. What is
+    not asked for is left out.
     """
 
     permissions: bool = False
     lock: str | None = None
     unlocked: str = "refuse"
-    keys: tuple[PublicKey, ...] = ()
-    quarantine: tuple[str, ...] = ()
-    folders: tuple[tuple[str, Policy], ...] = field(default=())
+    keys: tuple[PublicKey, ...] = _NOTHING
+    quarantine: tuple[str, ...] = _NOTHING
+    folders: tuple[tuple[str, Policy], ...] = field(default=_NOTHING)
     #: Where each of `folders` led when the policy was made, in their order.
     _led: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
@@ -79,17 +93,19 @@ class Policy:
             raise ValueError("keys is a list of keys, not one text")
         keep = object.__setattr__
         if self.lock is not None:
-            keep(self, "lock", os.path.abspath(os.fspath(self.lock)))
+            keep(self, "lock", os.path.abspath(_named("lock", self.lock)))
         keep(self, "keys", _keys(self.keys))
         keep(self, "quarantine", _reports(self.quarantine))
         self._keep_folders()
 
     def _keep_folders(self) -> None:
-        rules = sorted(((absolute(folder), rule) for folder, rule in self.folders), key=lambda pair: pair[0])
+        given = _some("folders", "(folder, policy) pair", self.folders)
+        absolutes = ((absolute(_named("folders", folder)), rule) for folder, rule in given)
+        rules = sorted(absolutes, key=lambda pair: pair[0])
         led = tuple(os.path.realpath(folder) for folder, _ in rules)
         if len(set(led)) != len(rules) or any(rule.folders for _, rule in rules):
             raise ValueError("each folder, whatever it is called, has one policy, which has no folders of its own")
-        object.__setattr__(self, "folders", tuple(rules))
+        object.__setattr__(self, "folders", tuple(rules) or _NOTHING)
         object.__setattr__(self, "_led", led)
 
     @classmethod
@@ -97,6 +113,8 @@ class Policy:
         """A policy for each folder (relative to the current one), and one for files elsewhere (None:
         Policy()).
         """
+        if otherwise is not None and not folders:
+            return otherwise
         return replace(otherwise or cls(), folders=tuple(folders.items()))
 
     @classmethod
@@ -110,8 +128,9 @@ class Policy:
         from loader.trust.policy_file import read_policy  # noqa: PLC0415 - most applications have their policy in Python
 
         arguments = read_policy(os.path.abspath(path))
-        folders = [(folder, cls(**rule)) for folder, rule in arguments.pop("folders", ())]
-        return cls(**arguments, folders=folders)
+        if "folders" in arguments:
+            arguments["folders"] = [(folder, cls(**rule)) for folder, rule in arguments["folders"]]
+        return cls(**arguments)
 
     def rules_for(self, image: Image) -> tuple[Policy, ...]:
         """The policies that decide about a file, which must all hold: one, or more if links lead it from one folder
@@ -144,7 +163,7 @@ class Policy:
         return tuple(dict.fromkeys(found))
 
     def _elsewhere(self) -> Policy:
-        return replace(self, folders=())
+        return replace(self, folders=_NOTHING)
 
     # ---- Stricter, never looser ----------------------------------------------------------------------------
 
@@ -158,15 +177,18 @@ class Policy:
         if unknown:
             raise TypeError(f"a policy has no {', '.join(sorted(unknown))}")
         folders = dict(self.folders)
-        added = {absolute(path): rule for path, rule in changes.pop("folders", ())}
+        more = _some("folders", "(folder, policy) pair", changes.pop("folders", _NOTHING))
+        added = {absolute(_named("folders", path)): rule for path, rule in more}
         replaced = {os.path.realpath(path) for path in added}
         for folder, rule in folders.items():
             own = {name for name in ("lock", "keys") if getattr(rule, name)}
             folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
+        if self.keys and "keys" in changes:  # none is less than some, and told as such
+            changes["keys"] = tuple(changes["keys"]) or _NOTHING
         if "quarantine" in changes:
-            changes["quarantine"] = (*self.quarantine, *_reports(changes["quarantine"]))
+            changes["quarantine"] = (*self.quarantine, *_reports(changes["quarantine"])) or _NOTHING
         unchanged = tuple(pair for pair in folders.items() if os.path.realpath(pair[0]) not in replaced)
-        stricter = replace(self, **changes, folders=unchanged + tuple(added.items()))
+        stricter = replace(self, **changes, folders=unchanged + tuple(added.items()) or _NOTHING)
         self.check_kept_by(stricter)
         return stricter
 
@@ -227,19 +249,57 @@ def _lost(old: Policy, new: Policy) -> str | None:
     return None
 
 
+def _some(name: str, what: str, values: Iterable[_T]) -> tuple[_T, ...]:
+    """What is asked for, or nothing if it was left out. Raises ValueError for an empty list."""
+    found = tuple(values)
+    if not found and not isinstance(values, _Nothing):
+        raise ValueError(
+            f"{name} is empty, which would ask for nothing: give at least one {what}, or leave {name} out if every "
+            f"file may run that the rest of the policy allows"
+        )
+    return found or _NOTHING
+
+
+def _named(name: str, path: str | os.PathLike[str]) -> str:
+    found = os.fspath(path)
+    if not found:
+        raise ValueError(f"{name} has an empty path: give the file's or folder's, or leave {name} out")
+    return found
+
+
 def _reports(reports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
     several = [reports] if isinstance(reports, (str, os.PathLike)) else reports
-    return tuple(dict.fromkeys(os.path.abspath(os.fspath(each)) for each in several))
+    found = _some("quarantine", "crash report", several)
+    return tuple(dict.fromkeys(os.path.abspath(_named("quarantine", each)) for each in found)) or _NOTHING
 
 
 def _keys(keys: Iterable[str | PublicKey]) -> tuple[PublicKey, ...]:
-    keys = tuple(keys)
+    keys = _some("keys", "public key", keys)
     if not keys:
-        return ()
+        return _NOTHING
     from loader.trust.signature import PublicKey  # noqa: PLC0415 - most policies have no keys
 
-    parsed = (key if isinstance(key, PublicKey) else PublicKey.parse(key) for key in keys)
+    parsed = (key if isinstance(key, PublicKey) else _key(key, number) for number, key in enumerate(keys))
     return tuple(dict.fromkeys(parsed))
+
+
+def _key(key: object, number: int) -> PublicKey:
+    """A key that is given as text, or TrustError that says which one it is."""
+    from loader.trust.signature import PublicKey  # noqa: PLC0415 - as above
+
+    cure: str | None = "Give what minisign -G or loader keygen printed"
+    if isinstance(key, str):
+        try:
+            return PublicKey.parse(key)
+        except TrustError as error:
+            expected, found, cure = error.expected, error.found, error.cure
+    else:
+        expected, found = "its text, or a PublicKey", f"{type(key).__name__} {key!r}"
+    if isinstance(key, os.PathLike) or (isinstance(key, str) and (key.endswith(".pub") or os.path.exists(key))):
+        name = os.fspath(key)
+        found = f"the name of a file, {name!r}" + ("" if os.path.exists(name) else ", which does not exist")
+        cure = "Give the text that is in it, or loader.trust.signature.PublicKey.read(name)"
+    raise TrustError(f"keys[{number}] of the policy is not a public key", expected=expected, found=found, cure=cure)
 
 
 #: What holds where nobody asks for more: what the user names may run.

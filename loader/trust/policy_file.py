@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, NoReturn
 
+from loader.cures import file_cure
 from loader.errors import TrustError
 from loader.image.walk import absolute
 from loader.trust import toml
@@ -27,7 +28,8 @@ def read_policy(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             values: Any = toml.parse(file.read(), path=path)
     except OSError as error:
-        raise TrustError("cannot be read as a policy", path=path, found=error.strerror or str(error)) from error
+        found, cure = error.strerror or str(error), file_cure(path, error, endings=(".toml",))
+        raise TrustError("cannot be read as a policy", path=path, found=found, cure=cure) from error
     for name in names:
         values = values.get(name) if isinstance(values, dict) else None
     reader = _PolicyReader(path, ".".join(names))
@@ -68,11 +70,18 @@ class _PolicyReader:
     def _keys(self, values: object) -> list[PublicKey]:
         if not isinstance(values, list) or not values:
             self.refuse(f"keys = {values!r}", "a list of at least one public key")
-        texts = [self._text("keys", value) for value in values]
-        return [
-            PublicKey.read(self._beside(text)) if text.endswith(".pub") else PublicKey.parse(text, path=self._path)
-            for text in texts
-        ]
+        return [self._key(self._text("keys", value)) for value in values]
+
+    def _key(self, text: str) -> PublicKey:
+        try:
+            if not text.endswith(".pub"):
+                return PublicKey.parse(text, path=self._path)
+            return PublicKey.read(self._beside(text))
+        except TrustError as error:
+            if error.path != self._path:
+                error.what += f", as keys in [{self._table}] of {self._path} has it"
+                error.cure = error.cure or "Write its path as seen from the policy's folder, or the key's text"
+            raise
 
     def _reports(self, values: object) -> list[str]:
         several = values if isinstance(values, list) else [values]
@@ -81,8 +90,8 @@ class _PolicyReader:
         return [self._beside(self._text("quarantine", value)) for value in several]
 
     def _folders(self, values: object) -> list[tuple[str, dict[str, Any]]]:
-        if not isinstance(values, dict):
-            self.refuse(f"folders = {values!r}", "a table of tables")
+        if not isinstance(values, dict) or not values:
+            self.refuse(f"folders = {values!r}", "a table of tables, with at least one folder")
         found: dict[str, dict[str, Any]] = {}
         for folder, rule in values.items():
             place = absolute(os.path.join(os.path.dirname(self._path), folder))

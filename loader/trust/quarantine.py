@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from loader.image import Image
 
-__all__ = ["Crash", "Quarantine", "quarantined", "read_released", "read_report", "release"]
+__all__ = ["Crash", "Quarantine", "check_report", "quarantined", "read_released", "read_report", "release"]
 
 #: Bytes of a report that is read with its permissions checked; a crash is told in about 3,000.
 MAX_REPORT: Final = 64 << 20
@@ -78,8 +78,15 @@ def read_report(path: str | os.PathLike[str] | int) -> list[Crash]:
     return [crash for crash, _ in read_released(path)]
 
 
+def check_report(report: str | os.PathLike[str] | int) -> None:
+    """Raises ValueError for a number that is no descriptor."""
+    if isinstance(report, int) and (isinstance(report, bool) or report < 0):
+        raise ValueError(f"a report is a file's path, or a descriptor of one from 0 on, not {report!r}")
+
+
 def read_released(path: str | os.PathLike[str] | int) -> list[tuple[Crash, bool]]:
     """The same, each with whether it was released since."""
+    check_report(path)
     try:
         with open(path, "rb", closefd=not isinstance(path, int)) as file:
             file.seek(0)

@@ -26,6 +26,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from loader.cures import file_cure
 from loader.errors import TrustError
 
 if TYPE_CHECKING:
@@ -153,7 +154,9 @@ def read_text(path: str, what: str, *, cure: str | None = None) -> str:
         return data.decode()
     except OSError as error:
         found = error.strerror or str(error)
-        raise TrustError(f"cannot be read as a {what}", path=path, found=found, cure=cure) from error
+        raise TrustError(
+            f"cannot be read as a {what}", path=path, found=found, cure=file_cure(path, error, cure)
+        ) from error
     except ValueError as error:
         raise TrustError(f"is not a {what}", path=path, found="bytes that are not UTF-8") from error
 

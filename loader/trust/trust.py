@@ -21,7 +21,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader.errors import LibraryError, TrustError
+from loader.errors import TrustError
 from loader.image.loaded import is_brought
 from loader.trust.identity import identify, version_key
 from loader.trust.policy import DEFAULT_POLICY, Policy
@@ -119,6 +119,7 @@ def _may_contain(place: str, origin: str, image: Image) -> bool:
 def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
     """What comes along with a plugin, if all of it may run. Raises TrustError, LibraryError."""
     from loader.image.closure import JUDGEABLE  # noqa: PLC0415 - most plugins come alone
+    from loader.image.missing import missing_libraries, not_usable  # noqa: PLC0415 - as above
     from loader.trust.members import resolve  # noqa: PLC0415 - as above
 
     resolved = resolve(image, strict=strict)
@@ -132,18 +133,10 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
             cure=doubt.cure,
         )
     for member in resolved.closure.members:
-        if member.kind == "auxiliary" and (member.error is None or not strict):
-            continue  # it may be absent
-        if member.error is not None:
-            what = f"needs the library {member.name}, which cannot be read"
-            raise LibraryError(what, path=member.needed_by, found=str(member.error), cure=member.error.cure)
-        if strict and member.path is None:
-            through = "" if member.needed_by == image.path else f", which {member.needed_by} needs"
-            raise LibraryError(
-                f"needs the library {member.name}{through}, which is not found",
-                path=image.path,
-                cure=f"Install {member.name}, or put it beside the plugin and link with -Wl,-rpath,'$ORIGIN'",
-            )
+        if member.error is not None and (strict or member.kind != "auxiliary"):  # others may be absent
+            raise not_usable(image, member)
+    for error in missing_libraries(image, resolved.closure.members) if strict else ():
+        raise error
     for each in resolved.own if not asks_nothing(policy) else ():
         check_image(each, policy, needed_by=image)
         if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
@@ -249,6 +242,8 @@ def signed_version(image: Image, keys: Iterable[PublicKey]) -> tuple[PublicKey, 
 
 
 def _locked(image: Image, rule: Policy, signed: str | None) -> list[str]:
+    from loader.trust.lockfile import lock_command  # noqa: PLC0415 - where a policy asks for it
+
     lock_file = _read_lock(rule)
     identity = identify(image)
     found = lock_file.check(identity, image.size, path=image.path, signed=signed)
@@ -261,7 +256,7 @@ def _locked(image: Image, rule: Policy, signed: str | None) -> list[str]:
         path=image.path,
         expected=f"{identity.name} for {identity.platform} in {lock_file.path}",
         found=f"SHA-256 {identity.sha256}",
-        cure=f"If you know where it is from: loader lock {image.path} --lock {lock_file.path}",
+        cure=f"If you know where it is from: {lock_command(image.path, lock_file.path)}",
     )
 
 

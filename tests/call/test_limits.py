@@ -92,7 +92,9 @@ def test_deadline_that_is_far(probe: loader.Plugin, seconds: float) -> None:
         assert probe.spin(1) == "nobody stopped me"
 
 
-@pytest.mark.parametrize(("seconds", "error"), [(math.nan, ValueError), ("1", TypeError)])
+@pytest.mark.parametrize(
+    ("seconds", "error"), [(math.nan, ValueError), (True, ValueError), (False, ValueError), ("1", TypeError)]
+)
 def test_deadline_that_is_none(probe: loader.Plugin, seconds: Any, error: type[Exception]) -> None:
     """What is not a number of seconds is refused, and nothing is in force."""
     with pytest.raises(error), loader.deadline(seconds):

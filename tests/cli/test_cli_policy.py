@@ -128,6 +128,15 @@ def test_keys(both: Callable[..., list[Result]], call: Command) -> None:
         refused(done, "none.pub")
 
 
+@pytest.mark.parametrize("option", ["--policy", "--lock", "--key", "--quarantine"])
+def test_an_option_without_a_value(both: Callable[..., list[Result]], option: str) -> None:
+    """An empty value, as of a variable that is not set, is wrong usage: it does not let everything run."""
+    for done in both(option, ""):
+        assert done.code == 2
+        assert "the path is empty" in done.err
+        assert done.out == b""
+
+
 def test_policy_file(both: Callable[..., list[Result]], call: Command) -> None:
     """The application's own policy, from either kind of file; options add to it and take nothing away."""
     call("lock", "die.so", "plugins/role.so")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,3 +167,37 @@ def test_several_files(command: Command) -> None:
     several = command("verify", "missing.so", "hello.so", "--json")
     assert several.code == 3
     assert [each["holds"] for each in several.json["files"]] == [False, True]
+
+
+@pytest.mark.parametrize("lock", ["loader.lock", "other.lock", "of mine/loader.lock"])
+def test_the_cure_of_a_changed_file_works(command: Command, lock: str) -> None:
+    """The command in the message, run as it stands, locks the file in the lock file that was asked for."""
+    (command.folder / lock).parent.mkdir(exist_ok=True)
+    plugin = command.folder / "hello.so"
+
+    def mended(begin: str) -> None:
+        refused = command("verify", plugin.name, "--lock", lock, "--json")
+        assert refused.code == 5
+        cure = refused.json["files"][0]["failure"]["cure"]
+        assert cure.startswith(begin)
+        program, *words = shlex.split(cure.removeprefix(begin).replace("FILES", plugin.name))
+        assert program == "loader"
+        assert command(*words).code == 0
+        assert command("verify", plugin.name, "--lock", lock).code == 0
+
+    mended("Make it: ")
+    plugin.write_bytes(plugin.read_bytes() + b"changed")
+    mended("If you changed it on purpose: ")
+    plugin = plugin.rename(command.folder / "renamed.so")
+    mended("If you know where it is from: ")
+
+
+def test_a_lock_file_that_is_there_and_cannot_be_read(command: Command) -> None:
+    """Nobody is told to make it."""
+    (command.folder / "folder").mkdir()
+    (command.folder / "circle").symlink_to("circle")
+    for name, cure in (("folder", "It is a folder: name a file"), ("circle", "lead in a circle")):
+        done = command("verify", "hello.so", "--lock", name)
+        assert done.code == 5
+        assert cure in done.err
+        assert "Make it" not in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -201,7 +202,31 @@ def test_a_checkout_that_is_not_built(tmp_path: Path) -> None:
         last = done.stderr.splitlines()[-1]
         assert last.startswith(f"ImportError: loader is not built in the checkout {checkout}"), done.stderr
         assert "pip install -e ." in last
-        assert "-P" in last
+        assert ("-P" in last) == (sys.version_info >= (3, 11))  # older ones do not have it
+
+
+def test_a_python_that_is_too_old(tmp_path: Path) -> None:
+    """It reads which one is needed, before anything that it does not understand; `python -m` without a traceback."""
+    ast.parse((ROOT / "loader" / "__init__.py").read_text(encoding="utf-8"), feature_version=(3, 7))
+    program = tmp_path / "old.py"
+    program.write_text("""
+import runpy, sys
+sys.version_info = (3, 9, 18, "final", 0)
+for name in ("loader", "loader.cli", "loader.htmlize.cli"):
+    try:
+        __import__(name)
+    except ImportError as error:
+        print(error)
+runpy._run_module_as_main(sys.argv[1])
+""")
+    for name in ("loader", "loader.htmlize.cli"):
+        given = [sys.executable, str(program), name]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(given, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert done.stdout == "loader needs Python 3.10 or newer; this is 3.9\n" * 3
+        assert "loader needs Python 3.10 or newer; this is 3.9" in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_what_is_found_prints_short(hello: Path, greeter: loader.Contract, tmp_path: Path) -> None:

@@ -38,6 +38,21 @@ KINDS = {
 }
 
 
+#: What is said of each: its own run time, by the compiler that has it.
+WITH = "Build it without, or start Python with "
+CURES = {
+    "address": f"{WITH}ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(cc -print-file-name=libasan.so)",
+    "address, clang": f"{WITH}ASAN_OPTIONS=detect_leaks=0 "
+    f"LD_PRELOAD=$(clang -print-file-name=libclang_rt.asan-{os.uname().machine}.so)",
+    "address, in the file": f"{WITH}ASAN_OPTIONS=detect_leaks=0 LD_PRELOAD=$(cc -print-file-name=libasan.so)",
+    "thread": f"{WITH}LD_PRELOAD=$(cc -print-file-name=libtsan.so)",
+    "leak": f"{WITH}LSAN_OPTIONS=exitcode=0 LD_PRELOAD=$(cc -print-file-name=liblsan.so)",
+    "memory": "Build it without",
+    "undefined, clang": f"{WITH}LD_PRELOAD=$(clang -print-file-name=libclang_rt.ubsan_standalone-"
+    f"{os.uname().machine}.so)",
+}
+
+
 def sanitized(tool: Callable[..., str], target: Path, kind: str) -> Path:
     """The greeter's plugin, built with a sanitizer."""
     compiler, *options = KINDS[kind]
@@ -84,7 +99,22 @@ except loader.HandshakeError as error:
     )
     assert "was built with a sanitizer, whose run time must be loaded first or ends the process" in done.stdout
     assert f"-fsanitize={kind.split(',', maxsplit=1)[0]}" in done.stdout
-    assert "LD_PRELOAD" in done.stdout
+    assert f". {CURES[kind]}\n" in done.stdout
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "memory"])
+def test_the_cure_works(tool: Callable[..., str], tmp_path: Path, kind: str) -> None:
+    """Python, started as the cure says, loads the plugin and ends well; doctor has nothing else to say of it."""
+    path = sanitized(tool, tmp_path / "bad.so", kind)
+    command = Command("loader", tmp_path)
+    (finding,) = command("doctor", path, "--json").json["files"][0]["findings"]
+    settings = finding["cure"].removeprefix("Build it without, or start Python with ")
+    done = command.shell(f'{settings} "$@"', "call", path, "greet", "you", "--contract", HEADER)
+    assert (done.code, done.text) == (0, "Hello, you!"), done.err
+    assert kind == "leak" or done.err == ""  # it tells of Python's leaks too
+    for words in (("list", path, "--contract", HEADER), ("doctor", path)):
+        done = command.shell(f'{settings} "$@"', *words)
+        assert done.code == 0, done.text
 
 
 def test_list_and_doctor_say_the_same(tool: Callable[..., str], tmp_path: Path) -> None:
@@ -111,6 +141,9 @@ def test_a_library_that_a_plugin_needs(
     with pytest.raises((LibraryError, HandshakeError), match="built with a sanitizer") as caught:
         loader.load(plugin, contract=greeter)
     assert caught.value.path == str(tmp_path / "libbelow.so")
+    command = Command("loader", tmp_path)
+    for words in (("doctor", "top.so"), ("list", "top.so", "--contract", HEADER), ("inspect", "top.so")):
+        assert "needs libbelow.so, which was built with a sanitizer" in command(*words).text
 
 
 def test_the_run_time_is_there(tool: Callable[..., str], run_python: Run, tmp_path: Path) -> None:

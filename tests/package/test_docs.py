@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -111,6 +112,24 @@ def test_every_block_holds(
             continue
         seen += 1
     assert seen > 0
+
+
+@pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="needs a virtual environment")
+def test_readme_leads_from_the_checkout_to_the_installed_package(tmp_path: Path) -> None:
+    """Its line finds the commands, and leaves the folder where Python would import sources that are not built."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    (source .*)$", text, re.MULTILINE)
+    checkout = tmp_path / "checkout"
+    shutil.copytree(ROOT / "loader", checkout / "loader", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    (checkout / "setup.py").touch()
+    (checkout / ".venv").symlink_to(sys.prefix)
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    there = f"{line} && command -v loader && python -c 'import loader; print(loader.__file__)'"
+    done = subprocess.run(["bash", "-c", there], cwd=checkout, env=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(checkout / "loader") not in done.stdout
+    here = ["bash", "-c", "source .venv/bin/activate && python -c 'import loader'"]
+    assert subprocess.run(here, cwd=checkout, env=home, capture_output=True, check=False).returncode == 1
 
 
 def test_links_lead_somewhere() -> None:

@@ -29,7 +29,7 @@ def marks(*names: str) -> str:
 REFUSED = {
     "no marker at all": ((marks(),), "not a plugin", "none among its 2 exports"),
     "no loader marker": ((marks("greeter_abi_1_0"),), "not a plugin", "none among its"),
-    "no contract's marker": ((marks("loader_abi_1"),), "another contract", "no contract's marker"),
+    "no contract's marker": ((marks("loader_abi_1"),), "no marker of a contract", "none among its"),
     "newer loader ABI": ((marks("loader_abi_2", "greeter_abi_1_0"),), "another loader ABI", "loader_abi_2"),
     "older loader ABI": ((marks("loader_abi_0", "greeter_abi_1_0"),), "another loader ABI", "loader_abi_0"),
     "another contract": ((marks("loader_abi_1", "parrot_abi_1_0"),), "another contract", "parrot 1.0"),
@@ -49,11 +49,11 @@ REFUSED = {
     "newer minor": ((marks("loader_abi_1", "greeter_abi_1_1"),), "newer host", "greeter 1.1"),
     "leading zero": (
         (marks("loader_abi_1", "greeter_abi_1_00"),),
-        "another contract",
-        "no contract's marker",
+        "no marker of a contract",
+        "none among its",
     ),
-    "no minor": ((marks("loader_abi_1", "greeter_abi_1"),), "another contract", "no contract's marker"),
-    "huge number": ((marks("loader_abi_1", "greeter_abi_1_1234567"),), "another contract", "no contract's"),
+    "no minor": ((marks("loader_abi_1", "greeter_abi_1"),), "no marker of a contract", "none among its"),
+    "huge number": ((marks("loader_abi_1", "greeter_abi_1_1234567"),), "no marker of a contract", "none among its"),
     "required function missing": (("NO_GREET",), "incomplete for greeter 1.0", "no greet"),
     "function that is data": (("GREET_IS_DATA",), "not as greeter 1.0 has it", "data named greet"),
 }
@@ -205,3 +205,33 @@ def test_candidate_is_frozen(build: Build, greeter: loader.Contract) -> None:
     candidate = shake_hands(loader.read_image(build("hostile.c")), greeter)
     with pytest.raises(dataclasses.FrozenInstanceError):
         candidate.version = (9, 9)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"), [("gret", "Did you mean gret?"), ("Greet", "Did you mean Greet?"), ("a_b_c", "with C linkage")]
+)
+def test_a_function_that_is_nearly_exported(
+    build: Build, tmp_path: Path, greeter: loader.Contract, name: str, cure: str
+) -> None:
+    """The name that comes near is told; another one is not guessed."""
+    path = tmp_path / "near.c"
+    shown = '__attribute__((visibility("default")))'
+    path.write_text(f'#include "greeter.h"\n{shown} int {name}(void);\nint {name}(void) {{ return 0; }}\n')
+    with pytest.raises(HandshakeError, match="is incomplete") as caught:
+        loader.load(build(path), contract=greeter)
+    assert cure in str(caught.value)
+
+
+def test_a_function_that_is_exported_as_cpp(build: Build, tmp_path: Path, greeter: loader.Contract) -> None:
+    """Its mangled name is seen, and the cure is extern "C"."""
+    path = tmp_path / "mangled.cpp"
+    path.write_text(
+        '#define LOADER_HOST\n#include "loader/plugin.h"\n#define SHOWN __attribute__((visibility("default")))\n'
+        'extern "C" { SHOWN extern const char loader_abi_1, greeter_abi_1_0; const char loader_abi_1 = 1, '
+        "greeter_abi_1_0 = 1; }\nSHOWN int greet(loader_call *call, const loader_text *name)\n"
+        "{ return loader_write(call, name->data, name->size); }\n"
+    )
+    with pytest.raises(HandshakeError, match="is incomplete") as caught:
+        loader.load(build(path), contract=greeter)
+    assert "It exports _Z5greet" in str(caught.value)
+    assert 'extern "C" before greet' in str(caught.value)

@@ -67,7 +67,7 @@ def test_changed_file(lock: Path, hello: Path, greeter: loader.Contract, tmp_pat
     assert error.path == str(path)
     assert f"{hello.stat().st_size:,} bytes with SHA-256 {loader.read_image(hello).digest}" in str(error.expected)
     assert f"{path.stat().st_size:,} bytes with SHA-256 {loader.read_image(path).digest}" == error.found
-    assert error.cure == f"If you changed it on purpose: loader lock {path}"
+    assert error.cure == f"If you changed it on purpose: loader lock {path} --lock {lock}"
 
 
 def test_changed_file_runs_nothing(
@@ -102,6 +102,16 @@ def test_missing_lock_file(hello: Path, greeter: loader.Contract, tmp_path: Path
         with pytest.raises(TrustError, match="cannot be read as a lock file") as caught:
             judged(hello, greeter, Policy(lock=tmp_path / "loader.lock", unlocked=unlocked))
         assert "loader lock FILES" in str(caught.value)
+
+
+def test_a_lock_file_that_this_user_may_not_read(unprivileged: Path) -> None:
+    """It is there: nobody is told to make it."""
+    lock = unprivileged / "loader.lock"
+    lock.touch()
+    lock.chmod(0)
+    with pytest.raises(TrustError, match="cannot be read as a lock file") as caught:
+        LockFile.read(lock)
+    assert caught.value.cure == "Let this user read it"
 
 
 def test_lock_file_is_read_at_each_load(lock: Path, hello: Path, greeter: loader.Contract) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +23,7 @@ from loader.trust.signature import PublicKey
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 A, B = (PublicKey(bytes([number]) * 8, bytes([number]) * 32) for number in (1, 2))
 
@@ -29,7 +32,6 @@ def test_policies_are_values() -> None:
     """Policies that ask for the same are equal, whichever way they were written."""
     assert Policy(keys=[str(A), A]) == Policy(keys=(A,))
     assert hash(Policy(keys=[str(A)])) == hash(Policy(keys=(A,)))
-    assert Policy(keys=[]) == Policy()
     assert Policy(lock="x").lock == str(Path("x").absolute())
     assert Policy.for_folders({"b": Policy(), "a": Policy()}) == Policy.for_folders({"a": Policy(), "b": Policy()})
 
@@ -40,6 +42,10 @@ def test_policies_are_values() -> None:
         {"permissions": 1},
         {"unlocked": "maybe"},
         {"keys": "RWQ"},
+        {"lock": ""},
+        {"quarantine": ""},
+        {"quarantine": ["x", ""]},
+        {"folders": [("", Policy())]},
         {"folders": [("a", Policy()), ("a", Policy())]},
         {"folders": [("a", Policy.for_folders({"b": Policy()}))]},
     ],
@@ -48,6 +54,79 @@ def test_policy_without_meaning(arguments: dict[str, object]) -> None:
     """What has no meaning is refused when the policy is made."""
     with pytest.raises(ValueError, match=r"."):
         Policy(**arguments)  # type: ignore[arg-type]
+
+
+EMPTY: list[Callable[[], Iterable[object]]] = [list, tuple, set, dict, lambda: iter(())]
+
+
+@pytest.mark.parametrize("empty", EMPTY)
+@pytest.mark.parametrize("name", ["keys", "quarantine", "folders"])
+def test_an_empty_list_is_refused(name: str, empty: Callable[[], Iterable[object]]) -> None:
+    """A list of keys that is empty by mistake does not let everything run: it is refused where it is given."""
+    text = f"^{name} is empty, which would ask for nothing: give at least one .* or leave {name} out"
+    with pytest.raises(ValueError, match=text):
+        Policy(**{name: empty()})  # type: ignore[arg-type]
+    for policy in (Policy(permissions=True), Policy(folders=[("p", Policy())])):
+        with pytest.raises(ValueError, match=text):
+            policy.tightened(**{name: empty()})
+        with pytest.raises(ValueError, match=text):
+            dataclasses.replace(policy, **{name: empty()})
+    with pytest.raises(ValueError, match="folders is empty"):
+        Policy.for_folders({})
+    assert Policy.for_folders({}, otherwise=Policy(permissions=True)) == Policy(permissions=True)
+
+
+def test_what_is_left_out_stays_so() -> None:
+    """A policy that asks for no keys can be copied, pickled, changed and tightened."""
+    policy = Policy(permissions=True)
+    for same in (copy.deepcopy(policy), pickle.loads(pickle.dumps(policy)), dataclasses.replace(policy)):
+        assert same == policy
+        assert hash(same) == hash(policy)
+        assert same.tightened(keys=[A]) == dataclasses.replace(same, keys=[A]) == Policy(permissions=True, keys=[A])
+    assert policy.keys == policy.quarantine == policy.folders == ()
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("nosuch.pub", "the name of a file, 'nosuch.pub', which does not exist"),
+        ("there.pub", "the name of a file, 'there.pub'"),
+        ("there", "the name of a file, 'there'"),
+        (Path("there.pub"), "the name of a file, 'there.pub'"),
+        ("RWQtoo-short", "'RWQtoo-short'"),
+        (None, "NoneType None"),
+        (b"RWQ", "bytes b'RWQ'"),
+    ],
+)
+def test_the_error_of_a_key_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: object, found: str
+) -> None:
+    """It names parameter and place, what was given, what is expected and, of a file's name, how it is read."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("there.pub", "there"):
+        (tmp_path / name).write_text(A.to_file())
+    with pytest.raises(TrustError) as caught:
+        Policy(keys=[A, key])  # type: ignore[list-item]
+    assert caught.value.what == "keys[1] of the policy is not a public key"
+    assert caught.value.found == found
+    assert caught.value.expected
+    assert caught.value.cure
+    assert ("PublicKey.read" in caught.value.cure) == ("name of a file" in found)
+
+
+def test_the_error_of_a_policy_files_key_says_which(tmp_path: Path) -> None:
+    """It names the key's file, the table and the policy's file, and how to mend it."""
+    path = tmp_path / "loader.toml"
+    path.write_text('[policy.folders.x]\nkeys = ["nosuch.pub"]\n')
+    with pytest.raises(TrustError) as caught:
+        Policy.from_file(path)
+    assert caught.value.path == str(tmp_path / "nosuch.pub")
+    assert str(path) in str(caught.value)
+    assert "keys in [policy" in str(caught.value)
+    assert caught.value.cure
+    path.write_text('[policy]\nkeys = ["RWQ"]\n')
+    with pytest.raises(TrustError, match=r"loader\.toml: is not a public key.*'RWQ'") as caught:
+        Policy.from_file(path)
 
 
 def test_key_that_is_none() -> None:
@@ -112,8 +191,8 @@ _rules = st.builds(
     permissions=st.booleans(),
     lock=st.sampled_from([None, "a", "b"]),
     unlocked=st.sampled_from(["refuse", "allow"]),
-    keys=st.sampled_from([(), (A,), (B,), (A, B)]),
-    quarantine=st.sampled_from([(), ("x",), ("y", "x")]),
+    keys=st.sampled_from([Policy().keys, (A,), (B,), (A, B)]),
+    quarantine=st.sampled_from([Policy().quarantine, ("x",), ("y", "x")]),
 )
 _policies = st.builds(
     Policy.for_folders, st.dictionaries(st.sampled_from(["p", "p/q", "r"]), _rules), otherwise=_rules

@@ -79,6 +79,10 @@ core_limit *core_limit_new(PyObject *seconds, core_limit *parent, core_limit *to
 
     if (seconds != Py_None) {
         double value = PyFloat_AsDouble(seconds);
+        if (PyBool_Check(seconds)) {
+            PyErr_Format(PyExc_ValueError, "a deadline is a number of seconds, not %R", seconds);
+            return NULL;
+        }
         if (value == -1.0 && PyErr_Occurred())
             return NULL;
         if (value != value) { /* MinGW's isnan warns of its own narrowing */

@@ -68,9 +68,26 @@ void core_watch_service(core_call *c, const char *function, const char *id, size
     Py_XDECREF(result);
 }
 
+/* The error's text is that of what the watch raised, which is the cause; `general` if it raised something else. */
+static void tell(core_call *c, const char *general)
+{
+    PyObject *message = c->cause == NULL ? NULL : PyObject_GetAttrString(c->cause, "message");
+    const char *text = NULL;
+    Py_ssize_t size = 0;
+
+    if (message != NULL && PyUnicode_Check(message))
+        text = PyUnicode_AsUTF8AndSize(message, &size);
+    PyErr_Clear(); /* a name that is not UTF-8, or no such attribute */
+    if (text == NULL || size == 0) {
+        text = general;
+        size = (Py_ssize_t)strlen(general);
+    }
+    core_set_error(c, text, (size_t)size);
+    Py_XDECREF(message);
+}
+
 int core_watch_after(core_call *c, const char *function, PyObject *token, int status)
 {
-    static const char text[] = "it changed the state of the process, or broke a promise";
     const bool away = c->thread != NULL;
     const double seconds = (double)(core_now() - c->watched_since) / 1e9; /* without waiting for the GIL */
     PyObject *result;
@@ -79,15 +96,14 @@ int core_watch_after(core_call *c, const char *function, PyObject *token, int st
     core_acquire(c);
     result = ask(c, PyTuple_GET_ITEM(token, 0), function, PyTuple_GET_ITEM(token, 1), PyFloat_FromDouble(seconds));
     failed = PyErr_Occurred() != NULL;
-    if (failed)
+    if (failed) {
         core_keep_cause(c);
+        tell(c, "it changed the state of the process, or broke a promise");
+    }
     Py_DECREF(token);
     Py_XDECREF(result);
     core_go_on(c, away);
-    if (!failed)
-        return status;
-    core_set_error(c, text, sizeof text - 1);
-    return LOADER_FAILED;
+    return failed ? LOADER_FAILED : status;
 }
 
 /* ---- State ------------------------------------------------------------------------------------------- */

@@ -147,7 +147,10 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
+        from loader.cures import file_cure
+
         what = "this contract header does not exist"
+        cure = file_cure(path, error, cure, endings=(".h", ".hpp")) or cure
         raise ContractNotFound(what, path=path, found="no such file", cure=cure) from error
     except IsADirectoryError as error:
         raise refusal(path, None, "a folder", cure=cure) from error
