@@ -15,7 +15,7 @@ from loader.cli.logs import log_to_stderr
 from loader.cli.parser import UsageError, seconds
 from loader.cli.policy import add_policy, policy_of, record_crashes
 from loader.cli.supervise import TimeLimit, supervise
-from loader.cli.values import arguments_of
+from loader.cli.values import arguments_of, json_of
 from loader.cures import did_you_mean
 from loader.errors import HandshakeError
 from loader.trust.identity import plugin_name
@@ -39,7 +39,7 @@ Arguments stand in the order of the function's parameters:
   struct    FIELD=VALUE words, or one JSON object; fields that are left out are 0 or empty
 @- as a text or bytes is standard input. What begins with - comes after --.
 
-The result goes to standard output, bytes as they are; what the plugin logs goes to standard error.
+The result goes to standard output, text and bytes as they are, all else as JSON; what the plugin logs goes to standard error.
 
 """
 
@@ -75,7 +75,12 @@ def run(options: Namespace) -> int:
         arguments = arguments_of(function, words, streams.read_input)
         with limit:
             result = _call_it(options, contract, policy, function, arguments)
-        return _show(options, *result)
+        changed = {
+            each.name: argument.tolist()
+            for each, argument in zip(function.parameters, arguments, strict=True)
+            if each.writable
+        }
+        return _show(options, *result, changed)
 
     if not options.own_process:
         return work()
@@ -90,7 +95,7 @@ def run(options: Namespace) -> int:
 
 def _call_it(
     options: Namespace, contract: Contract, policy: Policy | None, function: Function, arguments: list[Any]
-) -> tuple[loader.Plugin, Function, str | bytes]:
+) -> tuple[loader.Plugin, Function, object]:
     with log_to_stderr("loader", logging.DEBUG):
         plugin = loader.load(options.file, contract=contract, policy=policy)
         if function.name not in plugin.functions:
@@ -107,9 +112,13 @@ def _call_it(
     return plugin, function, result
 
 
-def _show(options: Namespace, plugin: loader.Plugin, function: Function, result: str | bytes) -> int:
+def _show(
+    options: Namespace, plugin: loader.Plugin, function: Function, result: object, changed: dict[str, Any]
+) -> int:
     if options.json:
-        streams.write_json(_call_values(plugin, function, result))
+        streams.write_json(_call_values(plugin, function, result) | changed)
+    elif changed or not isinstance(result, (str, bytes)):
+        streams.write_json({"result": json_of(result)} | changed if changed else json_of(result))
     elif isinstance(result, str) and streams.to_terminal():
         streams.write(streams.printable(result, keep="\n\t") + ("" if result.endswith("\n") else "\n"))
     else:
@@ -117,7 +126,7 @@ def _show(options: Namespace, plugin: loader.Plugin, function: Function, result:
     return 0
 
 
-def _call_values(plugin: loader.Plugin, function: Function, result: str | bytes) -> dict[str, Any]:
+def _call_values(plugin: loader.Plugin, function: Function, result: object) -> dict[str, Any]:
     values: dict[str, Any] = {
         "plugin": plugin.name,
         "path": plugin.path,
@@ -127,4 +136,4 @@ def _call_values(plugin: loader.Plugin, function: Function, result: str | bytes)
     }
     if isinstance(result, bytes):
         return values | {"base64": b64encode(result).decode()}
-    return values | {"result": result}
+    return values | {"result": json_of(result)}

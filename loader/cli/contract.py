@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from loader.cli import streams
 from loader.cli.contracts import add_include, required_contract
+from loader.contract.kinds import Field, Parameter
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from loader.cli.parser import Parser
-    from loader.contract.kinds import Function, Parameter
+    from loader.contract.kinds import Function
 
 __all__ = ["USAGE", "configure", "run"]
 
@@ -34,7 +35,7 @@ def run(options: Namespace) -> int:
     lines = [f"contract {contract}, marker {contract.marker}", ""]
     lines += [_line(function) for function in contract.functions]
     for struct in contract.structs:
-        members = ", ".join(f"{field.name}: {field.kind.value}" for field in struct.fields)
+        members = ", ".join(map(_field, struct.fields))
         lines += ["", f"struct {struct.name} ({struct.size} bytes)  {members}"]
     for service in contract.services:
         lines += ["", f"service {service.id}", *(f"  {_line(function)}" for function in service.functions)]
@@ -43,14 +44,33 @@ def run(options: Namespace) -> int:
 
 
 def _line(function: Function) -> str:
-    gives = function.gives if function.result is None else function.result.kind
     optional = "  (optional)" if function.optional else ""
     parameters = ", ".join(map(_parameter, function.parameters))
-    return f"{function.name}({parameters}) -> {'text to write' if gives is None else gives.value}{optional}"
+    return f"{function.name}({parameters}) -> {_given(function)}{optional}"
+
+
+def _given(function: Function) -> str:
+    if function.result is not None:
+        return function.result.kind.value
+    written = [] if function.gives is None else [function.gives.value]
+    return ", ".join([*written, *map(_parameter, function.results)]) or "text to write"
 
 
 def _parameter(parameter: Parameter) -> str:
-    if parameter.struct is not None:
-        return f"{parameter.name}: {parameter.struct.name}"
-    width = f" of {parameter.size * 8} bits" if parameter.kind.value == "integer" else ""
-    return f"{parameter.name}: {parameter.kind.value}{width}"
+    name = parameter.name
+    if parameter.element:
+        return f"{name}: {parameter.element} array" + (", changed in place" if parameter.writable else "")
+    return f"{name}: {_kind(parameter)}"
+
+
+def _field(field: Field) -> str:
+    return f"{field.name}: {_kind(field)}" + (f"[{field.count}]" if field.count else "")
+
+
+def _kind(part: Field | Parameter) -> str:
+    if part.struct is not None:
+        return part.struct.name
+    if part.enum:
+        return part.enum
+    width = f" of {part.size * 8} bits" if part.kind.value == "integer" and isinstance(part, Parameter) else ""
+    return f"{part.kind.value}{width}"

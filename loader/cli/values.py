@@ -2,6 +2,9 @@
 
     text      the word as it stands
     integer   decimal, 0x…, 0o…, 0b…; or a name that the enum or bool has
+    float     as Python writes it; double too
+    numbers   a JSON array as one word, or hex:… or @FILE: as they lie in memory
+    texts     a JSON array of strings
     bytes     hex:00ff…, @FILE, or the word's UTF-8
     struct    a JSON object as one word, or any number of words FIELD=VALUE
 
@@ -11,20 +14,38 @@
 from __future__ import annotations
 
 import json
+from array import array
+from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loader.cli.parser import UsageError
-from loader.contract import Kind
+from loader.contract import Field, Kind, Parameter
 from loader.contract.kinds import BOOL
+from loader.contract.rows import Row
 from loader.cures import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from loader.contract import Field, Function, Parameter
+    from loader.contract import Function
 
-__all__ = ["arguments_of", "usage_of"]
+__all__ = ["arguments_of", "json_of", "usage_of"]
+
+_REALS = (Kind.FLOAT, Kind.DOUBLE)
+#: Elements of arrays, and how the module array calls them; its "l" has no fixed size.
+_CODES = dict(zip(("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64"), "bhiqBHIQfd", strict=True))
+
+
+def json_of(value: object) -> object:
+    """What a function gave, as JSON has it: rows as objects, arrays as arrays, bytes in base64."""
+    if isinstance(value, Row):
+        return {name: json_of(each) for name, each in value._asdict().items()}
+    if isinstance(value, memoryview):
+        return value.tolist()
+    if isinstance(value, tuple):
+        return [json_of(each) for each in value]
+    return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
 def usage_of(function: Function) -> str:
@@ -74,7 +95,8 @@ class _ArgumentReader:
         if parameter.struct is not None:
             fields = {field.name: field for field in parameter.struct.fields}
             if self._words and self._words[0].lstrip().startswith("{"):
-                return self._object(parameter.name, self._words.pop(0), fields)
+                word = self._words.pop(0)
+                return self._object(parameter.name, self._json(parameter.name, word), fields)
             return self._pairs(fields)
         if not self._words:
             raise self._wrong(f"no argument for {parameter.name}")
@@ -82,14 +104,23 @@ class _ArgumentReader:
 
     def _value(self, part: Parameter | Field, word: str) -> object:
         name, kind = part.name, part.kind
+        if isinstance(part, Field) and (part.count or part.struct is not None):
+            return self._member(part, self._json(name, word))
+        if isinstance(part, Parameter) and kind is Kind.NUMBERS:
+            return self._numbers(part, word)
+        if kind is Kind.TEXTS:
+            texts = self._json(name, word)
+            if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+                raise self._wrong(f"{name} is a JSON array of strings, not {word!r}")
+            return texts
         try:
             if kind is Kind.INTEGER:
                 named = dict(part.values).get(word)
                 return int(word, 0) if named is None else named
-            if kind is Kind.DOUBLE:
+            if kind in _REALS:
                 return float(word)
         except ValueError:
-            wanted = "a number" if kind is Kind.DOUBLE else "an integer"
+            wanted = "a number" if kind in _REALS else "an integer"
             raise self._wrong(f"{name} is {wanted}, not {word!r}{self._misspelt()}") from None
         data = self._bytes(name, word, literal=kind is Kind.TEXT)
         if kind is Kind.BYTES:
@@ -98,6 +129,24 @@ class _ArgumentReader:
             return data.decode()
         except UnicodeDecodeError as error:
             raise self._wrong(f"{name} is not valid UTF-8 at byte {error.start}") from None
+
+    def _numbers(self, parameter: Parameter, word: str) -> array[Any]:
+        made = array(_CODES[parameter.element])
+        try:
+            if word.startswith(("hex:", "@")):
+                made.frombytes(self._bytes(parameter.name, word, literal=False))
+            else:
+                found = self._json(parameter.name, word)
+                made.extend(found if isinstance(found, list) else [found])
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._wrong(f"{parameter.name} is an array of {parameter.element}: {error}") from None
+        return made
+
+    def _json(self, name: str, word: str) -> Any:
+        try:
+            return json.loads(word)
+        except (ValueError, RecursionError) as error:
+            raise self._wrong(f"{name} is not valid JSON: {error}") from None
 
     def _bytes(self, name: str, word: str, *, literal: bool) -> bytes:
         if word == "@-":
@@ -136,11 +185,9 @@ class _ArgumentReader:
             values[name] = self._value(fields[name], word)
         return values
 
-    def _object(self, struct: str, word: str, fields: dict[str, Field]) -> dict[str, object]:
-        try:
-            found = json.loads(word)
-        except (ValueError, RecursionError) as error:
-            raise self._wrong(f"{struct} is not valid JSON: {error}") from None
+    def _object(self, struct: str, found: Any, fields: dict[str, Field]) -> dict[str, object]:
+        if not isinstance(found, dict):
+            raise self._wrong(f"{struct} is a JSON object, not {json.dumps(found)}")
         values: dict[str, object] = {}
         for name, value in found.items():
             if name not in fields:
@@ -149,7 +196,16 @@ class _ArgumentReader:
         return values
 
     def _member(self, field: Field, value: object) -> object:
+        if not field.count:
+            return self._one(field, value)
+        if not isinstance(value, list) or len(value) != field.count:
+            raise self._wrong(f"{field.name} is an array of {field.count}, not {json.dumps(value)}")
+        return [self._one(field, each) for each in value]
+
+    def _one(self, field: Field, value: object) -> object:
         name, kind = field.name, field.kind
+        if field.struct is not None:
+            return self._object(name, value, {each.name: each for each in field.struct.fields})
         if kind is Kind.TEXT and isinstance(value, str):
             self._encoded(name, value)
             return value
@@ -159,6 +215,6 @@ class _ArgumentReader:
             return value
         if kind is Kind.INTEGER and isinstance(value, str) and value in dict(field.values):
             return dict(field.values)[value]
-        if kind is Kind.DOUBLE and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if kind in _REALS and isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
         raise self._wrong(f"{name} is {kind.value}, not {json.dumps(value)}")
