@@ -180,6 +180,38 @@ LOADER_NUMBERS(loader_f32s, float);
 LOADER_NUMBERS(loader_f64s, double);
 #undef LOADER_NUMBERS
 
+/* LOADER_LIST(app_point), in a contract's header after the struct: declares app_point_list, an array of these structs,
+ * which is used as the arrays of numbers above are. A struct in a list does not begin with its size: it cannot grow. */
+#define LOADER_LIST(type)                                                                               \
+    typedef struct type##_list {                                                                        \
+        type *data;                                                                                     \
+        size_t size;                                                                                    \
+    } type##_list
+
+/* A tensor: an array of any shape and stride, laid out as DLPack's DLTensor is (dlpack.h, version 1). Borrowed, in the
+ * memory of the host's process. `const loader_tensor *` is not to be changed, loader_tensor * may be, in place. */
+typedef struct loader_tensor {
+    void *data;
+    int32_t device_type; /* 1: the CPU. The host lends no other */
+    int32_t device_id;
+    int32_t ndim;           /* dimensions; 0: one element */
+    uint8_t code;           /* of its elements: enum loader_tensor_code */
+    uint8_t bits;           /* of an element */
+    uint16_t lanes;         /* 1 */
+    const int64_t *shape;   /* ndim of them */
+    const int64_t *strides; /* ndim of them, in elements; may be 0 or negative; never NULL */
+    uint64_t byte_offset;   /* from `data` to the first element */
+} loader_tensor;
+
+enum loader_tensor_code {
+    LOADER_TENSOR_INT = 0,
+    LOADER_TENSOR_UINT = 1,
+    LOADER_TENSOR_FLOAT = 2,
+    LOADER_TENSOR_BFLOAT = 4,
+    LOADER_TENSOR_COMPLEX = 5,
+    LOADER_TENSOR_BOOL = 6
+};
+
 /* What a contract function returns. Any other value is an error without a meaning of its own:
  * a host that is older than a value here says its number, and the text. */
 enum loader_status {
@@ -251,6 +283,10 @@ LOADER_STATIC_ASSERT(sizeof(void *) == 8, "the loader ABI is defined for 64-bit 
 LOADER_STATIC_ASSERT(sizeof(loader_text) == 16 && offsetof(loader_text, size) == 8, "loader_text is frozen");
 LOADER_STATIC_ASSERT(sizeof(loader_texts) == 16 && sizeof(loader_f64s) == 16 && offsetof(loader_f64s, size) == 8,
                      "arrays are frozen");
+LOADER_STATIC_ASSERT(sizeof(loader_tensor) == 48 && offsetof(loader_tensor, ndim) == 16 &&
+                         offsetof(loader_tensor, code) == 20 && offsetof(loader_tensor, shape) == 24 &&
+                         offsetof(loader_tensor, strides) == 32 && offsetof(loader_tensor, byte_offset) == 40,
+                     "loader_tensor is DLPack's");
 LOADER_STATIC_ASSERT(sizeof(loader_bytes) == 16 && offsetof(loader_bytes, size) == 8, "loader_bytes is frozen");
 LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, limit) == 16 &&
                          offsetof(loader_call, host) == 24 && offsetof(loader_call, error) == 32 &&

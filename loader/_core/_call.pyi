@@ -76,7 +76,8 @@ class Owner:
 
 class Layout:
     def __new__(
-        cls, name: str, size: int, sized: bool, fields: tuple[tuple[Any, ...], ...], row: object = None
+        cls, name: str, size: int, sized: bool, fields: tuple[tuple[Any, ...], ...], row: object = None,
+        arrays: object = None,
     ) -> Layout: ...
 
 class Record: ...

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader import cache
+from loader.contract.arrays import dtype_of
 from loader.contract.header import MAX_PARAMETERS
 from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
@@ -23,6 +24,7 @@ from loader.errors import ContractError
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
+
 
     from loader.contract.layout import Form
 
@@ -157,6 +159,14 @@ class Contract(_Forms):
     def struct(self, name: str) -> Struct:
         """The struct of this name, as its typedef has it. Raises ContractError if no function takes one."""
         return self._named("struct", name, {each.name: each for each in self.structs})
+
+    def dtype(self, name: str) -> Any:
+        """NumPy's dtype of a struct, for arrays that are lent as its lists without a copy.
+
+        Raises ContractError if there is no such struct, or NumPy has no such type (text, bytes, a size at the
+        beginning); ImportError without NumPy.
+        """
+        return dtype_of(self.struct(name))
 
     def service(self, service_id: str) -> Service:
         """The service of this id. Raises ContractError if the contract declares none."""

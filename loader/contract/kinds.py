@@ -25,6 +25,8 @@ class Kind(enum.Enum):
     DOUBLE = "double"  #: by value
     NUMBERS = "numbers"  #: loader_f64s and its like: a buffer in Python, without a copy
     TEXTS = "texts"  #: loader_texts; a sequence of str in Python
+    TENSOR = "tensor"  #: loader_tensor; what has a buffer or __dlpack__
+    LIST = "list"  #: an array of structs, of LOADER_LIST; a sequence of records, or a structured array in Python
     SELF = "self"  #: a service table's pointer to itself; in no contract, for those who call tables
 
 
@@ -69,9 +71,9 @@ class Parameter:
     """One parameter, or result that comes by LOADER_OUT.
 
     size: bytes of an integer, or of an element of NUMBERS; 4 for a float, 8 for all others. signed: of integers.
-    struct: of structs. values: names and values of an enum, and of bool, which takes no others; empty for every other
-    integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS that the plugin changes
-    in place. position: of a result, among the function's parameters in C, from 0, which is the first after the call;
+    struct: of structs and lists. values: names and values of an enum, and of bool, which takes no others; empty for every other
+    integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS, LIST or TENSOR that the plugin
+    changes in place. position: of a result, among the function's parameters in C, from 0, which is the first after the call;
     those that are no results have the others, in order.
     """
 

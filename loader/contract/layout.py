@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from loader._core._call import Layout
+from loader.contract.arrays import ArrayForm
 from loader.contract.kinds import BOOL
 from loader.contract.rows import enum_of, members_of, result_of, row_of
 
@@ -33,6 +34,8 @@ _LETTERS = {
     "double": "d",
     "numbers": "n",
     "texts": "l",
+    "list": "v",
+    "tensor": "x",
 }
 _REALS = "fd"
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
@@ -105,8 +108,8 @@ def layout_of(struct: Struct) -> Layout:
     known = _layouts.get(struct)
     if known is None:
         fields = tuple(map(_field, struct.fields))
-        row = partial(row_of, struct)
-        known = _layouts.setdefault(struct, Layout(struct.name, struct.size, struct.sized, fields, row))
+        made = Layout(struct.name, struct.size, struct.sized, fields, partial(row_of, struct), partial(ArrayForm, struct))
+        known = _layouts.setdefault(struct, made)
     return known
 
 
@@ -149,7 +152,7 @@ def letter_of(kind: Kind) -> str:
 def _signature(declared: Function) -> inspect.Signature:
     import inspect  # noqa: PLC0415 - slow to import, and only wanted by people and tools
 
-    kinds: dict[str, Any] = {"t": str, "b": bytes, "i": int, "f": float, "d": float, "s": Any, "n": Any}
+    kinds: dict[str, Any] = {"t": str, "b": bytes, "i": int, "f": float, "d": float, "s": Any, "n": Any, "v": Any, "x": Any}
     kinds["l"] = Sequence[str]
 
     def annotation(part: Parameter) -> Any:
@@ -163,7 +166,8 @@ def _signature(declared: Function) -> inspect.Signature:
 
     def given(part: Parameter) -> Any:
         if part.struct is not None:
-            return row_of(part.struct)
+            row = row_of(part.struct)
+            return Sequence[row] if part.kind.value == "list" else row  # type: ignore[valid-type]
         return memoryview if part.element else annotation(part)
 
     gives = [] if declared.gives is None else [kinds[letter_of(declared.gives)]]

@@ -27,8 +27,9 @@ _SIZES: dict[Kind, tuple[int, ...]] = {
     Kind.DOUBLE: (8,),
 }
 _PARTS = (Field, Function, Parameter, Service, Struct)
-_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.STRUCT, Kind.NUMBERS)
-_PARAMETERS = (*_RESULTS, Kind.TEXTS)
+_STRUCTS = (Kind.STRUCT, Kind.LIST)
+_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.NUMBERS, *_STRUCTS)
+_PARAMETERS = (*_RESULTS, Kind.TEXTS, Kind.TENSOR)
 _SERVICE_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
 _ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
 
@@ -129,7 +130,7 @@ def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iter
         kind,
         size,
         get(values, "signed", bool, False),
-        structs[values["struct"]] if kind is Kind.STRUCT else None,
+        structs[values["struct"]] if kind in _STRUCTS else None,
         _values(values),
         get(values, "enum", str, ""),
         element,

@@ -272,3 +272,122 @@ int waits(loader_call *call, double a, double *result)
     while (status == LOADER_OK);
     return status;
 }
+
+int centre(loader_call *call, const values_point_list *points, values_point *centre)
+{
+    if (points->size == 0)
+        return loader_fail(call, "there are no points");
+    for (size_t i = 0; i < points->size; i++) {
+        centre->x += points->data[i].x / (double)points->size;
+        centre->y += points->data[i].y / (double)points->size;
+    }
+    return LOADER_OK;
+}
+
+int move(loader_call *call, values_point_list *points, double by)
+{
+    (void)call;
+    for (size_t i = 0; i < points->size; i++)
+        points->data[i].x += by;
+    return LOADER_OK;
+}
+
+int circle(loader_call *call, int64_t count, values_point_list *points)
+{
+    points->data = (values_point *)loader_alloc_items(call, (size_t)count, sizeof *points->data);
+    if (points->data == NULL)
+        return LOADER_NO_MEMORY;
+    points->size = (size_t)count;
+    for (size_t i = 0; i < points->size; i++)
+        points->data[i] = (values_point){(double)i, -(double)i};
+    return LOADER_OK;
+}
+
+int samples(loader_call *call, const values_sample_list *given, values_sample_list *same)
+{
+    same->data = (values_sample *)loader_alloc_items(call, given->size, sizeof *same->data);
+    if (same->data == NULL)
+        return LOADER_NO_MEMORY;
+    same->size = given->size;
+    if (given->size != 0)
+        memcpy(same->data, given->data, given->size * sizeof *same->data);
+    return LOADER_OK;
+}
+
+int entries(loader_call *call, const values_entry_list *given, values_entry_list *doubled)
+{
+    doubled->data = (values_entry *)loader_alloc_items(call, given->size, sizeof *doubled->data);
+    if (doubled->data == NULL)
+        return LOADER_NO_MEMORY;
+    doubled->size = given->size;
+    for (size_t i = 0; i < given->size; i++) {
+        const values_entry *entry = &given->data[i];
+        char *name = (char *)loader_alloc(call, entry->name.size * 2);
+        if (name == NULL)
+            return LOADER_NO_MEMORY;
+        if (entry->name.size != 0) {
+            memcpy(name, entry->name.data, entry->name.size);
+            memcpy(name + entry->name.size, entry->name.data, entry->name.size);
+        }
+        doubled->data[i] = (values_entry){{name, entry->name.size * 2}, entry->count * 2};
+    }
+    return LOADER_OK;
+}
+
+int shape(loader_call *call, const loader_tensor *tensor)
+{
+    int status = loader_printf(call, "%d/%d:", (int)tensor->code, (int)tensor->bits);
+
+    for (int i = 0; status == LOADER_OK && i < tensor->ndim; i++)
+        status = loader_printf(call, " %lld*%lld", (long long)tensor->shape[i], (long long)tensor->strides[i]);
+    return status;
+}
+
+/* Of the element that `place` counts, in C's order: how many elements from the first one it lies. */
+static int64_t offset_of(const loader_tensor *tensor, int64_t place)
+{
+    int64_t offset = 0;
+
+    for (int i = tensor->ndim - 1; i >= 0; i--) {
+        offset += place % tensor->shape[i] * tensor->strides[i];
+        place /= tensor->shape[i];
+    }
+    return offset;
+}
+
+static int64_t count_of(const loader_tensor *tensor)
+{
+    int64_t count = 1;
+
+    for (int i = 0; i < tensor->ndim; i++)
+        count *= tensor->shape[i];
+    return count;
+}
+
+int sum(loader_call *call, const loader_tensor *tensor, double *result)
+{
+    const char *first = (const char *)tensor->data + tensor->byte_offset;
+    const int64_t count = count_of(tensor);
+
+    if (tensor->code != LOADER_TENSOR_FLOAT || (tensor->bits != 32 && tensor->bits != 64))
+        return loader_fail(call, "elements of code %d and %d bits", (int)tensor->code, (int)tensor->bits);
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t at = offset_of(tensor, i);
+        *result += tensor->bits == 64 ? ((const double *)(const void *)first)[at]
+                                      : (double)((const float *)(const void *)first)[at];
+    }
+    return LOADER_OK;
+}
+
+int add(loader_call *call, const loader_tensor *tensor, double by, loader_tensor *result)
+{
+    const double *from = (const double *)(const void *)((const char *)tensor->data + tensor->byte_offset);
+    double *to = (double *)(void *)((char *)result->data + result->byte_offset);
+    const int64_t count = count_of(tensor);
+
+    if (count != count_of(result))
+        return loader_fail(call, "%lld elements and %lld", (long long)count, (long long)count_of(result));
+    for (int64_t i = 0; i < count; i++)
+        to[offset_of(result, i)] = from[offset_of(tensor, i)] + by;
+    return LOADER_OK;
+}

@@ -16,6 +16,27 @@ typedef struct values_point {
     double x, y;
 } values_point;
 
+LOADER_LIST(values_point);
+
+/* With padding, and all that NumPy has a type for. */
+typedef struct values_sample {
+    int8_t kind;
+    double at;
+    values_point where[2];
+    bool good;
+    values_mode mode;
+    uint16_t bits;
+    float weight;
+} values_sample;
+LOADER_LIST(values_sample);
+
+/* With text, which NumPy has none for. */
+typedef struct values_entry {
+    loader_text name;
+    int64_t count;
+} values_entry;
+LOADER_LIST(values_entry);
+
 typedef struct values_stats {
     size_t size;
     double mean;
@@ -64,6 +85,17 @@ LOADER_EXPORT int halves(loader_call *call, int64_t count, LOADER_OUT loader_i32
 /* how: 0 nothing is set; 1 memory of the plugin's own; 2 longer than the memory; 3 a size that overflows; 4 not aligned;
  * 5 fails after it allocated; 6 empty, with memory; 7 NULL and not empty */
 LOADER_EXPORT int careless(loader_call *call, int32_t how, LOADER_OUT loader_f64s *values);
+
+LOADER_EXPORT int centre(loader_call *call, const values_point_list *points, LOADER_OUT values_point *centre);
+LOADER_EXPORT int move(loader_call *call, values_point_list *points, double by);
+LOADER_EXPORT int circle(loader_call *call, int64_t count, LOADER_OUT values_point_list *points);
+LOADER_EXPORT int samples(loader_call *call, const values_sample_list *given, LOADER_OUT values_sample_list *same);
+LOADER_EXPORT int entries(loader_call *call, const values_entry_list *given, LOADER_OUT values_entry_list *doubled);
+/* Writes what a tensor is: shape, strides, code, bits; and the sum of its elements, which are float or double. */
+LOADER_EXPORT int shape(loader_call *call, const loader_tensor *tensor);
+LOADER_EXPORT int sum(loader_call *call, const loader_tensor *tensor, LOADER_OUT double *sum);
+/* result = tensor + by, element by element, of doubles of one shape */
+LOADER_EXPORT int add(loader_call *call, const loader_tensor *tensor, double by, loader_tensor *result);
 
 LOADER_EXPORT int describe(loader_call *call, const loader_f64s *values, LOADER_OUT values_stats *stats);
 LOADER_EXPORT int back(loader_call *call, const values_stats *stats, LOADER_OUT values_stats *same);

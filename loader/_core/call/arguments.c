@@ -13,8 +13,24 @@ int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyO
         a->buffer_count++;
         return 0;
     }
-    if (core_borrow_texts(value, parameter->name, &keep, text) < 0)
+    if (parameter->kind == KIND_LIST) {
+        const int lent = core_borrow_list(value, parameter->name, parameter->layout, parameter->writable,
+                                          &a->buffers[a->buffer_count], &keep, text);
+        if (lent < 0)
+            return -1;
+        if (lent > 0) {
+            a->buffer_count++;
+            return 0;
+        }
+    } else if (parameter->kind == KIND_TENSOR) {
+        const int lent = core_borrow_tensor(value, parameter->name, parameter->writable, &a->buffers[a->buffer_count],
+                                            &keep, &a->values[place]);
+        if (lent < 0)
+            return -1;
+        a->buffer_count += lent;
+    } else if (core_borrow_texts(value, parameter->name, &keep, text) < 0) {
         return -1;
+    }
     a->owned[a->owned_count++] = keep;
     return 0;
 }

@@ -71,6 +71,8 @@ static inline int borrow(struct arguments *a, const struct parameter *parameter,
         return 0;
     case KIND_NUMBERS:
     case KIND_TEXTS:
+    case KIND_LIST:
+    case KIND_TENSOR:
         return core_borrow_wide(a, parameter, value, i);
     default:
         if (LOADER_LIKELY(parameter->allowed == NULL))

@@ -10,7 +10,7 @@ struct core_block {
     core_block *next;
     size_t size;
     size_t total;  /* of it and all older blocks of its call */
-    size_t users; /* arrays that Python has of it; GIL held */
+    size_t users; /* its call, until that ends, and the arrays that Python has of it; GIL held */
 };
 _Static_assert(sizeof(struct core_block) % 16 == 0, "what follows it is aligned");
 
@@ -32,7 +32,7 @@ void *core_host_alloc(loader_call *call, size_t size)
     block = malloc(sizeof *block + (size == 0 ? 1 : size));
     if (block == NULL)
         return NULL;
-    *block = (core_block){.next = c->blocks, .size = size, .total = before + size};
+    *block = (core_block){.next = c->blocks, .size = size, .total = before + size, .users = 1};
     c->blocks = block;
     c->settle = true;
     return memory_of(block);
@@ -44,7 +44,7 @@ void core_drop_blocks(core_call *c)
     while (c->blocks != NULL) {
         core_block *block = c->blocks;
         c->blocks = block->next;
-        if (block->users == 0)
+        if (--block->users == 0)
             free(block);
     }
 }
@@ -68,7 +68,10 @@ typedef struct array {
     core_block *block; /* counted in `users`; NULL: empty */
     void *data;
     Py_ssize_t count, size; /* elements, bytes of one */
-    char format[2];
+    char letter[2];
+    const char *format;  /* `letter`, or that of `rows` */
+    PyObject *rows;      /* of structs: their Layout; or NULL; owned */
+    PyObject *form;      /* what holds `format`; or NULL; owned */
 } array;
 
 static char format_of(char kind, size_t size)
@@ -85,7 +88,7 @@ static int array_getbuffer(PyObject *object, Py_buffer *view, int flags)
     *view = (Py_buffer){.obj = Py_NewRef(object), .buf = self->data, .len = self->count * self->size,
                         .itemsize = self->size, .ndim = 1};
     if (flags & PyBUF_FORMAT)
-        view->format = self->format;
+        view->format = (char *)(uintptr_t)self->format;
     if (flags & PyBUF_ND)
         view->shape = &self->count;
     if ((flags & PyBUF_STRIDES) == PyBUF_STRIDES)
@@ -99,40 +102,110 @@ static void array_dealloc(PyObject *object)
 
     if (block != NULL && --block->users == 0)
         free(block);
+    Py_XDECREF(((array *)object)->rows);
+    Py_XDECREF(((array *)object)->form);
     Py_TYPE(object)->tp_free(object);
+}
+
+static Py_ssize_t array_length(PyObject *object)
+{
+    return ((array *)object)->count;
+}
+
+static PyObject *array_item(PyObject *object, Py_ssize_t place)
+{
+    array *self = (array *)object;
+
+    if (place < 0 || place >= self->count || self->rows == NULL)
+        return PyErr_Format(PyExc_IndexError, "there is no item %zd of %zd", place, self->count);
+    return core_row(self->rows, (const char *)self->data + place * self->size);
+}
+
+static PySequenceMethods array_sequence = {.sq_length = array_length, .sq_item = array_item};
+
+static PyObject *array_repr(PyObject *object)
+{
+    PyObject *list = PySequence_List(object), *text = list == NULL ? NULL : PyObject_Repr(list);
+
+    Py_XDECREF(list);
+    return text;
 }
 
 static PyBufferProcs array_buffer = {.bf_getbuffer = array_getbuffer};
 
 PyTypeObject core_array_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Array",
-    .tp_doc = "Memory that a plugin filled: what a memoryview that it gave is of.",
+    .tp_doc = "Memory that a plugin filled: what a memoryview that it gave is of, or a sequence of rows.",
     .tp_basicsize = sizeof(array),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = array_dealloc,
     .tp_as_buffer = &array_buffer,
+    .tp_as_sequence = &array_sequence,
+    .tp_repr = array_repr,
 };
 
-/* `block` stays the call's as well: core_drop_blocks looks at `users`. */
-PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size)
+/* `block` stays the call's as well. */
+static array *new_array(core_block *block, void *data, size_t count, size_t size)
 {
     static char nothing[16];
     array *self = PyObject_New(array, &core_array_type);
-    PyObject *view;
 
     if (self == NULL)
         return NULL;
+    self->rows = self->form = NULL;
     self->block = block;
     self->data = block == NULL ? nothing : data;
     self->count = (Py_ssize_t)count;
     self->size = (Py_ssize_t)size;
-    self->format[0] = format_of(kind, size);
-    self->format[1] = '\0';
+    self->letter[0] = self->letter[1] = '\0';
+    self->format = self->letter;
     if (block != NULL)
         block->users++;
+    return self;
+}
+
+PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size)
+{
+    array *self = new_array(block, data, count, size);
+    PyObject *view;
+
+    if (self == NULL)
+        return NULL;
+    self->letter[0] = format_of(kind, size);
     view = PyMemoryView_FromObject((PyObject *)self);
     Py_DECREF(self);
     return view;
+}
+
+/* The format of arrays of a struct, a new reference; None: it has text. */
+static PyObject *struct_format(PyObject *layout)
+{
+    PyObject *form = core_layout_arrays(layout);
+
+    return form == NULL ? NULL : PyObject_GetAttrString(form, "format");
+}
+
+PyObject *core_array_of_rows(core_block *block, void *data, size_t count, PyObject *layout)
+{
+    PyObject *format = struct_format(layout);
+    array *self = format == NULL ? NULL : new_array(block, data, count, core_layout_size(layout));
+    PyObject *list;
+
+    if (self == NULL) {
+        Py_XDECREF(format);
+        return NULL;
+    }
+    self->rows = Py_NewRef(layout);
+    self->form = format;
+    if (format != Py_None) {
+        self->format = PyUnicode_AsUTF8(format);
+        if (self->format == NULL)
+            Py_CLEAR(self);
+        return (PyObject *)self;
+    }
+    list = PySequence_List((PyObject *)self); /* what its texts point to goes when the call ends */
+    Py_DECREF(self);
+    return list;
 }
 
 /* ---- Arrays that a plugin is lent -------------------------------------------------------------------- */
@@ -197,6 +270,60 @@ int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size,
                      Py_TYPE(value)->tp_name);
     }
     PyBuffer_Release(buffer);
+    return -1;
+}
+
+/* Whether the elements of a buffer are this struct. */
+static int fits(PyObject *value, PyObject *layout)
+{
+    PyObject *form, *answer;
+    int yes;
+
+    if (Py_TYPE(value) == &core_array_type && ((array *)value)->rows == layout)
+        return 1;
+    form = core_layout_arrays(layout);
+    answer = form == NULL ? NULL : PyObject_CallMethod(form, "fits", "O", value);
+    yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return yes;
+}
+
+static int borrow_structs(PyObject *value, PyObject *name, size_t size, bool writable, Py_buffer *buffer,
+                          loader_text *out)
+{
+    const size_t alignment = (size & -size) < 8 ? (size & -size) : 8; /* a struct's size is a multiple of its own */
+
+    if (PyObject_GetBuffer(value, buffer, PyBUF_FORMAT | PyBUF_STRIDES) < 0)
+        return -1;
+    if ((size_t)buffer->itemsize != size || !PyBuffer_IsContiguous(buffer, 'C'))
+        PyErr_Format(PyExc_ValueError, "%U is not C-contiguous; pass a copy, of numpy.ascontiguousarray for example",
+                     name);
+    else if (buffer->len != 0 && (uintptr_t)buffer->buf % alignment != 0)
+        PyErr_Format(PyExc_ValueError, "%U is not aligned to %zu bytes; pass a copy", name, alignment);
+    else if (writable && buffer->readonly)
+        PyErr_Format(PyExc_ValueError, "%U is changed in place, and this %.100s is read-only", name,
+                     Py_TYPE(value)->tp_name);
+    else
+        return *out = (loader_text){(const char *)buffer->buf, (size_t)buffer->len / size}, 1;
+    PyBuffer_Release(buffer);
+    return -1;
+}
+
+int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool writable, Py_buffer *buffer,
+                     PyObject **keep, loader_text *out)
+{
+    if (PyObject_CheckBuffer(value)) {
+        const int known = fits(value, layout);
+        if (known > 0)
+            return borrow_structs(value, name, core_layout_size(layout), writable, buffer, out);
+        if (known == 0)
+            PyErr_Format(PyExc_TypeError, "%U is no array of the struct: its dtype is Contract.dtype(name)", name);
+        return -1;
+    }
+    if (!writable)
+        return core_pack_list(layout, value, name, keep, out);
+    PyErr_Format(PyExc_TypeError, "%U is changed in place, so it must be a structured array, not %.100s", name,
+                 Py_TYPE(value)->tp_name);
     return -1;
 }
 

@@ -21,11 +21,11 @@ static int read_parameter(struct parameter *parameter, PyObject *item)
     if (!PyArg_ParseTuple(item, "UCnpOOipsO", &name, &kind, &size, &is_signed, &layout, &allowed, &place, &writable,
                           &element, &members))
         return -1;
-    if (kind == '\0' || strchr("tbsifdnl", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
+    if (kind == '\0' || strchr("tbsifdnlvx", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
         (kind == KIND_FLOAT && size != 4) || (kind == KIND_DOUBLE && size != 8) ||
         (kind == KIND_NUMBERS) != (*element != '\0' && strchr("fiu", *element) != NULL) || place < 0 ||
         place >= (kind == KIND_FLOAT || kind == KIND_DOUBLE ? MAX_REALS : CORE_SLOTS) ||
-        (kind == KIND_STRUCT) != (Py_TYPE(layout) == &core_layout_type)) {
+        (kind == KIND_STRUCT || kind == KIND_LIST) != (Py_TYPE(layout) == &core_layout_type)) {
         PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
         return -1;
     }

@@ -19,7 +19,9 @@ enum kind {
     KIND_FLOAT = 'f',
     KIND_DOUBLE = 'd',
     KIND_NUMBERS = 'n', /* loader_f64s and its like */
-    KIND_TEXTS = 'l'
+    KIND_TEXTS = 'l',
+    KIND_LIST = 'v', /* of structs */
+    KIND_TENSOR = 'x'
 };
 
 /* ---- call.c ---- */
@@ -77,9 +79,17 @@ void core_drop_blocks(core_call *c);
 /* Whether [data, data + size) lies in memory that this call was given. */
 core_block *core_block_of(const core_call *c, const void *data, size_t size);
 PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size); /* a memoryview */
+PyObject *core_array_of_rows(core_block *block, void *data, size_t count, PyObject *layout);
+/* 1: *buffer is lent, 0: *keep holds a copy; -1 with an exception. */
+int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool writable, Py_buffer *buffer,
+                     PyObject **keep, loader_text *out);
 int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size, bool writable, Py_buffer *buffer,
                         loader_text *out);
 int core_borrow_texts(PyObject *value, PyObject *name, PyObject **keep, loader_text *out);
+
+/* ---- tensor.c ---- */
+int core_borrow_tensor(PyObject *value, PyObject *name, bool writable, Py_buffer *buffer, PyObject **keep,
+                       uintptr_t *out);
 
 /* ---- crash.c ---- */
 #if defined(__GLIBC__)
@@ -148,6 +158,8 @@ PyObject *core_unpack(PyObject *layout, const void *native);
 PyObject *core_row(PyObject *layout, const void *native); /* the same as a row of the struct */
 void core_set_sizes(PyObject *layout, char *memory); /* of a struct that is all 0, and of those in it */
 size_t core_layout_size(PyObject *layout);
+PyObject *core_layout_arrays(PyObject *layout); /* borrowed; NULL with an exception */
+int core_pack_list(PyObject *layout, PyObject *value, PyObject *name, PyObject **keep, loader_text *out);
 PyObject *core_new_row(PyObject **type, Py_ssize_t count); /* *type: what makes the class, until it has */
 
 /* ---- value.c ---- */

@@ -13,6 +13,7 @@ static void layout_dealloc(PyObject *object)
         Py_XDECREF(self->fields[i].members);
     }
     Py_XDECREF(self->row);
+    Py_XDECREF(self->arrays);
     PyMem_Free(self->fields);
     Py_XDECREF(self->name);
     Py_TYPE(object)->tp_free(object);
@@ -21,6 +22,19 @@ static void layout_dealloc(PyObject *object)
 size_t core_layout_size(PyObject *object)
 {
     return ((layout *)object)->size;
+}
+
+PyObject *core_layout_arrays(PyObject *object)
+{
+    layout *self = (layout *)object;
+
+    if (PyCallable_Check(self->arrays)) {
+        PyObject *made = PyObject_CallNoArgs(self->arrays);
+        if (made == NULL)
+            return NULL;
+        Py_SETREF(self->arrays, made);
+    }
+    return self->arrays;
 }
 
 static bool right_size(int kind, Py_ssize_t size, PyObject *nested)
@@ -66,14 +80,14 @@ static int read_field(layout *self, PyObject *item, struct field *field)
 
 static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "size", "sized", "fields", "row", NULL};
-    PyObject *name, *fields, *row = Py_None;
+    static char *names[] = {"name", "size", "sized", "fields", "row", "arrays", NULL};
+    PyObject *name, *fields, *row = Py_None, *arrays = Py_None;
     Py_ssize_t size;
     int sized;
     layout *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!|O:Layout", names, &name, &size, &sized, &PyTuple_Type,
-                                     &fields, &row))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UnpO!|OO:Layout", names, &name, &size, &sized, &PyTuple_Type,
+                                     &fields, &row, &arrays))
         return NULL;
     if (size < 1 || size > 4096 || (sized && size < 8)) {
         PyErr_SetString(PyExc_ValueError, "a struct has 1 to 4096 bytes");
@@ -84,6 +98,7 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         return NULL;
     self->name = Py_NewRef(name);
     self->row = Py_NewRef(row);
+    self->arrays = Py_NewRef(arrays);
     self->size = (size_t)size;
     self->sized = sized != 0;
     self->fields = PyMem_Calloc((size_t)PyTuple_GET_SIZE(fields) + 1, sizeof *self->fields);
@@ -102,7 +117,8 @@ static PyObject *layout_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 PyTypeObject core_layout_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Layout",
     .tp_doc = "Layout(name, size, sized, fields, row): a C struct; fields are (name, kind, offset, size, signed,"
-              " allowed, nested layout, count, members). `row`: the class of its rows, or what makes it.",
+              " allowed, nested layout, count, members). `row`: the class of its rows, or what makes it; `arrays`:"
+              " the same of what is asked of arrays.",
     .tp_basicsize = sizeof(layout),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = layout_new,

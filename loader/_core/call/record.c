@@ -159,6 +159,45 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native, 
     return storage;
 }
 
+/* A sequence of records, packed one behind the other. *keep holds them and what they point into. */
+int core_pack_list(PyObject *layout_object, PyObject *value, PyObject *name, PyObject **keep, loader_text *out)
+{
+    const layout *self = (const layout *)layout_object;
+    PyObject *items = PySequence_Check(value) && !PyUnicode_Check(value) ? PySequence_Tuple(value) : NULL;
+    PyObject *memory = NULL, *held = NULL;
+    Py_ssize_t count, done = 0;
+    bool changes = false;
+
+    if (items == NULL) {
+        if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError))
+            PyErr_Format(PyExc_TypeError, "%U must be a sequence of %U, not %.100s", name, self->name,
+                         Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    count = PyTuple_GET_SIZE(items);
+    if ((size_t)count <= PY_SSIZE_T_MAX / self->size)
+        memory = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)self->size);
+    else
+        PyErr_NoMemory();
+    held = memory == NULL ? NULL : PyTuple_New(count);
+    if (held != NULL)
+        memset(PyBytes_AS_STRING(memory), 0, (size_t)count * self->size);
+    for (; held != NULL && done < count; done++) {
+        char *at = PyBytes_AS_STRING(memory) + (size_t)done * self->size;
+        PyObject *one = pack_values(self, PyTuple_GET_ITEM(items, done), at, &changes);
+        if (one == NULL)
+            break;
+        PyTuple_SET_ITEM(held, done, one);
+    }
+    *keep = held != NULL && done == count ? PyTuple_Pack(2, memory, held) : NULL;
+    if (*keep != NULL)
+        *out = (loader_text){PyBytes_AS_STRING(memory), (size_t)count};
+    Py_XDECREF(held);
+    Py_XDECREF(memory);
+    Py_DECREF(items);
+    return *keep == NULL ? -1 : 0;
+}
+
 int core_pack(PyObject *layout_object, PyObject *value, const void **native, PyObject **keep)
 {
     layout *self = (layout *)layout_object;

@@ -12,6 +12,7 @@ typedef struct layout {
     bool sized;    /* it begins with `size_t size` */
     Py_ssize_t count;
     struct field *fields;
+    PyObject *arrays; /* an ArrayForm of loader/contract/arrays.py, or a callable that makes it; or None */
     PyObject *row;   /* the class of rows, or a callable that makes it; see core_new_row */
 } layout;
 

@@ -19,21 +19,6 @@ static PyObject *wrong_result(const function *f, core_call *c, const struct para
     return NULL;
 }
 
-static PyObject *array_of(const function *f, core_call *c, const struct parameter *result, const loader_text *given)
-{
-    core_block *block = NULL;
-
-    if (given->size != 0) {
-        if (given->size <= SIZE_MAX / result->size)
-            block = core_block_of(c, given->data, given->size * result->size);
-        if (block == NULL)
-            return wrong_result(f, c, result, "is not in memory that loader_alloc gave, or longer than that");
-        if ((uintptr_t)given->data % result->size != 0)
-            return wrong_result(f, c, result, "is not aligned as its elements are");
-    }
-    return core_array(block, (void *)(uintptr_t)given->data, given->size, result->element, result->size);
-}
-
 /* An error of the values in it (no UTF-8, no member of an enum) is the plugin's. */
 static PyObject *checked(const function *f, core_call *c, const struct parameter *result, PyObject *value)
 {
@@ -52,6 +37,24 @@ static PyObject *checked(const function *f, core_call *c, const struct parameter
     return NULL;
 }
 
+static PyObject *array_of(const function *f, core_call *c, const struct parameter *result, const loader_text *given)
+{
+    const size_t size = result->kind == KIND_LIST ? core_layout_size(result->layout) : result->size;
+    core_block *block = NULL;
+
+    if (given->size != 0) {
+        if (given->size <= SIZE_MAX / size)
+            block = core_block_of(c, given->data, given->size * size);
+        if (block == NULL)
+            return wrong_result(f, c, result, "is not in memory that loader_alloc gave, or longer than that");
+        if ((uintptr_t)given->data % ((size & -size) < 8 ? size & -size : 8) != 0)
+            return wrong_result(f, c, result, "is not aligned as its elements are");
+    }
+    if (result->kind == KIND_LIST)
+        return checked(f, c, result, core_array_of_rows(block, (void *)(uintptr_t)given->data, given->size, result->layout));
+    return core_array(block, (void *)(uintptr_t)given->data, given->size, result->element, result->size);
+}
+
 static PyObject *result_of(const function *f, core_call *c, struct parameter *result, const char *room)
 {
     const char *at = room + result->offset;
@@ -66,6 +69,7 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
         memcpy(&number, at, sizeof number);
         return PyFloat_FromDouble(number);
     case KIND_NUMBERS:
+    case KIND_LIST:
         memcpy(&given, at, sizeof given);
         return array_of(f, c, result, &given);
     case KIND_STRUCT:

@@ -78,6 +78,7 @@ class Unit:
     contract: tuple[str, int, int]
     declarations: list[Declaration] = field(default_factory=list)
     services: list[ServiceDeclaration] = field(default_factory=list)
+    lists: dict[str, str] = field(default_factory=dict)  # of LOADER_LIST: name of the list → name of the struct
 
 
 def split(header: str, source: Preprocessed) -> Unit:
@@ -98,6 +99,8 @@ def split(header: str, source: Preprocessed) -> Unit:
             unit.contract = _contract(tokens)
         elif start.text == "LOADER_SERVICE":
             unit.services.append(_service(tokens))
+        elif start.text == "LOADER_LIST":
+            unit.declarations.append(_list(tokens, unit))
         elif start.text not in _ASSERTS and start.text != "LOADER_MARKER" and not _is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
@@ -256,6 +259,21 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
             reason = f"the contract's {what} version is {value!r}"
             raise refusal(place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro")
     return name, int(major), int(minor)
+
+
+def _list(tokens: list[Token], unit: Unit) -> Declaration:
+    """LOADER_LIST(type): for what follows, a struct that is not defined; rules.py knows what it is."""
+    place = tokens[0]
+    ((named, *more),) = _arguments(tokens, 1)
+    if more or named.kind != "name":
+        raise refusal(place.path, place.line, "LOADER_LIST is malformed", expected="LOADER_LIST(type);")
+    name = f"{named.text}_list"
+    if name in unit.lists:
+        raise refusal(place.path, place.line, f"a second LOADER_LIST({named.text})")
+    unit.lists[name] = named.text
+    words = ("typedef", "struct", name, name, ";")
+    made = [named._replace(text=word, kind="punct" if word == ";" else "name") for word in words]
+    return Declaration(tuple(made), frozenset(), "")
 
 
 def _service(tokens: list[Token]) -> ServiceDeclaration:

@@ -56,7 +56,7 @@ class _Rules:
     def __init__(self, unit: Unit, declared: Declared) -> None:
         self.unit = unit
         self.declared = declared
-        self.structs = Structs(declared)
+        self.structs = Structs(declared, unit.lists)
 
     def values(self, files: Files) -> dict[str, Any]:
         functions: dict[str, dict[str, Any]] = {}
@@ -175,7 +175,7 @@ class _Rules:
         if named.out:
             if target is not None and not target.const and not target.odd:
                 found = self._pointed(target, named)
-                if found is not None and found["kind"] != "texts":
+                if found is not None and found["kind"] not in ("texts", "tensor"):
                     return {**values, **found}
                 if target.what in ("integer", *_REALS):
                     return {**values, **self._number(target, named)}
@@ -183,7 +183,8 @@ class _Rules:
             raise self._refuse(named.place, reason, expected=_RESULTS, function=function)
         if made.what in ("integer", *_REALS) and not made.odd:
             return {**values, **self._number(made, named)}
-        if target is not None and not target.odd and (target.const or target.what == "numbers"):
+        changed = target is not None and (target.what in ("numbers", "tensor") or self.structs.is_list(target))
+        if target is not None and not target.odd and (target.const or changed):
             found = self._pointed(target, named)
             if found is not None:
                 return {**values, **found, "writable": not target.const}
@@ -196,11 +197,13 @@ class _Rules:
 
     def _pointed(self, target: Type, named: Named) -> dict[str, Any] | None:
         """What a pointer to `target` is, if its direction is right."""
-        if target.what in ("text", "bytes", "texts"):
+        if target.what in ("text", "bytes", "texts", "tensor"):
             return {"kind": target.what}
         if target.what == "numbers":
             element = target.spelled.removeprefix("const ").removeprefix("loader_").removesuffix("s")
             return {"kind": "numbers", "size": target.size, "element": element}
+        if self.structs.is_list(target):
+            return {"kind": "list", "struct": self.structs.element_of(target, named.place)}
         if target.what == "struct":
             return {"kind": "struct", "struct": self.structs.name_of(target, named.place)}
         return None
@@ -253,7 +256,9 @@ class _Rules:
         result = _result(rest[-1]) if rest else None
         own_parameters = rest if result is None else rest[:-1]
         for each in own_parameters:
-            if each.out or each.type.what in _REALS or (each.type.target or each.type).what in ("numbers", "texts"):
+            target = each.type.target or each.type
+            wide = target.what in ("numbers", "texts", "tensor") or self.structs.is_list(target)
+            if each.out or wide or each.type.what in _REALS:
                 reason = f"parameter {each.name!r} of {name!r} is {described(each.type)}, which services do not take"
                 cure = "Pass it in a struct, or as text or bytes"
                 raise self._refuse(each.place, reason, cure=cure, function=name)

@@ -27,8 +27,9 @@ MAX_DEPTH = 16  # structs in structs
 class Structs:
     """The structs that a contract uses. `values`: by name, in order of first use, nested ones first."""
 
-    def __init__(self, declared: Declared) -> None:
+    def __init__(self, declared: Declared, lists: dict[str, str]) -> None:
         self.declared = declared
+        self._lists = lists
         self.values: dict[str, dict[str, Any]] = {}
         self._tags: dict[str, str] = {}  # name → tag
         self._alignments: dict[str, int] = {}  # name → bytes
@@ -38,6 +39,23 @@ class Structs:
     @staticmethod
     def _refuse(place: Token, reason: str, **fields: str | None) -> ContractError:
         return refusal(place.path, place.line, reason, **fields)
+
+    def is_list(self, made: Type) -> bool:
+        """Whether LOADER_LIST declared it."""
+        return made.what == "struct" and made.tag in self._lists
+
+    def element_of(self, made: Type, place: Token) -> str:
+        """The name of the struct that a list is of."""
+        named = self._lists[made.tag]
+        element = self.declared.typedefs.get(named)
+        if element is None or element.what != "struct" or self.is_list(element):
+            reason, cure = f"LOADER_LIST({named}) is of no struct", "Name the typedef of one"
+            raise self._refuse(place, reason, cure=cure)
+        name = self.name_of(element, place)
+        if self.values[name]["sized"]:
+            reason = f"LOADER_LIST({named}) is of a struct that begins with its size"
+            raise self._refuse(place, reason, cure="Leave the size out: a struct in a list cannot grow")
+        return name
 
     def name_of(self, made: Type, place: Token) -> str:
         """Lays the struct out as C does, at natural alignment, and returns its name."""
@@ -90,6 +108,8 @@ class Structs:
             complaint = "aligned by _Alignas"
         elif count and made.spelled == "char":
             complaint = "an array of char, which would be text without a length"
+        elif self.is_list(made):
+            complaint = "a list"
         elif made.odd or made.what not in ("integer", "float", "double", "text", "bytes", "struct"):
             complaint = why_not(made).removesuffix(" by value")
         elif member.name is None:

@@ -51,6 +51,7 @@ BUILTIN: dict[str, BuiltinType] = {
     "loader_f32s": BuiltinType("numbers", 4, True),
     "loader_f64s": BuiltinType("numbers", 8, True),
     "loader_texts": BuiltinType("texts", 16),
+    "loader_tensor": BuiltinType("tensor", 48),
     "loader_text": BuiltinType("text", 16),
     "loader_bytes": BuiltinType("bytes", 16),
     "loader_call": BuiltinType("call", 48),
