@@ -191,9 +191,9 @@ LOADER_NUMBERS(loader_f64s, double);
 /* A tensor: an array of any shape and stride, laid out as DLPack's DLTensor is (dlpack.h, version 1). Borrowed, in the
  * memory of the host's process. `const loader_tensor *` is not to be changed, loader_tensor * may be, in place. */
 typedef struct loader_tensor {
-    void *data;
-    int32_t device_type; /* 1: the CPU. The host lends no other */
-    int32_t device_id;
+    void *data;             /* aligned as its elements are, or to 8 bytes */
+    int32_t device_type;    /* 1: the CPU. The host lends no other */
+    int32_t device_id;      /* 0 */
     int32_t ndim;           /* dimensions; 0: one element */
     uint8_t code;           /* of its elements: enum loader_tensor_code */
     uint8_t bits;           /* of an element */
@@ -203,6 +203,7 @@ typedef struct loader_tensor {
     uint64_t byte_offset;   /* from `data` to the first element */
 } loader_tensor;
 
+/* What the elements of a tensor are, as DLPack numbers it. */
 enum loader_tensor_code {
     LOADER_TENSOR_INT = 0,
     LOADER_TENSOR_UINT = 1,

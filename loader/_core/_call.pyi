@@ -1,6 +1,6 @@
 """Types of the C caller. Private: people use loader.Plugin, loader.Record and loader.deadline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Literal
@@ -76,11 +76,22 @@ class Owner:
 
 class Layout:
     def __new__(
-        cls, name: str, size: int, sized: bool, fields: tuple[tuple[Any, ...], ...], row: object = None,
+        cls,
+        name: str,
+        size: int,
+        sized: bool,
+        fields: tuple[tuple[Any, ...], ...],
+        row: object = None,
         arrays: object = None,
     ) -> Layout: ...
 
 class Record: ...
+
+class Array:
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: int, /) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Function:
     __name__: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from base64 import b64encode
@@ -39,7 +40,8 @@ Arguments stand in the order of the function's parameters:
   struct    FIELD=VALUE words, or one JSON object; fields that are left out are 0 or empty
 @- as a text or bytes is standard input. What begins with - comes after --.
 
-The result goes to standard output, text and bytes as they are, all else as JSON; what the plugin logs goes to standard error.
+The result goes to standard output, text and bytes as they are, all else as JSON; what the plugin logs goes to
+standard error.
 
 """
 
@@ -118,7 +120,8 @@ def _show(
     if options.json:
         streams.write_json(_call_values(plugin, function, result) | changed)
     elif changed or not isinstance(result, (str, bytes)):
-        streams.write_json({"result": json_of(result)} | changed if changed else json_of(result))
+        shown = {"result": json_of(result)} | changed if changed else json_of(result)
+        streams.write(json.dumps(shown) + "\n")
     elif isinstance(result, str) and streams.to_terminal():
         streams.write(streams.printable(result, keep="\n\t") + ("" if result.endswith("\n") else "\n"))
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from loader.cli import streams
 from loader.cli.contracts import add_include, required_contract
-from loader.contract.kinds import Field, Parameter
+from loader.contract.kinds import BOOL, Field, Kind, Parameter
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -57,10 +57,10 @@ def _given(function: Function) -> str:
 
 
 def _parameter(parameter: Parameter) -> str:
-    name = parameter.name
-    if parameter.element:
-        return f"{name}: {parameter.element} array" + (", changed in place" if parameter.writable else "")
-    return f"{name}: {_kind(parameter)}"
+    what = f"{parameter.element} array" if parameter.element else _kind(parameter)
+    if parameter.kind is Kind.LIST:
+        what = f"list of {what}"
+    return f"{parameter.name}: {what}" + (", changed in place" if parameter.writable else "")
 
 
 def _field(field: Field) -> str:
@@ -70,7 +70,7 @@ def _field(field: Field) -> str:
 def _kind(part: Field | Parameter) -> str:
     if part.struct is not None:
         return part.struct.name
-    if part.enum:
-        return part.enum
-    width = f" of {part.size * 8} bits" if part.kind.value == "integer" and isinstance(part, Parameter) else ""
-    return f"{part.kind.value}{width}"
+    if part.values == BOOL:
+        return "bool"
+    width = f" of {part.size * 8} bits" if part.kind is Kind.INTEGER else ""
+    return part.enum or f"{part.kind.value}{width}"

@@ -19,6 +19,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loader._core._call import Array
 from loader.cli.parser import UsageError
 from loader.contract import Field, Kind, Parameter
 from loader.contract.kinds import BOOL
@@ -43,7 +44,7 @@ def json_of(value: object) -> object:
         return {name: json_of(each) for name, each in value._asdict().items()}
     if isinstance(value, memoryview):
         return value.tolist()
-    if isinstance(value, tuple):
+    if isinstance(value, (Array, list, tuple)):
         return [json_of(each) for each in value]
     return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
 
@@ -52,7 +53,7 @@ def usage_of(function: Function) -> str:
     """How a function is called on the command line: "process ROLE:text POST:{id,author}"."""
     words = [function.name]
     for each in function.parameters:
-        if each.struct is not None:
+        if each.kind is Kind.STRUCT and each.struct is not None:
             words.append(f"{each.name.upper()}:{{{','.join(field.name for field in each.struct.fields)}}}")
         else:
             words.append(f"{each.name.upper()}:{each.kind.value}")
@@ -78,7 +79,7 @@ class _ArgumentReader:
 
     def _misspelt(self) -> str:
         """What to add where a word has no place: the first of all words that may be a field under another name."""
-        structs = [each for each in self._function.parameters if each.struct is not None]
+        structs = [each for each in self._function.parameters if each.kind is Kind.STRUCT]
         fields = {field.name for each in structs if each.struct is not None for field in each.struct.fields}
         for word in self._given:
             name, equals, _ = word.partition("=")
@@ -92,7 +93,7 @@ class _ArgumentReader:
         return UsageError(f"{self._function.name}: {what}", expected=usage_of(self._function), cure=cure)
 
     def _argument(self, parameter: Parameter) -> object:
-        if parameter.struct is not None:
+        if parameter.kind is Kind.STRUCT and parameter.struct is not None:
             fields = {field.name: field for field in parameter.struct.fields}
             if self._words and self._words[0].lstrip().startswith("{"):
                 word = self._words.pop(0)
@@ -108,6 +109,8 @@ class _ArgumentReader:
             return self._member(part, self._json(name, word))
         if isinstance(part, Parameter) and kind is Kind.NUMBERS:
             return self._numbers(part, word)
+        if kind in (Kind.LIST, Kind.TENSOR):
+            return self._json(name, word)
         if kind is Kind.TEXTS:
             texts = self._json(name, word)
             if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):

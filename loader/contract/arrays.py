@@ -1,4 +1,4 @@
-"""Arrays of a contract's structs beside those of other libraries: NumPy's dtype, and the format of the buffer protocol.
+"""Arrays of a contract's structs in other libraries: NumPy's dtype, and the format of the buffer protocol.
 
 NumPy is imported only where an array of it is there already, or somebody asks for a dtype.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loader.contract.kinds import BOOL, Field, Kind, Struct
 from loader.errors import ContractError
@@ -74,7 +74,10 @@ def dtype_of(struct: Struct) -> Any:
             found="a member that is text or bytes, or a size at its beginning",
             cure="Pass records in a list",
         )
-    fields = [(each, dtype_of(each.struct) if each.struct is not None else np.dtype(_letter(each))) for each in struct.fields]
+    fields = [
+        (each, dtype_of(each.struct) if each.struct is not None else np.dtype(_letter(each)))
+        for each in struct.fields
+    ]
     return np.dtype(
         {
             "names": [each.name for each, _ in fields],

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
-
     from loader.contract.layout import Form
 
 __all__ = ["MAX_PARAMETERS", "Contract", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]

@@ -71,10 +71,10 @@ class Parameter:
     """One parameter, or result that comes by LOADER_OUT.
 
     size: bytes of an integer, or of an element of NUMBERS; 4 for a float, 8 for all others. signed: of integers.
-    struct: of structs and lists. values: names and values of an enum, and of bool, which takes no others; empty for every other
-    integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS, LIST or TENSOR that the plugin
-    changes in place. position: of a result, among the function's parameters in C, from 0, which is the first after the call;
-    those that are no results have the others, in order.
+    struct: of structs and lists. values: names and values of an enum, and of bool, which takes no others; empty for
+    every other integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS, LIST or
+    TENSOR that the plugin changes in place. position: of a result, among the function's parameters in C, from 0,
+    which is the first after the call; those that are no results have the others, in order.
     """
 
     name: str

@@ -108,7 +108,9 @@ def layout_of(struct: Struct) -> Layout:
     known = _layouts.get(struct)
     if known is None:
         fields = tuple(map(_field, struct.fields))
-        made = Layout(struct.name, struct.size, struct.sized, fields, partial(row_of, struct), partial(ArrayForm, struct))
+        made = Layout(
+            struct.name, struct.size, struct.sized, fields, partial(row_of, struct), partial(ArrayForm, struct)
+        )
         known = _layouts.setdefault(struct, made)
     return known
 
@@ -152,7 +154,17 @@ def letter_of(kind: Kind) -> str:
 def _signature(declared: Function) -> inspect.Signature:
     import inspect  # noqa: PLC0415 - slow to import, and only wanted by people and tools
 
-    kinds: dict[str, Any] = {"t": str, "b": bytes, "i": int, "f": float, "d": float, "s": Any, "n": Any, "v": Any, "x": Any}
+    kinds: dict[str, Any] = {
+        "t": str,
+        "b": bytes,
+        "i": int,
+        "f": float,
+        "d": float,
+        "s": Any,
+        "n": Any,
+        "v": Any,
+        "x": Any,
+    }
     kinds["l"] = Sequence[str]
 
     def annotation(part: Parameter) -> Any:

@@ -104,7 +104,7 @@ def test_structured_arrays(values: loader.Plugin) -> None:
     with pytest.raises(ValueError, match="points is not C-contiguous"):
         values.centre(points[::2])
     points.setflags(write=False)
-    with pytest.raises(ValueError, match="points is changed in place, and this numpy.ndarray is read-only"):
+    with pytest.raises(ValueError, match=r"points is changed in place, and this numpy\.ndarray is read-only"):
         values.move(points, 1.0)
 
 

@@ -117,7 +117,7 @@ def test_contract_as_json_is_what_the_package_ships(command: Command) -> None:
 
 def test_contract_that_is_not_supported(command: Command, tmp_path: Path) -> None:
     """Refused with line and reason; exit code 2."""
-    lines = ['#include "loader/plugin.h"', "LOADER_CONTRACT(x, 1, 0);", "int f(loader_call *call, double d);"]
+    lines = ['#include "loader/plugin.h"', "LOADER_CONTRACT(x, 1, 0);", "int f(loader_call *call, double *d);"]
     (tmp_path / "x.h").write_text("\n".join(lines) + "\n")
     done = command("contract", "x.h")
     assert done.code == 2
