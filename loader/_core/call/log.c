@@ -80,7 +80,7 @@ void core_host_log(loader_call *call, int level, const char *text, size_t size)
 /* ---- In Python --------------------------------------------------------------------------------------- */
 
 /* Hands one line on. An interrupt or an exit out of a log handler ends the call; a handler that fails does not. */
-static void tell(core_call *c, core_owner *owner, int level, const char *text, size_t size)
+static void hand_on(core_call *c, core_owner *owner, int level, const char *text, size_t size)
 {
     PyObject *result = NULL, *line = PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, "replace");
 
@@ -124,12 +124,12 @@ void core_tell_log(core_call *c)
     c->lines_lost = 0;
     if (log_function != NULL) {
         for (struct line *line = log == NULL ? NULL : log->first; line != NULL && !c->interrupted; line = line->next)
-            tell(c, line->owner, line->level, line->text, line->size);
+            hand_on(c, line->owner, line->level, line->text, line->size);
         if (lost != 0 && !c->interrupted) {
             char text[80];
             int size = snprintf(text, sizeof text, "%zu lines of its log were lost: a call keeps %zu KiB of them", lost,
                                 MOST / 1024);
-            tell(c, c->owner, LOADER_WARNING, text, (size_t)size);
+            hand_on(c, c->owner, LOADER_WARNING, text, (size_t)size);
         }
     }
     free_log(log);

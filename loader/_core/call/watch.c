@@ -69,7 +69,7 @@ void core_watch_service(core_call *c, const char *function, const char *id, size
 }
 
 /* The error's text is that of what the watch raised, which is the cause; `general` if it raised something else. */
-static void tell(core_call *c, const char *general)
+static void put_cause(core_call *c, const char *general)
 {
     PyObject *message = c->cause == NULL ? NULL : PyObject_GetAttrString(c->cause, "message");
     const char *text = NULL;
@@ -98,7 +98,7 @@ int core_watch_after(core_call *c, const char *function, PyObject *token, int st
     failed = PyErr_Occurred() != NULL;
     if (failed) {
         core_keep_cause(c);
-        tell(c, "it changed the state of the process, or broke a promise");
+        put_cause(c, "it changed the state of the process, or broke a promise");
     }
     Py_DECREF(token);
     Py_XDECREF(result);

@@ -238,7 +238,7 @@ static int fill_module(PyObject *module)
 }
 
 static struct PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, (void *)fill_module},
+    {Py_mod_exec, (void *)(uintptr_t)fill_module},
     CORE_ONE_INTERPRETER
     {0, NULL},
 };

@@ -48,6 +48,11 @@ int process_role(loader_call *call, const loader_text *role, const loader_text *
     room = loader_reserve(call, 4 + size + 5);
     if (room == NULL)
         return LOADER_NO_MEMORY;
+    if (size >= LOADER_LONG) {
+        (void)loader_write(call, "<tt>", 4);
+        (void)loader_write(call, data, size);
+        return loader_write(call, "</tt>", 5);
+    }
     memcpy(room, "<tt>", 4);
     loader_copy(room + 4, data, size);
     memcpy(room + 4 + size, "</tt>", 5);
