@@ -227,13 +227,13 @@ static int lent_text(loader_call *call, const lent *self, int64_t key, loader_te
 static loader_text own_path(loader_call *call)
 {
     static char path[8192];
-    size_t size = 0;
 
     (void)call;
 #ifdef _WIN32
     if (_fullpath(path, plugin_file, sizeof path) == NULL)
         path[0] = '\0';
 #else
+    size_t size = 0;
     if (plugin_file[0] != '/' && getcwd(path, sizeof path / 2) != NULL)
         size = strlen(path);
     snprintf(path + size, sizeof path - size, "%s%s", size == 0 ? "" : "/", plugin_file);
