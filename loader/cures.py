@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LIBRARIES",
     "SYMBOL_CURE",
+    "command_line",
     "did_you_mean",
     "file_cure",
     "from_here",
@@ -43,6 +44,17 @@ _VERSIONS: Final = {
 }
 #: What to do about a symbol that nobody defines.
 SYMBOL_CURE: Final = "Link it with the library that defines it; -Wl,--no-undefined tells when building"
+
+
+def command_line(*words: str) -> str:
+    """A command as it is typed here: in a shell of POSIX, or in one of Windows, which knows no single quotes."""
+    if os.name == "nt":
+        from subprocess import list2cmdline  # noqa: PLC0415 - slow to import
+
+        return list2cmdline(words)
+    import shlex  # noqa: PLC0415 - only wanted here
+
+    return shlex.join(words)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import shlex
 from typing import Final
 
-from loader.cures import from_here
+from loader.cures import command_line, from_here
 from loader.errors import ImageError
 
 #: Thin files of 32 and 64 bits in both byte orders, universal ones with places of 32 and 64 bits.
@@ -119,7 +118,7 @@ def _text(path: str, begin: bytes) -> tuple[str, str | None]:
     if ending.lower() not in SOURCES:
         return "a text file", None
     kind, cure = SOURCES[ending.lower()]
-    return kind, cure.format(file=shlex.quote(file), name=shlex.quote(name))
+    return kind, cure.format(file=command_line(file), name=command_line(name))
 
 
 def _is_text(begin: bytes) -> bool:

@@ -25,13 +25,12 @@ import contextlib
 import functools
 import os
 import re
-import shlex
 import tempfile
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from loader.cures import file_cure, from_here
+from loader.cures import command_line, file_cure, from_here
 from loader.errors import TrustError
 from loader.trust import toml
 from loader.trust.identity import version_key
@@ -282,7 +281,7 @@ def unreadable(path: str, error: OSError) -> TrustError:
 def lock_command(file: str, lock: str) -> str:
     """How a file is locked, typed in the current folder."""
     other = from_here(lock) != DEFAULT
-    return shlex.join(["loader", "lock", file, *(("--lock", lock) if other else ())])
+    return command_line("loader", "lock", file, *(("--lock", lock) if other else ()))
 
 
 def _mode(target: str) -> int:

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from loader.cures import command_line
 from loader.errors import TrustError
 
 if TYPE_CHECKING:
@@ -222,8 +223,7 @@ class Quarantine:
         if found is None:
             return
         crash, report = found
-        import shlex  # noqa: PLC0415 - as above
-        import time  # noqa: PLC0415
+        import time  # noqa: PLC0415 - as above
 
         where = f" in {crash.function}" if crash.function else ""
         when = time.strftime("%Y-%m-%d at %H:%M:%S", time.gmtime(crash.time))
@@ -234,7 +234,7 @@ class Quarantine:
             function=crash.function,
             found=f"{crash.signal}{where} on {when} UTC, told in {report}",
             cure="Replace it by a mended build, or say that it may run again: "
-            f"loader crashes {shlex.quote(report)} --release {shlex.quote(image.path)}",
+            + command_line("loader", "crashes", report, "--release", image.path),
         )
 
 

@@ -215,8 +215,7 @@ def test_a_function_that_is_nearly_exported(
 ) -> None:
     """The name that comes near is told; another one is not guessed."""
     path = tmp_path / "near.c"
-    shown = '__attribute__((visibility("default")))'
-    path.write_text(f'#include "greeter.h"\n{shown} int {name}(void);\nint {name}(void) {{ return 0; }}\n')
+    path.write_text(f'#include "greeter.h"\nLOADER_EXPORT int {name}(void);\nint {name}(void) {{ return 0; }}\n')
     with pytest.raises(HandshakeError, match="is incomplete") as caught:
         loader.load(build(path), contract=greeter)
     assert cure in str(caught.value)

@@ -67,7 +67,7 @@ def test_changed_file(lock: Path, hello: Path, greeter: loader.Contract, tmp_pat
     assert error.path == str(path)
     assert f"{hello.stat().st_size:,} bytes with SHA-256 {loader.read_image(hello).digest}" in str(error.expected)
     assert f"{path.stat().st_size:,} bytes with SHA-256 {loader.read_image(path).digest}" == error.found
-    assert error.cure == f"If you changed it on purpose: loader lock {path} --lock {lock}"
+    assert error.cure == f"If you changed it on purpose: loader lock {path} --lock {lock}"  # no blanks, no quotes
 
 
 def test_changed_file_runs_nothing(

@@ -16,6 +16,7 @@
 #  define CORE_SLOTS MAX_PARAMETERS
 #else
 #  define CORE_SLOTS MAX_WORDS
+_Static_assert(MAX_WORDS == MAX_REALS, "a place is one of either");
 #endif
 
 /* What a call holds while it runs. */

@@ -24,7 +24,7 @@ static int read_parameter(struct parameter *parameter, PyObject *item)
     if (kind == '\0' || strchr("tbsifdnlvx", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
         (kind == KIND_FLOAT && size != 4) || (kind == KIND_DOUBLE && size != 8) ||
         (kind == KIND_NUMBERS) != (*element != '\0' && strchr("fiu", *element) != NULL) || place < 0 ||
-        place >= (kind == KIND_FLOAT || kind == KIND_DOUBLE ? MAX_REALS : CORE_SLOTS) ||
+        place >= CORE_SLOTS ||
         (kind == KIND_STRUCT || kind == KIND_LIST) != (Py_TYPE(layout) == &core_layout_type)) {
         PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
         return -1;
