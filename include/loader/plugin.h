@@ -127,6 +127,17 @@
 
 LOADER_MARKER(loader_abi_1);
 
+/* LOADER_FINGERPRINT(greeter, 1, 0, 0x0123456789abcdef), after LOADER_CONTRACT, a line for each minor version: what
+ * that version declared, as a number. `loader contract --stamp greeter.h` writes the line. Keep those of earlier
+ * minors: by them a host knows what plugins were built against that are older than it.
+ *
+ * A plugin exports a third name by it, greeter_abi_1_0_is_0x0123456789abcdef. A host whose header has another number
+ * for that version refuses the plugin before any of its code runs: one of the two headers was changed without a new
+ * version. (The lines of earlier minors export names too, since the preprocessor cannot compare; a host reads that of
+ * the version which it accepts.) Without the line nothing is exported and nothing compared. */
+#define LOADER_FINGERPRINT(name, major, minor, fingerprint)                                             \
+    LOADER_MARKER(name##_abi_##major##_##minor##_is_##fingerprint)
+
 /* LOADER_NEVER_BLOCKS(greet), once, after the contract's header: a promise that the function `greet` of this
  * plugin never blocks: it takes no lock, does no I/O, calls no service, waits for nobody, and returns within a
  * millisecond or two. (Memory may be allocated: malloc's locks are not held for long.) A host in Python lets

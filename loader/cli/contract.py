@@ -1,11 +1,13 @@
-"""`loader contract`: what was understood of a contract's header."""
+"""`loader contract`: what was understood of a contract's header; its stamp; what changed from one to another."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from loader.cli import streams
-from loader.cli.contracts import add_include, required_contract
+from loader.cli.contract_versions import compare, stamp
+from loader.cli.contracts import add_include, contract_named
+from loader.cli.parser import UsageError
 from loader.contract.kinds import BOOL, Field, Kind, Parameter
 
 if TYPE_CHECKING:
@@ -16,23 +18,42 @@ if TYPE_CHECKING:
 
 __all__ = ["USAGE", "configure", "run"]
 
-USAGE = "loader contract HEADER [option ...]"
+USAGE = "loader contract HEADER [--stamp [--again]] | --compare OLD NEW [option ...]"
 
 
 def configure(parser: Parser) -> None:
     """Adds the command's words and options."""
-    parser.add_words("HEADER", "a C header, or the name of one that ships", least=1, most=1)
+    parser.add_words("HEADER", "a C header, or the name of one that ships", least=1, most=2)
+    ways = parser.add_mutually_exclusive_group()
+    ways.add_argument("--stamp", action="store_true", help="write the fingerprint of its declarations into it")
+    ways.add_argument("--compare", action="store_true", help="what changed, and whether it may in a minor version")
+    again = "with --stamp: also over a stamp that does not fit, of a version that nobody has"
+    parser.add_argument("--again", action="store_true", help=again)
     add_include(parser)
 
 
 def run(options: Namespace) -> int:
-    """Reads a contract's header and shows what was understood: functions, parameters, structs, services."""
-    options.contract = options.words[0]
-    contract = required_contract(options)
+    """Reads a contract's header and shows what was understood: functions, parameters, structs, services.
+    Or stamps it, so that its version cannot change without a word; or compares two, with exit code 1 if
+    something changed that must not within a major version.
+    """
+    usage = f"Usage: {USAGE}"
+    if len(options.words) < 1 + options.compare:
+        raise UsageError("there are too few words", cure=usage)
+    if len(options.words) > 1 + options.compare:
+        raise UsageError(f"there are too many words: {' '.join(options.words[1:])}", cure=usage)
+    if options.again and not options.stamp:
+        raise UsageError("--again without --stamp", cure=usage)
+    if options.stamp:
+        return stamp(options)
+    if options.compare:
+        return compare(options)
+    contract = contract_named(options.words[0], options)
     if options.json:
         streams.write_json(contract.to_dict())
         return 0
-    lines = [f"contract {contract}, marker {contract.marker}", ""]
+    stamped = "" if contract.stamped else ", not stamped"
+    lines = [f"contract {contract}, marker {contract.marker}, fingerprint 0x{contract.fingerprint}{stamped}", ""]
     lines += [_line(function) for function in contract.functions]
     for struct in contract.structs:
         members = ", ".join(map(_field, struct.fields))

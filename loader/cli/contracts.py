@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable
 
-__all__ = ["add_contract", "add_include", "contract_of", "read_images", "required_contract"]
+__all__ = [
+    "add_built_with",
+    "add_contract",
+    "add_include",
+    "built_with",
+    "contract_named",
+    "contract_of",
+    "read_images",
+    "required_contract",
+]
 
 
 def add_contract(parser: Parser, *, required: bool = False) -> None:
@@ -37,22 +46,36 @@ def add_include(parser: Parser) -> None:
     add_json(parser)
 
 
+def add_built_with(parser: Parser) -> None:
+    """Adds --built-with."""
+    text = "the header of the plugin's author: what differs from that of --contract is named"
+    parser.add_argument("--built-with", metavar="HEADER", default=None, help=text)
+
+
+def built_with(options: Namespace) -> Contract | None:
+    """The contract that --built-with names, or None."""
+    return None if options.built_with is None else contract_named(options.built_with, options)
+
+
 def contract_of(options: Namespace) -> Contract | None:
-    """The contract that --contract names: a header, or NAME for NAME/NAME.h among the shipped headers."""
-    if options.contract is None:
-        return None
+    """The contract that --contract names, or None."""
+    return None if options.contract is None else contract_named(options.contract, options)
+
+
+def contract_named(name: str, options: Namespace, *, check_stamp: bool = True) -> Contract:
+    """The contract of a header, or NAME for NAME/NAME.h among the shipped headers."""
     shipped = include_dir()
-    header = Path(options.contract)
-    if not header.exists() and options.contract.isidentifier():
-        header = shipped / options.contract / f"{options.contract}.h"
+    header = Path(name)
+    if not header.exists() and name.isidentifier():
+        header = shipped / name / f"{name}.h"
         if not header.is_file():
             known = sorted(path.stem for path in shipped.glob("*/*.h") if path.stem == path.parent.name)
             raise UsageError(
-                f"there is no contract {options.contract}",
+                f"there is no contract {name}",
                 expected=f"the path of a C header, or one of: {', '.join(known)}",
-                cure=did_you_mean(options.contract, known) or _near_header(options.contract),
+                cure=did_you_mean(name, known) or _near_header(name),
             )
-    return Contract.from_header(header, include=[*options.include, shipped])
+    return Contract.from_header(header, include=[*options.include, shipped], check_stamp=check_stamp)
 
 
 def _near_header(name: str) -> str | None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import loader
 from loader.cli import streams
-from loader.cli.contracts import add_contract, contract_of
+from loader.cli.contracts import add_built_with, add_contract, built_with, contract_of
+from loader.cli.report import stamp_notes
 from loader.errors import LoaderError, PluginNotFound
 from loader.image.needs import problems, second_go
 from loader.trust.handshake import markers, shake_hands
@@ -28,18 +29,19 @@ def configure(parser: Parser) -> None:
     """Adds the command's words and options."""
     parser.add_words("FILE", "plugin files; no code of them is run", least=1)
     add_contract(parser)
+    add_built_with(parser)
 
 
 def run(options: Namespace) -> int:
     """Looks for what would fail if the files were loaded on this machine, in one process, without loading
     them: "fails" is certain, "mind" may fail or do harm later. The exit code is 1 if there is any of it, and
-    3 if a file is not there.
+    3 if a file is not there. A "note" stands in nobody's way.
     """
-    contract = contract_of(options)
+    contract, theirs = contract_of(options), built_with(options)
     images: dict[str, Image] = {}
     reports: dict[str, list[dict[str, Any]]] = {}
     for path in options.words:
-        reports[path] = _findings(path, contract, images)
+        reports[path] = _findings(path, contract, theirs, images)
     absent = any(finding.pop("absent", False) for findings in reports.values() for finding in findings)
     names = {id(image): path for path, image in images.items()}
     for image, problem in second_go(images.values()):
@@ -47,7 +49,10 @@ def run(options: Namespace) -> int:
     bad = sum(bool(findings) for findings in reports.values())
     code = PluginNotFound.exit_code if absent else 1 if bad else 0
     if options.json:
-        files = [{"path": path, "findings": findings} for path, findings in reports.items()]
+        files = [
+            {"path": path, "findings": findings, "notes": _notes(images.get(path), contract)}
+            for path, findings in reports.items()
+        ]
         streams.write_json({"files": files, "with findings": bad})
         return code
     for path, findings in reports.items():
@@ -56,6 +61,8 @@ def run(options: Namespace) -> int:
         for finding in findings:
             mark = "fails" if finding["fatal"] else "mind "
             streams.write(f"  {mark}  {streams.printable(finding['message'])}\n")
+        for note in _notes(images.get(path), contract):
+            streams.write(f"  note   {streams.printable(note)}\n")
     return code
 
 
@@ -64,7 +71,13 @@ def _remark(image: Image) -> str:
     return "" if markers(image) else ", but it is a library and not a plugin: it exports no contract's marker"
 
 
-def _findings(path: str, contract: Contract | None, images: dict[str, Image]) -> list[dict[str, Any]]:
+def _notes(image: Image | None, contract: Contract | None) -> list[str]:
+    return [] if image is None or not markers(image) else stamp_notes(image, contract)
+
+
+def _findings(
+    path: str, contract: Contract | None, theirs: Contract | None, images: dict[str, Image]
+) -> list[dict[str, Any]]:
     """What is to be said about one file. It is noted in `images`, if it is one."""
     try:
         image = images[path] = loader.read_image(path)
@@ -75,7 +88,7 @@ def _findings(path: str, contract: Contract | None, images: dict[str, Image]) ->
     findings = [_of_problem(problem) for problem in problems(image)]
     if contract is not None and image.mismatch() is None:
         try:
-            shake_hands(image, contract)
+            shake_hands(image, contract, built_with=theirs)
         except LoaderError as error:
             if all(finding["what"] != error.what for finding in findings):
                 findings.append(_finding(error))

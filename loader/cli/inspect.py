@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import loader
 from loader.cli import report, streams
-from loader.cli.contracts import add_contract, contract_of
+from loader.cli.contracts import add_built_with, add_contract, built_with, contract_of
 from loader.errors import HandshakeError
 from loader.trust.handshake import shake_hands
 
@@ -25,6 +25,7 @@ def configure(parser: Parser) -> None:
     """Adds the command's words and options."""
     parser.add_words("FILE", "any shared library; no code of it is run", least=1, most=1)
     add_contract(parser)
+    add_built_with(parser)
 
 
 def run(options: Namespace) -> int:
@@ -34,7 +35,7 @@ def run(options: Namespace) -> int:
     outcome: Candidate | HandshakeError | None = None
     if contract is not None:
         try:
-            outcome = shake_hands(image, contract)
+            outcome = shake_hands(image, contract, built_with=built_with(options))
         except HandshakeError as error:
             outcome = error
     if options.json:
@@ -49,7 +50,8 @@ def run(options: Namespace) -> int:
         if outcome is not None and not isinstance(outcome, HandshakeError):
             version = "{}.{}".format(*outcome.version)
             missing = f", without {', '.join(sorted(outcome.missing))}" if outcome.missing else ""
-            streams.write(f"\nThe handshake with {contract} holds: version {version}{missing}.\n")
+            notes = "".join(f"\nMind: {each}." for each in report.stamp_notes(image, contract))
+            streams.write(f"{notes}\nThe handshake with {contract} holds: version {version}{missing}.\n")
         elif outcome is not None:
             raise outcome
     return outcome.exit_code if isinstance(outcome, HandshakeError) else 0

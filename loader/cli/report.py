@@ -15,11 +15,12 @@ from loader.image.closure import closure_of
 from loader.image.needs import problems
 from loader.image.read import read_library, read_to_follow
 from loader.trust import check_file
-from loader.trust.handshake import check_plugin, markers
+from loader.trust.handshake import check_plugin, fingerprints, markers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from loader.contract import Contract
     from loader.image import Image
     from loader.image.closure import Member
     from loader.load import Found
@@ -35,6 +36,7 @@ __all__ = [
     "image_lines",
     "image_values",
     "obstacle",
+    "stamp_notes",
 ]
 
 _SHOWN = 40  # names of a long list that people are shown; JSON has all
@@ -55,6 +57,7 @@ def image_values(image: Image) -> dict[str, Any]:
     names = ("name", "needed_by", "kind", "path")
     values["libraries"] = [{name: getattr(each, name) for name in names} for each in members_of(image)]
     values["contracts"] = _versions(image)
+    values["fingerprints"] = _fingerprints(image)
     values["mismatch"] = image.mismatch()
     stands = obstacle(image)
     values["loads_here"] = stands is None
@@ -69,6 +72,7 @@ def handshake_values(contract: object, outcome: Candidate | LoaderError) -> dict
     values: dict[str, Any] = {"contract": str(contract), "holds": holds}
     if not isinstance(outcome, Exception):
         values |= {"version": "{}.{}".format(*outcome.version), "missing": sorted(outcome.missing)}
+        values["fingerprint"] = outcome.fingerprint
     return values
 
 
@@ -88,6 +92,7 @@ def image_lines(image: Image) -> list[str]:
         ("is", f"{image.kind}, {image.machine}"),
         ("loads here", _loads(image)),
         ("contracts", _contracts(image) or "none: not a plugin"),
+        ("fingerprint", "; ".join(_said(*each) for each in _fingerprints(image).items())),
         ("exports", _names(image.exports)),
         ("data exports", _names(image.data_exports)),
         ("soname", image.soname or ""),
@@ -148,6 +153,35 @@ def _versions(image: Image) -> dict[str, list[str]]:
 
 def _contracts(image: Image) -> str:
     return ", ".join(f"{name} {version}" for name, found in _versions(image).items() for version in found)
+
+
+def _fingerprints(image: Image) -> dict[str, list[str]]:
+    """What it says of the declarations that it was built against, of each version that it implements."""
+    versions = [(name, each) for name, found in sorted(markers(image).items()) for each in found]
+    return {"{} {}.{}".format(name, *each): fingerprints(image, name, each) for name, each in versions}
+
+
+def _said(version: str, found: Sequence[str]) -> str:
+    return f"{', '.join(found)} of {version}" if found else f"none of {version}: not stamped"
+
+
+def stamp_notes(image: Image, contract: Contract | None) -> list[str]:
+    """Where only a version number says that a plugin and its host mean the same. No error."""
+    said = _fingerprints(image)
+    unsaid = [version for version, found in said.items() if not found]
+    notes = []
+    if unsaid:
+        only = "only that version says against which declarations it was built"
+        notes.append(f"it says no fingerprint of {', '.join(unsaid)}: {only}")
+    if contract is not None and not contract.stamped:
+        notes.append(f"the header of {contract} is not stamped: loader contract --stamp HEADER")
+    elif contract is not None:
+        known = {f"{contract.name} {major}.{minor}" for major, minor, _ in contract.stamps}
+        strange = [version for version, found in said.items() if found and version not in known]
+        strange = [version for version in strange if version.startswith(f"{contract.name} {contract.major}.")]
+        if strange:
+            notes.append(f"the header of {contract} has no fingerprint of {', '.join(strange)} to compare with")
+    return notes
 
 
 def _names(names: Iterable[str]) -> str:

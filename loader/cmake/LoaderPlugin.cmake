@@ -23,7 +23,8 @@
 #     GO        package main of a Go module, built with -buildmode=c-shared. Skipped likewise without go.
 #     The contract's version is read from its header (LOADER_CONTRACT): CONTRACT_HEADER, or <contract>.h in
 #     the current folder, or <contract>/<contract>.h among the loader's own headers.
-#     Adds the test plugin.NAME: the plugin loads and exports both markers of the handshake.
+#     Adds the test plugin.NAME: the plugin loads and exports both markers of the handshake, and the
+#     fingerprint if the header says one for its version (LOADER_FINGERPRINT).
 #
 # loader_test_plugin(NAME [CASE label] [LEND service key=text]
 #                    CALL function argument... GIVES text | FAILS part)
@@ -50,7 +51,7 @@ function(_loader_include_folder result)
     message(FATAL_ERROR "loader/plugin.h is not beside ${here}: install native-plugin-loader anew")
 endfunction()
 
-# Reads a contract's headers. Sets contract_HEADER and contract_MARKERS, the two symbols of the handshake.
+# Reads a contract's headers. Sets contract_HEADER and contract_MARKERS, the symbols of the handshake.
 function(_loader_read_contract contract header)
     _loader_include_folder(include)
     if(NOT header)
@@ -70,11 +71,16 @@ function(_loader_read_contract contract header)
         message(FATAL_ERROR "${header} has no line LOADER_CONTRACT(${contract}, MAJOR, MINOR); "
                             "found: '${line}'")
     endif()
-    set(marker "${contract}_abi_${CMAKE_MATCH_1}_${CMAKE_MATCH_2}")
+    set(markers "${contract}_abi_${CMAKE_MATCH_1}_${CMAKE_MATCH_2}")
+    set(version " *${contract} *, *${CMAKE_MATCH_1} *, *${CMAKE_MATCH_2} *")
+    file(STRINGS "${header}" line REGEX "^[ \t]*LOADER_FINGERPRINT\\(${version}," LIMIT_COUNT 1)
+    if(line MATCHES ", *(0x[0-9a-f]+) *\\)")
+        list(APPEND markers "${markers}_is_${CMAKE_MATCH_1}")
+    endif()
     file(STRINGS "${include}/loader/plugin.h" line REGEX "^#define LOADER_ABI " LIMIT_COUNT 1)
     string(REGEX MATCH "[0-9]+" abi "${line}")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}" "${include}/loader/plugin.h")
-    set(contract_MARKERS "loader_abi_${abi}" "${marker}" PARENT_SCOPE)
+    set(contract_MARKERS "loader_abi_${abi}" ${markers} PARENT_SCOPE)
     set(contract_HEADER "${header}" PARENT_SCOPE)
 endfunction()
 

@@ -17,7 +17,16 @@ from loader.contract.arrays import dtype_of
 from loader.contract.header import MAX_PARAMETERS
 from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
-from loader.contract.plain import count_of, get, read_function, read_service, read_struct, to_plain
+from loader.contract.plain import (
+    count_of,
+    fingerprint_from,
+    get,
+    read_function,
+    read_service,
+    read_stamp,
+    read_struct,
+    to_plain,
+)
 from loader.contract.rows import enum_of, row_of
 from loader.errors import ContractError
 
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
+    from loader.contract.kinds import Stamp
     from loader.contract.layout import Form
 
 __all__ = ["MAX_PARAMETERS", "Contract", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]
@@ -35,8 +45,9 @@ _T = TypeVar("_T")
 class _Forms:
     """What a contract carries and does not declare; no field of the dataclass."""
 
-    __slots__ = ("forms",)
+    __slots__ = ("forms", "known_fingerprint")
     forms: tuple[Form, ...]
+    known_fingerprint: str | None  # as soon as it was asked for, or from the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +55,10 @@ class Contract(_Forms):
     """What plugins of one kind export. Immutable, hashable, and equal if it declares the same.
 
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
-    compared), or None if it was not made of a header. marker: the symbol by which a plugin says that it implements
-    this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must have, and of
-    the others. forms: its functions as the C side is told of them.
+    compared), or None if it was not made of a header. stamps: the fingerprints that the header says of its own
+    version and of earlier ones: major, minor, digits (not compared). marker: the symbol by which a plugin says that
+    it implements this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must
+    have, and of the others. forms: its functions as the C side is told of them.
     """
 
     name: str
@@ -55,6 +67,7 @@ class Contract(_Forms):
     functions: tuple[Function, ...]
     services: tuple[Service, ...] = ()
     digest: str | None = field(default=None, compare=False)
+    stamps: tuple[Stamp, ...] = field(default=(), compare=False)
     # Every load asks for these.
     marker: str = field(init=False, repr=False, compare=False)
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -66,12 +79,19 @@ class Contract(_Forms):
         keep(self, "required", tuple(each.name for each in self.functions if not each.optional))
         keep(self, "optional", tuple(each.name for each in self.functions if each.optional))
         keep(self, "forms", tuple(map(form_of, self.functions)))
+        keep(self, "known_fingerprint", None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     @classmethod
-    def from_header(cls, path: str | os.PathLike[str], *, include: Sequence[str | os.PathLike[str]] = ()) -> Contract:
+    def from_header(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        include: Sequence[str | os.PathLike[str]] = (),
+        check_stamp: bool = True,
+    ) -> Contract:
         """Reads a contract's C header. See include/loader/plugin.h for how to write one.
 
         A header that was read before is found by its digest in the user's cache folder, and then costs a
@@ -81,10 +101,12 @@ class Contract(_Forms):
             path: the header.
             include: folders in which to look for what it includes. "loader/plugin.h" and the system's headers
                 need none: they are known and not read.
+            check_stamp: False reads a header that changed since it was stamped, to look at it.
 
         Raises:
             ContractError: it says something that is not supported; `found` has the line and the reason, `path` the
-                file. ContractNotFound: there is no such file.
+                file. Or it is stamped (LOADER_FINGERPRINT), and declares something else than it did then.
+            ContractNotFound: there is no such file.
         """
         from loader.contract.header import files  # noqa: PLC0415 - loader is imported for shipped contracts too
         from loader.contract.header.target import cache_name  # noqa: PLC0415 - as above
@@ -100,16 +122,39 @@ class Contract(_Forms):
                 if known.digest == read.digest:
                     return known
         from loader.contract.header.rules import contract_values  # noqa: PLC0415 - imports pycparser
+        from loader.contract.header.stamps import changed  # noqa: PLC0415 - as above
 
         values = contract_values(read)
         contract = cls.from_dict(values)
-        cache.keep(cache_name(read.digest), values)
+        if contract.stamp(contract.major, contract.minor) not in (None, contract.fingerprint):
+            if not check_stamp:
+                return contract
+            raise changed(read, contract.fingerprint)
+        cache.keep(cache_name(read.digest), {**values, "fingerprint": contract.fingerprint})
         return contract
 
     @property
     def version(self) -> str:
         """Major and minor: "1.0"."""
         return f"{self.major}.{self.minor}"
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of all that it declares; see loader/contract/fingerprint.py. Cached with a header."""
+        if self.known_fingerprint is None:
+            from loader.contract.fingerprint import fingerprint_of  # noqa: PLC0415 - not where it is cached
+
+            object.__setattr__(self, "known_fingerprint", fingerprint_of(self.functions, self.structs, self.services))
+        return self.known_fingerprint or ""
+
+    @property
+    def stamped(self) -> bool:
+        """Whether the header says the fingerprint of its own version."""
+        return self.stamp(self.major, self.minor) is not None
+
+    def stamp(self, major: int, minor: int) -> str | None:
+        """The fingerprint that the header says of a version, or None."""
+        return next((each[2] for each in self.stamps if each[:2] == (major, minor)), None)
 
     @property
     def structs(self) -> tuple[Struct, ...]:
@@ -190,6 +235,8 @@ class Contract(_Forms):
             "major": self.major,
             "minor": self.minor,
             "digest": self.digest,
+            "fingerprint": self.fingerprint,
+            "stamps": [list(each) for each in self.stamps],
             "structs": [to_plain(struct) for struct in self.structs],
             "functions": [to_plain(function) for function in self.functions],
             "services": [to_plain(service) for service in self.services],
@@ -203,17 +250,21 @@ class Contract(_Forms):
             for each in get(values, "structs", list):  # nested ones come first
                 struct = read_struct(each, structs)
                 structs[struct.name] = struct
-            return cls(
+            made = cls(
                 get(values, "name", str),
                 count_of(values, "major"),
                 count_of(values, "minor"),
                 tuple(read_function(each, structs, MAX_PARAMETERS) for each in get(values, "functions", list)),
                 tuple(read_service(each, structs) for each in get(values, "services", list)),
                 None if values["digest"] is None else get(values, "digest", str),
+                tuple(map(read_stamp, get(values, "stamps", list, []))),
             )
+            if "fingerprint" in values:
+                object.__setattr__(made, "known_fingerprint", fingerprint_from(values))
         except (KeyError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise ContractError("these values are not a contract's", found=reason) from error
+        return made
 
     def to_json(self) -> str:
         """:meth:`to_dict` as JSON."""

@@ -1,15 +1,19 @@
 """What a contract is made of, as frozen values: kinds, parameters, structs, functions, services.
 
-contract.py reads them from a header, layout.py tells the C side of them.
+contract.py reads them from a header, layout.py tells the C side of them, fingerprint.py hashes them.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TypeAlias
 
-__all__ = ["BOOL", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]
+__all__ = ["BOOL", "Field", "Function", "Kind", "Parameter", "Service", "Stamp", "Struct"]
 
+#: A line LOADER_FINGERPRINT of a header: major, minor, and which fingerprint that version had when it was stamped.
+#: A tuple, since every process that loads has a few and would pay for a class.
+Stamp: TypeAlias = tuple[int, int, str]
 #: The `values` of a bool.
 BOOL: tuple[tuple[str, int], ...] = (("false", 0), ("true", 1))
 

@@ -15,7 +15,18 @@ from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Str
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["count_of", "get", "read_function", "read_service", "read_struct", "to_plain"]
+    from loader.contract.kinds import Stamp
+
+__all__ = [
+    "count_of",
+    "fingerprint_from",
+    "get",
+    "read_function",
+    "read_service",
+    "read_stamp",
+    "read_struct",
+    "to_plain",
+]
 
 _T = TypeVar("_T")
 
@@ -170,3 +181,19 @@ def read_service(values: dict[str, Any], structs: dict[str, Struct]) -> Service:
         get(values, "table", str),
         tuple(read_function(each, structs, MAX_SERVICE_PARAMETERS) for each in functions),
     )
+
+
+def fingerprint_from(values: dict[str, Any]) -> str:
+    """Raises KeyError, TypeError or ValueError."""
+    found = get(values, "fingerprint", str)
+    if len(found) != 16 or not set(found) <= set("0123456789abcdef"):
+        raise ValueError(f"fingerprint is {found!r}")
+    return found
+
+
+def read_stamp(values: object) -> Stamp:
+    """Of [major, minor, fingerprint]. Raises KeyError, TypeError or ValueError."""
+    if not isinstance(values, list) or len(values) != 3:
+        raise TypeError(f"a stamp is {values!r}")
+    named = dict(zip(("major", "minor", "fingerprint"), values, strict=True))
+    return count_of(named, "major"), count_of(named, "minor"), fingerprint_from(named)

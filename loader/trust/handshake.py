@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.image import Image
 
-__all__ = ["LOADER_ABI", "Candidate", "check_plugin", "markers", "shake_hands"]
+__all__ = ["LOADER_ABI", "Candidate", "check_plugin", "fingerprints", "markers", "shake_hands"]
 
 #: The version of include/loader/plugin.h that this host speaks.
 LOADER_ABI = 1
@@ -36,7 +36,7 @@ class Candidate:
 
     `version` is the (major, minor) that the plugin was built against, `missing` the contract's optional
     functions that it does not have, `promises` the functions that it promises never to block in (calls of these keep
-    the GIL).
+    the GIL), `fingerprint` what it says of the declarations that it was built against, None if nothing.
     """
 
     image: Image
@@ -44,6 +44,7 @@ class Candidate:
     version: tuple[int, int]
     missing: frozenset[str]
     promises: frozenset[str] = frozenset()
+    fingerprint: str | None = None
 
     @property
     def path(self) -> str:
@@ -63,19 +64,33 @@ def markers(image: Image) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
-def shake_hands(image: Image, contract: Contract) -> Candidate:
-    """Accepts a plugin of the same major version and a minor that is not newer, else raises HandshakeError."""
+def fingerprints(image: Image, name: str, version: tuple[int, int]) -> list[str]:
+    """What a file says of the declarations of a contract's version that it was built against: one, or none.
+
+    As its markers have it: more than one, or not of the form 0x0123456789abcdef, if something is wrong with it.
+    """
+    start = f"{name}_abi_{version[0]}_{version[1]}_is_"
+    return sorted(each[len(start) :] for each in image.exports if each.startswith(start))
+
+
+def shake_hands(image: Image, contract: Contract, *, built_with: Contract | None = None) -> Candidate:
+    """Accepts a plugin of the same major version and a minor that is not newer, else raises HandshakeError.
+
+    built_with: what its author's header says, if that is known: then the error for a plugin that was built against
+    other declarations names them.
+    """
     check_abi(image)
     # Whoever has the marker of this very version need not be searched for others.
     same = contract.marker in image.exports
     version = (contract.major, contract.minor) if same else _version(image, contract)
+    fingerprint = _fingerprint(image, contract, version, built_with)
     if not image.exports.issuperset(contract.required):
         raise _incomplete(image, contract)
     if not (image.data_exports.isdisjoint(contract.required) and image.data_exports.isdisjoint(contract.optional)):
         raise _not_functions(image, contract)
     check_sanitizer(image)
     missing = frozenset(contract.optional) - image.exports
-    return Candidate(image, contract, version, missing, _promises(image, contract))
+    return Candidate(image, contract, version, missing, _promises(image, contract), fingerprint)
 
 
 def check_abi(image: Image) -> None:
@@ -127,6 +142,22 @@ def _version(image: Image, contract: Contract) -> tuple[int, int]:
         found=", ".join(listed),
         cure=cure,
     )
+
+
+def _fingerprint(
+    image: Image, contract: Contract, version: tuple[int, int], built_with: Contract | None
+) -> str | None:
+    """What the plugin says of the declarations, which are those that the host knows of this version."""
+    found = fingerprints(image, contract.name, version)
+    if not found:
+        return None  # not stamped, or in a language whose author did not say it
+    own = version == (contract.major, contract.minor)
+    known = contract.fingerprint if own else contract.stamp(*version)
+    if found != [f"0x{known}"]:
+        from loader.trust.drift import check_drift  # noqa: PLC0415 - only wanted here
+
+        check_drift(image, contract, version, found, known, built_with)
+    return found[0].removeprefix("0x")
 
 
 # ---- What does not hold ------------------------------------------------------------------------------------

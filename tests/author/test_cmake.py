@@ -6,6 +6,7 @@ C++ kit and the check host; the tests here check the build: what it makes, and w
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -16,7 +17,11 @@ from pathlib import Path
 import pytest
 from tree import ROOT
 
+from loader.contract import Contract
+from loader.errors import HandshakeError
+from loader.htmlize.contract import HTMLIZE
 from loader.image import read_image
+from loader.trust.handshake import shake_hands
 
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
@@ -107,9 +112,35 @@ def test_a_plugin_exports_its_contract_and_nothing_else(
 ) -> None:
     """Neither the C++ library's templates nor the Go runtime's C half are visible outside."""
     require(project, name, contract)
-    marker = {"htmlize": "htmlize_abi_1_0", "kit": "kit_abi_2_1"}[contract]
+    made = HTMLIZE if contract == "htmlize" else Contract.from_header(ROOT / "tests" / "author_project" / "kit.h")
     image = read_image(project.plugin(name, contract))
-    assert set(image.exports) == {"loader_abi_1", marker, *functions}
+    assert made.stamped
+    assert set(image.exports) == {"loader_abi_1", made.marker, f"{made.marker}_is_0x{made.fingerprint}", *functions}
+
+
+@pytest.mark.parametrize("name", ["one", "crate", "module"])
+def test_a_host_of_other_declarations_refuses_it(project: Project, name: str) -> None:
+    """In C, Rust and Go alike: the same version, another fingerprint."""
+    image = read_image(require(project, name))
+    assert shake_hands(image, HTMLIZE).fingerprint == HTMLIZE.fingerprint
+    with pytest.raises(HandshakeError, match=r"other declarations of htmlize 1\.0"):
+        shake_hands(image, dataclasses.replace(HTMLIZE, services=()))
+
+
+def test_the_fingerprint_is_checked(project: Project) -> None:
+    """Each plugin's check asks for the one that its header says, which a crate could lack."""
+    kit = Contract.from_header(ROOT / "tests" / "author_project" / "kit.h")
+    listed = subprocess.run(
+        ["ctest", "--test-dir", "build", "-N", "-V"], cwd=project.folder, text=True, capture_output=True, check=False
+    ).stdout
+    for made in (kit, HTMLIZE):
+        assert f'"--marker" "{made.marker}" "--marker" "{made.marker}_is_0x{made.fingerprint}"' in listed
+    host = project.folder / "build" / "loader" / "loader-check-plugin"
+    plugin = require(project, "kit", "kit")
+    wrong = [host, plugin, "--marker", f"{kit.marker}_is_0x0123456789abcdef"]
+    done = subprocess.run(wrong, text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert "_is_0x0123456789abcdef" in done.stderr
 
 
 SOURCES = {

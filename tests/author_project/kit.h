@@ -5,6 +5,7 @@
 #include "loader/plugin.h"
 
 LOADER_CONTRACT(kit, 2, 1);
+LOADER_FINGERPRINT(kit, 2, 1, 0x0d1a36b02917f982);
 
 LOADER_BEGIN_C
 

@@ -41,6 +41,7 @@ def test_inspect_as_json(command: Command, tool_so: Path) -> None:
         "holds": True,
         "version": "1.1",
         "missing": ["extra"],
+        "fingerprint": None,
     }
     assert (found["go"], found["rust"], found["mismatch"]) == (False, False, None)
     assert "handshake" not in command("inspect", tool_so, "--json").json

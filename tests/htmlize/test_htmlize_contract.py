@@ -20,3 +20,10 @@ def test_post_has_the_structs_fields() -> None:
     """A Post packs without a look at anything but its own attributes."""
     fields = [field.name for field in HTMLIZE.struct("htmlize_post").fields]
     assert list(Post.__dataclass_fields__) == fields
+
+
+def test_the_header_is_stamped_and_the_rust_kit_says_the_same() -> None:
+    """The one place where a person copies the number: a Rust plugin of htmlize has it from the kit."""
+    assert HTMLIZE.stamped
+    kit = (include_dir() / "rust" / "src" / "htmlize.rs").read_text(encoding="utf-8")
+    assert f"markers!(htmlize_abi_1_0, 0x{HTMLIZE.fingerprint});" in kit

@@ -17,7 +17,7 @@ import (
 )
 
 // The contract's functions: what the host calls. The header that the preamble includes emits the markers
-// loader_abi_1 and htmlize_abi_1_0. cgo wants the functions' Go names to be their C names.
+// loader_abi_1 and htmlize_abi_1_0, and the header's fingerprint. cgo wants the functions' Go names to be their C names.
 
 //export hooks
 func hooks(call *C.loader_call) C.int {

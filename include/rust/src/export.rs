@@ -5,11 +5,27 @@
 /// runs; their value is never read. Once in a plugin; [`export!`](crate::export!) and
 /// [`export_htmlize!`](crate::export_htmlize) do it already.
 ///
+/// Where the contract's header has a line `LOADER_FINGERPRINT`, its number stands behind the marker, and a third
+/// name says it: a host whose header has another number for that version refuses the plugin, since what it was
+/// built for is something else. Write the number anew whenever the functions here follow a changed header.
+///
 /// ```
-/// native_plugin::markers!(greeter_abi_1_0);
+/// native_plugin::markers!(greeter_abi_1_0, 0x0123456789abcdef);
 /// ```
 #[macro_export]
 macro_rules! markers {
+    ($contract:ident, $fingerprint:literal) => {
+        $crate::markers!($contract);
+        const _: () = {
+            // A part of a name: other ways to write the same number would be other names.
+            ::core::assert!(
+                $crate::is_fingerprint(::core::stringify!($fingerprint)),
+                "write the fingerprint as LOADER_FINGERPRINT does: 0x and 16 lower-case digits"
+            );
+            #[export_name = ::core::concat!(::core::stringify!($contract), "_is_", ::core::stringify!($fingerprint))]
+            pub static FINGERPRINT: u8 = $crate::abi::LOADER_ABI;
+        };
+    };
     ($contract:ident) => {
         const _: () = {
             #[no_mangle]
@@ -41,7 +57,8 @@ macro_rules! never_blocks {
 
 /// Exports the functions of a contract by their plain names, and its markers.
 ///
-/// After the marker stands a line for each function, with the parameters that follow `call` in the contract's
+/// Behind the marker stands the fingerprint, if the contract's header says one; see [`markers!`](crate::markers!).
+/// After that stands a line for each function, with the parameters that follow `call` in the contract's
 /// header: `&str` for `const loader_text *`, `&[u8]` for `const loader_bytes *`, integers, `bool`, and any type that
 /// implements [`Argument`](crate::Argument). In the same module is a function of that name, which takes
 /// `&mut Call` first and returns [`Result`](crate::Result): an ordinary safe function, which tests can call.
@@ -68,8 +85,8 @@ macro_rules! never_blocks {
 /// ```
 #[macro_export]
 macro_rules! export {
-    ($marker:ident; $(fn $name:ident($($parameter:ident: $type:ty),* $(,)?);)+) => {
-        $crate::markers!($marker);
+    ($marker:ident $(, $fingerprint:literal)?; $(fn $name:ident($($parameter:ident: $type:ty),* $(,)?);)+) => {
+        $crate::markers!($marker $(, $fingerprint)?);
         $($crate::export_function!(fn $name($($parameter: $type),*) => self::$name);)+
     };
 }
@@ -115,4 +132,18 @@ macro_rules! export_function {
             }
         };
     };
+}
+
+/// For [`markers!`](crate::markers!): whether this is 0x and 16 lower-case hexadecimal digits.
+#[doc(hidden)]
+pub const fn is_fingerprint(text: &str) -> bool {
+    let text = text.as_bytes();
+    let mut at = 2;
+    while at < text.len() {
+        if !matches!(text[at], b'0'..=b'9' | b'a'..=b'f') {
+            return false;
+        }
+        at += 1;
+    }
+    text.len() == 18 && text[0] == b'0' && text[1] == b'x'
 }

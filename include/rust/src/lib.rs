@@ -72,3 +72,5 @@ pub use argument::Argument;
 pub use call::{Call, Level, Service, EMPTY_TEXT};
 pub use catch::guard;
 pub use error::{Error, Result, Status};
+#[doc(hidden)]
+pub use export::is_fingerprint;

@@ -23,7 +23,7 @@ fn choose(call: &mut Call<'_>, flag: bool) -> Result {
 }
 
 native_plugin::export! {
-    greeter_abi_1_0;
+    greeter_abi_1_0, 0x0123456789abcdef;
     fn greet(name: &str);
     fn mixed(data: &[u8], byte: u8, offset: i64, name: &str);
     fn choose(flag: bool);
@@ -34,6 +34,7 @@ mod symbols {
     extern "C" {
         pub static loader_abi_1: u8;
         pub static greeter_abi_1_0: u8;
+        pub static greeter_abi_1_0_is_0x0123456789abcdef: u8;
         pub fn greet(call: *mut loader_call, name: *const loader_text) -> c_int;
         pub fn mixed(
             call: *mut loader_call,
@@ -91,9 +92,22 @@ fn a_bool_is_any_byte() {
     }
 }
 
-/// Both markers of the handshake are symbols.
+/// Both markers of the handshake are symbols, and so is the fingerprint.
 #[test]
 fn markers_are_exported() {
     // SAFETY: constants of this binary.
     unsafe { assert_eq!((symbols::loader_abi_1, symbols::greeter_abi_1_0), (LOADER_ABI, LOADER_ABI)) };
+    // SAFETY: as above.
+    unsafe { assert_eq!(symbols::greeter_abi_1_0_is_0x0123456789abcdef, LOADER_ABI) };
+}
+
+/// A fingerprint is a part of a name, so it is written in one way.
+#[test]
+fn fingerprints_are_written_in_one_way() {
+    assert!(native_plugin::is_fingerprint("0x0123456789abcdef"));
+    let wrong =
+        ["", "0x", "0123456789abcdef", "0x0123456789abcde", "0x0123456789abcdef0", "0x0123456789ABCDEF"];
+    for text in [&wrong[..], &["0x0123_456789abcde", "0X0123456789abcdef", "1x0123456789abcdef"]].concat() {
+        assert!(!native_plugin::is_fingerprint(text), "{text}");
+    }
 }

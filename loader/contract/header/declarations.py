@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from loader.contract.header.files import BASE_HEADER
 from loader.contract.header.refusal import refusal
+from loader.contract.header.stamp_line import StampDeclaration, check_stamps, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,20 +74,27 @@ class ServiceDeclaration:
 
 @dataclass(slots=True)
 class Unit:
-    """What a contract's header says. `contract`: name, major, minor."""
+    """What a contract's header says. contract: name, major, minor. end: the semicolon of LOADER_CONTRACT."""
 
     contract: tuple[str, int, int]
     declarations: list[Declaration] = field(default_factory=list)
     services: list[ServiceDeclaration] = field(default_factory=list)
     lists: dict[str, str] = field(default_factory=dict)  # of LOADER_LIST: name of the list → name of the struct
+    stamps: list[StampDeclaration] = field(default_factory=list)
+    end: Token | None = None
+
+    def stamp(self) -> StampDeclaration | None:
+        """The stamp of the header's own version, or None."""
+        return next((each for each in self.stamps if each.version == self.contract[1:]), None)
 
 
 def split(header: str, source: Preprocessed) -> Unit:
     """Sorts the tokens of the header at path `header` into declarations.
 
     Raises:
-        ContractError: LOADER_CONTRACT is missing, stands twice or is malformed, or a declaration uses what is
-            not supported (attributes that change a layout, macros with parameters, definitions of functions).
+        ContractError: LOADER_CONTRACT is missing, stands twice or is malformed, a LOADER_FINGERPRINT is malformed or
+            of another contract, or a declaration uses what is not supported (attributes that change a layout, macros
+            with parameters, definitions of functions).
     """
     unit = Unit(("", 0, 0))
     first: Token | None = None
@@ -96,7 +104,9 @@ def split(header: str, source: Preprocessed) -> Unit:
             if first is not None:
                 raise refusal(start.path, start.line, f"a second LOADER_CONTRACT; the first is in line {first.line}")
             first = start
-            unit.contract = _contract(tokens)
+            unit.contract, unit.end = _contract(tokens), tokens[-1]
+        elif start.text == "LOADER_FINGERPRINT":
+            unit.stamps.append(stamp_of(tokens, _arguments(tokens, 4)))
         elif start.text == "LOADER_SERVICE":
             unit.services.append(_service(tokens))
         elif start.text == "LOADER_LIST":
@@ -111,6 +121,7 @@ def split(header: str, source: Preprocessed) -> Unit:
             expected="LOADER_CONTRACT(name, major, minor); once",
             cure="Name the contract in its header",
         )
+    check_stamps(unit.contract, unit.stamps)
     return unit
 
 

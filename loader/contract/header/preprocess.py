@@ -28,12 +28,13 @@ MAX_STEPS = 2 * MAX_TOKENS  # tokens read, written and made of macros: a header 
 #: Macros of loader/plugin.h that may stand in a contract. They are not expanded.
 BASE_MACROS = frozenset(
     (
-        *("LOADER_BEGIN_C", "LOADER_CONTRACT", "LOADER_END_C", "LOADER_EXPORT", "LOADER_FORMAT"),
+        *("LOADER_BEGIN_C", "LOADER_CONTRACT", "LOADER_END_C", "LOADER_EXPORT", "LOADER_FINGERPRINT"),
         *("LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT", "LOADER_HAS", "LOADER_LIKELY", "LOADER_MARKER"),
-        *("LOADER_LIST", "LOADER_OPTIONAL", "LOADER_OUT"),
+        *("LOADER_FORMAT", "LOADER_LIST", "LOADER_OPTIONAL", "LOADER_OUT"),
         *("LOADER_PRINT", "LOADER_SERVICE", "LOADER_STATIC_ASSERT"),
     )
 )
+_PASTED = ("LOADER_CONTRACT", "LOADER_FINGERPRINT")
 _BASE_VALUES = {"LOADER_ABI": "1", "LOADER_PLUGIN_H": ""}
 # What a C11 compiler defines, as far as a header may ask for it. Which compiler it is stays open.
 _PREDEFINED = {"__STDC__": "1", "__STDC_VERSION__": "201112L", "__STDC_HOSTED__": "1"} | {
@@ -94,7 +95,7 @@ class _Preprocessor:
         self._tokens: dict[str, list[Token]] = {}
         self._steps = 0
         self._doc = ""  # of a token that a macro made nothing of: goes to the next one
-        # Within LOADER_CONTRACT(…), where C expands nothing (operands of ##): how many parentheses are open.
+        # Within one of _PASTED, where C expands nothing (operands of ##): how many parentheses are open.
         self._open: int | None = None
 
     def _define_all(self, values: dict[str, str]) -> None:
@@ -129,12 +130,12 @@ class _Preprocessor:
     def _add(self, token: Token) -> None:
         self._doc = token.doc or self._doc
         made: list[Token] = []
-        if self._open is None and token.text != "LOADER_CONTRACT":
+        if self._open is None and token.text not in _PASTED:
             self._expand(token, frozenset(), token, made)
         else:
             made.append(token)
             self._open = 0 if self._open is None else self._open + {"(": 1, ")": -1}.get(token.text, 0)
-            if self._open == 0 and token.text != "LOADER_CONTRACT":
+            if self._open == 0 and token.text not in _PASTED:
                 self._open = None
         for each in made:
             if each.kind == "stray":

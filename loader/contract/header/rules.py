@@ -39,24 +39,26 @@ _SIZE = "size_t"
 _REALS = ("float", "double")
 
 
-def contract_values(files: Files) -> dict[str, Any]:
+def contract_values(files: Files, *, to_stamp: bool = False) -> dict[str, Any]:
     """What the header says, in the form that ``Contract.from_dict`` takes.
+
+    to_stamp: what a stamped header must not have is refused already: see Structs.check_same.
 
     Raises:
         ContractError: the header holds something that is not supported.
     """
     try:
         unit = split(files.header, preprocess(files))
-        return _Rules(unit, read_types(unit)).values(files)
+        return _Rules(unit, read_types(unit), stamped=to_stamp or unit.stamp() is not None).values(files)
     except RecursionError as error:
         raise refusal(files.header, None, "parentheses, pointers or macros that nest too deeply") from error
 
 
 class _Rules:
-    def __init__(self, unit: Unit, declared: Declared) -> None:
+    def __init__(self, unit: Unit, declared: Declared, *, stamped: bool) -> None:
         self.unit = unit
         self.declared = declared
-        self.structs = Structs(declared, unit.lists)
+        self.structs = Structs(declared, unit.lists, stamped=stamped)
 
     def values(self, files: Files) -> dict[str, Any]:
         functions: dict[str, dict[str, Any]] = {}
@@ -86,6 +88,7 @@ class _Rules:
             "structs": list(self.structs.values.values()),
             "functions": list(functions.values()),
             "services": services,
+            "stamps": [[*each.version, each.fingerprint] for each in self.unit.stamps],
         }
 
     @staticmethod
@@ -178,11 +181,11 @@ class _Rules:
                 if found is not None and found["kind"] not in ("texts", "tensor"):
                     return {**values, **found}
                 if target.what in ("integer", *_REALS):
-                    return {**values, **self._number(target, named)}
+                    return {**values, **self._number(target, named, function)}
             reason = f"LOADER_OUT stands before {named.name!r} of {function!r}, which is {described(made)}"
             raise self._refuse(named.place, reason, expected=_RESULTS, function=function)
         if made.what in ("integer", *_REALS) and not made.odd:
-            return {**values, **self._number(made, named)}
+            return {**values, **self._number(made, named, function)}
         changed = target is not None and (target.what in ("numbers", "tensor") or self.structs.is_list(target))
         if target is not None and not target.odd and (target.const or changed):
             found = self._pointed(target, named)
@@ -191,7 +194,8 @@ class _Rules:
         reason = f"parameter {named.name!r} of {function!r} is {why_not(made)}"
         raise self._refuse(named.place, reason, expected=_KINDS, cure=cure_for(made), function=function)
 
-    def _number(self, made: Type, named: Named) -> dict[str, Any]:
+    def _number(self, made: Type, named: Named, function: str) -> dict[str, Any]:
+        self.structs.check_same(made, f"parameter {named.name!r} of {function!r}", named.place)
         numbers = {"kind": made.what, "size": made.size, "signed": made.signed}
         return {**numbers, "values": self.structs.listed(made, named.place), "enum": made.enum}
 

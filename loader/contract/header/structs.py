@@ -6,8 +6,9 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from loader.contract.header import MAX_STRUCT
-from loader.contract.header.complaint import why_not
+from loader.contract.header.complaint import described, why_not
 from loader.contract.header.refusal import refusal
+from loader.contract.header.target import varies
 
 if TYPE_CHECKING:
     from loader.contract.header.syntax import Declared, Named, Type
@@ -25,11 +26,15 @@ MAX_DEPTH = 16  # structs in structs
 
 
 class Structs:
-    """The structs that a contract uses. `values`: by name, in order of first use, nested ones first."""
+    """The structs that a contract uses. `values`: by name, in order of first use, nested ones first.
 
-    def __init__(self, declared: Declared, lists: dict[str, str]) -> None:
+    stamped: the header says a fingerprint of itself, which is to be the same on all machines.
+    """
+
+    def __init__(self, declared: Declared, lists: dict[str, str], *, stamped: bool) -> None:
         self.declared = declared
         self._lists = lists
+        self.stamped = stamped
         self.values: dict[str, dict[str, Any]] = {}
         self._tags: dict[str, str] = {}  # name → tag
         self._alignments: dict[str, int] = {}  # name → bytes
@@ -120,6 +125,7 @@ class Structs:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint}"
             raise self._refuse(member.place, reason, expected=_FIELDS)
+        self.check_same(made, f"member {member.name!r} of {struct!r}", member.place)
         nested = self.name_of(made, member.place) if made.what == "struct" else None
         return {
             "name": member.name,
@@ -132,6 +138,15 @@ class Structs:
             "struct": nested,
             "count": count,
         }
+
+    def check_same(self, made: Type, which: str, place: Token) -> None:
+        """Refuses a number in a stamped header that is not the same everywhere. `which`: "parameter 'n' of 'f'"."""
+        instead = varies(made.spelled) if self.stamped and made.what == "integer" else None
+        if instead is not None:
+            reason = (
+                f"{which} is {described(made)}, which is not the same on all machines: no type for a stamped header"
+            )
+            raise self._refuse(place, reason, expected=instead)
 
     def listed(self, made: Type, place: Token) -> list[list[str | int]]:
         """The values of an enum, told anew for each that has its type."""

@@ -2,7 +2,7 @@
 a header says here is cached.
 
 Only `long` (4 bytes on Windows) and plain `char` (unsigned on most other CPUs than x86) differ from machine
-to machine.
+to machine; varies() knows them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ import os
 import sys
 from typing import NamedTuple
 
-__all__ = ["BUILTIN", "CHAR_IS_SIGNED", "LONG_SIZE", "TARGET", "BuiltinType", "cache_name", "integer_type"]
+__all__ = [
+    "BUILTIN",
+    "CHAR_IS_SIGNED",
+    "LONG_SIZE",
+    "TARGET",
+    "BuiltinType",
+    "cache_name",
+    "integer_type",
+    "varies",
+]
 
 LONG_SIZE = 4 if sys.platform == "win32" else 8
 CHAR_IS_SIGNED = sys.platform in ("win32", "darwin") or os.uname().machine in ("x86_64", "amd64", "i686")
@@ -85,17 +94,29 @@ def integer_type(words: list[str]) -> BuiltinType | None:
     return found._replace(signed=signs != ["unsigned"])
 
 
+def varies(spelled: str) -> str | None:
+    """What to write instead of an integer type of C that is not the same on all machines; None: it is the same."""
+    words = spelled.split()
+    signed = "unsigned" not in words
+    if words.count("long") == 1 and "double" not in words:
+        return "int64_t or int32_t" if signed else "uint64_t or uint32_t"
+    return "int8_t or uint8_t" if "char" in words and not {"signed", "unsigned"} & set(words) else None
+
+
 def cache_name(digest: str) -> str:
-    """The cache's file for a header of this digest. It names the rules too, the code that makes the values, by its
-    files' sizes and times: older rules may have been wrong.
+    """The cache's file for a header of this digest. It names the rules too, the code that makes the values and the
+    fingerprint, by its files' sizes and times: older rules may have been wrong.
     """
     return f"{digest}-{_rules()}-{TARGET}.json"
 
 
 def _rules() -> str:
+    folder = os.path.dirname(__file__)
+    states = []
     try:
-        with os.scandir(os.path.dirname(__file__)) as entries:
-            states = sorted((entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py"))
+        for each in (folder, os.path.dirname(folder)):
+            with os.scandir(each) as entries:
+                states += sorted((entry.name, entry.stat()) for entry in entries if entry.name.endswith(".py"))
     except OSError:  # in an archive
         return "packed"
     from hashlib import sha256  # noqa: PLC0415 - slow to import

@@ -1,0 +1,392 @@
+/* plugin.h: what every native plugin contract is built of. Loader ABI 1.
+ *
+ * A contract is a C header that includes this one, names itself with LOADER_CONTRACT and declares
+ * functions of one shape:
+ *
+ *     int NAME(loader_call *call, ...);
+ *
+ * Rules that hold for every function of every contract, unless its own comment says otherwise:
+ *
+ *   return    0 (LOADER_OK) is success. Anything else is an error; say why with loader_fail first.
+ *   owner     Whoever allocates frees. A plugin never frees what the host lent it, nor the reverse.
+ *   lifetime  Every pointer that a call receives, and everything reached through it, is borrowed: it is
+ *             valid until the function returns and never after.
+ *   thread    `call` and all that it lends belong to the thread that entered the function. The host may
+ *             enter the same plugin from several threads at once, each with a `call` of its own.
+ *   locks     A plugin may lock what its threads share, and write, log, fail and ask loader_cancelled with
+ *             the lock held: none of these waits for Python. A service does, and may run any Python code,
+ *             this plugin's functions included: hold no lock across a call of a service.
+ *   unwinding No C++ exception, Rust panic, Go panic or longjmp may leave an exported function.
+ *   text      is UTF-8 with its length beside it. It is not NUL-terminated and may hold NUL bytes.
+ *   growth    Structs grow only at their end, and begin with their own size, so that both sides can tell
+ *             what the other knows. A change of layout is a new LOADER_ABI.
+ *
+ * Compiles as C11 and as C++11 or later, 64-bit targets. Define LOADER_HOST before including it in a
+ * program that calls plugins rather than being one: then no marker symbol is emitted.
+ */
+#ifndef LOADER_PLUGIN_H
+#define LOADER_PLUGIN_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOADER_ABI 1
+
+/* ---- What a compiler needs to hear ------------------------------------------------------------------- */
+
+/* LOADER_EXPORT, on a contract's prototypes: the definition is visible outside the shared object, also
+ * under -fvisibility=hidden. */
+#if defined(LOADER_HOST)
+#  define LOADER_EXPORT
+#elif defined(_WIN32) || defined(__CYGWIN__)
+#  define LOADER_EXPORT __declspec(dllexport)
+#else
+#  define LOADER_EXPORT __attribute__((visibility("default")))
+#endif
+
+/* LOADER_OPTIONAL, in the place of LOADER_EXPORT: a plugin may leave this function out. The host learns
+ * that when it loads the plugin, never when it calls. A function that a later minor version adds must be
+ * optional. */
+#define LOADER_OPTIONAL LOADER_EXPORT
+
+/* LOADER_GIVES_BYTES, before LOADER_EXPORT or LOADER_OPTIONAL: what the function writes is raw bytes.
+ * Without it what a function writes is text, and the host checks that it is UTF-8. */
+#define LOADER_GIVES_BYTES
+
+#ifdef __cplusplus
+#  define LOADER_BEGIN_C extern "C" {
+#  define LOADER_END_C }
+#  define LOADER_STATIC_ASSERT static_assert
+#else
+#  define LOADER_BEGIN_C
+#  define LOADER_END_C
+#  define LOADER_STATIC_ASSERT _Static_assert
+#endif
+
+#if defined(__MINGW_PRINTF_FORMAT) /* MinGW has two kinds of printf; this names the one that <stdio.h> gave */
+#  define LOADER_FORMAT(text, rest) __attribute__((format(__MINGW_PRINTF_FORMAT, text, rest)))
+#elif defined(__GNUC__) || defined(__clang__)
+#  define LOADER_FORMAT(text, rest) __attribute__((format(printf, text, rest)))
+#else
+#  define LOADER_FORMAT(text, rest)
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#  define LOADER_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#else
+#  define LOADER_LIKELY(condition) (condition)
+#endif
+
+/* A marker is an exported name; its value is never read. It is weak (selectany on Windows), so that it may
+ * be emitted by every file of a plugin that includes the contract's header. */
+#if defined(LOADER_HOST)
+#  define LOADER_MARKER(name) LOADER_STATIC_ASSERT(sizeof(#name) > 1, "a marker has a name")
+#elif defined(_MSC_VER) || (defined(__cplusplus) && (defined(_WIN32) || defined(__CYGWIN__)))
+/* In one declaration: a const of C++ is external only if it says so here, and selectany wants it external. */
+#  define LOADER_MARKER(name)                                                                           \
+      LOADER_BEGIN_C extern __declspec(dllexport) __declspec(selectany) const unsigned char name        \
+          = LOADER_ABI; LOADER_END_C                                                                    \
+      LOADER_STATIC_ASSERT(sizeof(#name) > 1, "a marker has a name")
+#elif defined(_WIN32) || defined(__CYGWIN__) /* C of GCC: warns if extern has a value */
+#  define LOADER_MARKER(name)                                                                           \
+      LOADER_BEGIN_C extern __declspec(dllexport) const unsigned char name;                             \
+      __attribute__((selectany)) const unsigned char name = LOADER_ABI; LOADER_END_C                    \
+      LOADER_STATIC_ASSERT(sizeof(#name) > 1, "a marker has a name")
+#else
+#  define LOADER_MARKER(name)                                                                           \
+      LOADER_BEGIN_C extern __attribute__((weak, visibility("default"))) const unsigned char name;      \
+      const unsigned char name = LOADER_ABI;                                                            \
+      LOADER_END_C LOADER_STATIC_ASSERT(sizeof(#name) > 1, "a marker has a name")
+#endif
+
+/* The handshake. A plugin exports two names, which the host reads from the file's export table before any
+ * of the plugin's code runs:
+ *
+ *     loader_abi_1                        the ABI of this header
+ *     <contract>_abi_<major>_<minor>      the contract that it was built against
+ *
+ * LOADER_CONTRACT(greeter, 1, 0) stands once in the contract's header and emits the second (this header
+ * itself emits the first). A host of version M.N accepts a plugin of the same major and a minor <= N. */
+#define LOADER_CONTRACT(name, major, minor) LOADER_MARKER(name##_abi_##major##_##minor)
+
+LOADER_MARKER(loader_abi_1);
+
+/* LOADER_NEVER_BLOCKS(greet), once, after the contract's header: a promise that the function `greet` of this
+ * plugin never blocks: it takes no lock, does no I/O, calls no service, waits for nobody, and returns within a
+ * millisecond or two. (Memory may be allocated: malloc's locks are not held for long.) A host in Python lets
+ * other threads run while a plugin does (it releases the GIL), which costs about as much as a short call; with
+ * the promise it does not. A promise that is not kept makes threads wait for each other, for ever where a lock
+ * is in it; a host in debug mode (Host(debug=True)) finds out.
+ *
+ * The host reads the name greet_never_blocks from the export table, so any language can promise: export a
+ * function or a variable of that name. */
+#define LOADER_NEVER_BLOCKS(function)                                                                   \
+    LOADER_STATIC_ASSERT(sizeof(&(function)) != 0, "a function of the contract");                        \
+    LOADER_MARKER(function##_never_blocks)
+
+/* ---- Values ------------------------------------------------------------------------------------------ */
+
+/* Text: `size` bytes of UTF-8 at `data`. Borrowed. `data` may be NULL only if `size` is 0. */
+typedef struct loader_text {
+    const char *data;
+    size_t size;
+} loader_text;
+
+/* Raw bytes: `size` of them at `data`. Borrowed. `data` may be NULL only if `size` is 0. */
+typedef struct loader_bytes {
+    const unsigned char *data;
+    size_t size;
+} loader_bytes;
+
+/* What a contract function returns. Any other value is an error without a meaning of its own:
+ * a host that is older than a value here says its number, and the text. */
+enum loader_status {
+    LOADER_OK = 0,        /* it worked; what was written is the result */
+    LOADER_FAILED = 1,    /* it did not; loader_fail said why */
+    LOADER_NO_MEMORY = 2, /* an allocation failed, or the host's limit of output was reached */
+    LOADER_INVALID = 3,   /* an argument's value is not acceptable */
+    LOADER_CANCELLED = 4, /* stopped because the host asked (see loader_cancelled) */
+    LOADER_DEADLINE = 5,  /* stopped because time was up (see loader_cancelled) */
+    LOADER_PANIC = 6,     /* a panic (Rust, Go) was caught at the plugin's edge */
+    LOADER_EXCEPTION = 7  /* an exception (C++) was caught at the plugin's edge */
+};
+
+/* Levels of loader_log: the numbers of Python's logging. */
+enum loader_level {
+    LOADER_DEBUG = 10,
+    LOADER_INFO = 20,
+    LOADER_WARNING = 30,
+    LOADER_ERROR = 40
+};
+
+typedef struct loader_call loader_call;
+typedef struct loader_host loader_host;
+
+/* One call's context. Made by the host, borrowed by the plugin until the function returns, used on the
+ * thread that the function was entered on only. A plugin moves `next` (through the helpers below) and
+ * leaves every other field alone. */
+struct loader_call {
+    size_t size;             /* bytes of this struct as the host knows it */
+    char *next;              /* where the next byte of output goes */
+    char *limit;             /* one past the last byte of room at `next`; room may be 0 */
+    const loader_host *host; /* the host's functions; never NULL */
+    loader_text error;       /* text of the last failure on this call; size 0 if there was none */
+};
+
+/* The host's functions. Owned by the host, valid as long as the process. Each is called with the `call`
+ * that the plugin was given, on the same thread. None of them unwinds. Plugins use the inline functions
+ * below rather than this table. */
+struct loader_host {
+    size_t size; /* bytes of this struct as the host knows it */
+    /* Makes room for at least `more` bytes at call->next; `next` and `limit` may move.
+     * Returns LOADER_OK or LOADER_NO_MEMORY. */
+    int (*grow)(loader_call *call, size_t more);
+    /* Copies `size` bytes of UTF-8 at `text` as the error text of this call, replacing an earlier one (the
+     * host cuts it at 64 KiB). Returns `status`, or LOADER_FAILED if `status` is LOADER_OK. */
+    int (*fail)(loader_call *call, int status, const char *text, size_t size);
+    /* Hands one line of UTF-8 to the application's log. Copies. The line is written when the function returns or
+     * calls a service. A call keeps 1 MiB of lines; those beyond are counted, and the log says how many. */
+    void (*log)(loader_call *call, int level, const char *text, size_t size);
+    /* LOADER_OK: go on. LOADER_CANCELLED, LOADER_DEADLINE: stop soon and return that value. Cancelled is also a call
+     * on Python's main thread when a signal arrives that Python code handles (SIGINT, SIGTERM, SIGHUP, SIGQUIT,
+     * SIGALRM, SIGUSR1, SIGUSR2); the handler runs when the function has returned. */
+    int (*cancelled)(loader_call *call);
+    /* The table of a service that the host lends under this id ("app.db/1"), or NULL. Owned by the host;
+     * borrowed until the function returns. */
+    const void *(*service)(loader_call *call, const char *id, size_t id_size);
+};
+
+/* The layout is the ABI. */
+LOADER_STATIC_ASSERT(sizeof(void *) == 8, "the loader ABI is defined for 64-bit targets");
+LOADER_STATIC_ASSERT(sizeof(loader_text) == 16 && offsetof(loader_text, size) == 8, "loader_text is frozen");
+LOADER_STATIC_ASSERT(sizeof(loader_bytes) == 16 && offsetof(loader_bytes, size) == 8, "loader_bytes is frozen");
+LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, limit) == 16 &&
+                         offsetof(loader_call, host) == 24 && offsetof(loader_call, error) == 32 &&
+                         sizeof(loader_call) == 48,
+                     "loader_call is frozen");
+LOADER_STATIC_ASSERT(offsetof(loader_host, grow) == 8 && offsetof(loader_host, fail) == 16 &&
+                         offsetof(loader_host, log) == 24 && offsetof(loader_host, cancelled) == 32 &&
+                         offsetof(loader_host, service) == 40 && sizeof(loader_host) == 48,
+                     "loader_host is frozen");
+
+/* ---- Writing the result ------------------------------------------------------------------------------ */
+
+/* Room for `size` bytes of output, or NULL if the host has none to give (then return LOADER_NO_MEMORY).
+ * The room is the host's and is lost at the next call of any function here. Say with loader_commit how
+ * many bytes were used. */
+static inline char *loader_reserve(loader_call *call, size_t size)
+{
+    if (LOADER_LIKELY((size_t)(call->limit - call->next) >= size))
+        return call->next;
+    return call->host->grow(call, size) == LOADER_OK ? call->next : NULL;
+}
+
+/* The first `size` bytes of what loader_reserve gave are output now. `size` is at most what was asked for. */
+static inline void loader_commit(loader_call *call, size_t size)
+{
+    call->next += size;
+}
+
+/* memcpy for texts that are mostly short: copies `size` bytes at `data` to `to`, which they do not overlap; `data` may
+ * be NULL if there are none. Up to 32 bytes are copied as two pieces that may overlap each other, without a call. */
+static inline void loader_copy(char *to, const void *data, size_t size)
+{
+    const char *const from = (const char *)data;
+
+    if (LOADER_LIKELY(size - 8 <= 24)) { /* 8 to 32: what is less wraps around */
+        uint64_t first[2], last[2];
+        if (size >= 16) {
+            memcpy(first, from, 16);
+            memcpy(last, from + size - 16, 16);
+            memcpy(to, first, 16);
+            memcpy(to + size - 16, last, 16);
+        } else {
+            memcpy(first, from, 8);
+            memcpy(last, from + size - 8, 8);
+            memcpy(to, first, 8);
+            memcpy(to + size - 8, last, 8);
+        }
+    } else if (size - 4 <= 3) { /* 4 to 7 */
+        uint32_t first, last;
+        memcpy(&first, from, 4);
+        memcpy(&last, from + size - 4, 4);
+        memcpy(to, &first, 4);
+        memcpy(to + size - 4, &last, 4);
+    } else if (size != 0) { /* memcpy of nothing from NULL would be undefined */
+        memcpy(to, from, size);
+    }
+}
+
+/* Appends `size` bytes at `data` to the result. Returns LOADER_OK or LOADER_NO_MEMORY. */
+static inline int loader_write(loader_call *call, const void *data, size_t size)
+{
+    char *room = loader_reserve(call, size);
+    if (!LOADER_LIKELY(room != NULL))
+        return LOADER_NO_MEMORY;
+    loader_copy(room, data, size);
+    loader_commit(call, size);
+    return LOADER_OK;
+}
+
+/* Appends a text. Returns LOADER_OK or LOADER_NO_MEMORY. */
+static inline int loader_write_text(loader_call *call, const loader_text *text)
+{
+    return loader_write(call, text->data, text->size);
+}
+
+/* Appends raw bytes. Returns LOADER_OK or LOADER_NO_MEMORY. */
+static inline int loader_write_bytes(loader_call *call, const loader_bytes *bytes)
+{
+    return loader_write(call, bytes->data, bytes->size);
+}
+
+/* Appends a NUL-terminated string, without the NUL: for literals. Returns LOADER_OK or LOADER_NO_MEMORY. */
+static inline int loader_write_string(loader_call *call, const char *string)
+{
+    return loader_write(call, string, strlen(string));
+}
+
+/* Appends what printf would print. Returns LOADER_OK, LOADER_NO_MEMORY, or LOADER_INVALID if the C library
+ * could not format it. Texts are printed with "%.*s", (int)text->size, text->data; see LOADER_PRINT. */
+LOADER_FORMAT(2, 3)
+static inline int loader_printf(loader_call *call, const char *format, ...)
+{
+    va_list arguments;
+    int wanted;
+    char *room;
+
+    va_start(arguments, format);
+    wanted = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (wanted < 0)
+        return LOADER_INVALID;
+    room = loader_reserve(call, (size_t)wanted + 1); /* vsnprintf ends with a NUL, which is not output */
+    if (room == NULL)
+        return LOADER_NO_MEMORY;
+    va_start(arguments, format);
+    (void)vsnprintf(room, (size_t)wanted + 1, format, arguments);
+    va_end(arguments);
+    loader_commit(call, (size_t)wanted);
+    return LOADER_OK;
+}
+
+/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer; longer ones than an int can
+ * count are cut. */
+#define LOADER_PRINT(text) (int)((text)->size > 0x7fffffff ? 0x7fffffff : (text)->size), (text)->data
+
+/* ---- Failing, logging, stopping, asking -------------------------------------------------------------- */
+
+/* Sets the error text from `size` bytes of UTF-8 (copied) and returns `status`:
+ *     return loader_fail_with(call, LOADER_INVALID, text, size); */
+static inline int loader_fail_with(loader_call *call, int status, const char *text, size_t size)
+{
+    return call->host->fail(call, status, text, size);
+}
+
+/* Sets a formatted error text and returns LOADER_FAILED:   return loader_fail(call, "no post %d", id);
+ * The text is cut at 1,023 bytes; loader_fail_with takes longer ones. */
+LOADER_FORMAT(2, 3)
+static inline int loader_fail(loader_call *call, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (size < 0)
+        size = 0;
+    if ((size_t)size >= sizeof text)
+        size = (int)sizeof text - 1;
+    return loader_fail_with(call, LOADER_FAILED, text, (size_t)size);
+}
+
+/* Sends `size` bytes of UTF-8 at `text` (copied) to the application's log under this plugin's name, which has it
+ * when the function returns or calls a service. */
+static inline void loader_log(loader_call *call, int level, const char *text, size_t size)
+{
+    call->host->log(call, level, text, size);
+}
+
+/* 0: go on. Otherwise the status to return with (LOADER_CANCELLED or LOADER_DEADLINE): time is up, the application
+ * asked, or somebody pressed Ctrl-C. Costs about as much as reading a clock; ask every few thousand steps of long
+ * work, also with a lock held. */
+static inline int loader_cancelled(loader_call *call)
+{
+    return call->host->cancelled(call);
+}
+
+/* The service that the host lends under the NUL-terminated `id`, or NULL if it lends none: check. */
+static inline const void *loader_service(loader_call *call, const char *id)
+{
+    return call->host->service(call, id, strlen(id));
+}
+
+/* LOADER_SERVICE("app.db/1", app_db): declares that the struct `app_db` is the table of the service
+ * "app.db/1", and gives plugins   const app_db *app_db_get(loader_call *call);
+ *
+ * A table begins with `size_t size` and holds pointers to functions of the shape
+ *     int (*name)(loader_call *call, const app_db *self, ..., loader_text *result);
+ * that follow the rules of contract functions, seen from the other side: arguments are borrowed by the host
+ * until the function returns. The last parameter may be a result (pointer to a non-const loader_text,
+ * loader_bytes, int64_t or double): the host fills it; what it points to is owned by the host and valid
+ * until the plugin's own function returns. Without one, what the host's function gives is appended to the
+ * output of `call`. A status other than LOADER_OK leaves the result untouched and its text in call->error.
+ * Locks: a service waits for Python (the GIL), which a thread may have that waits for a lock of this plugin in
+ * Python code of its own. Hold no lock across it: take what you need out, unlock, then call. A function that
+ * calls one cannot promise LOADER_NEVER_BLOCKS. */
+#define LOADER_SERVICE(id, type)                                                                        \
+    static inline const type *type##_get(loader_call *call)                                             \
+    {                                                                                                   \
+        return (const type *)call->host->service(call, id, sizeof(id) - 1);                             \
+    }                                                                                                   \
+    LOADER_STATIC_ASSERT(sizeof(id) > 1, "a service has an id")
+
+/* LOADER_HAS(table, member): whether a service table of an older host has this function. */
+#define LOADER_HAS(table, member)                                                                       \
+    ((table)->size >= (size_t)((const char *)(&(table)->member + 1) - (const char *)(table)))
+
+#endif /* LOADER_PLUGIN_H */
