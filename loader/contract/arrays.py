@@ -7,33 +7,35 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loader.contract.kinds import BOOL, Field, Kind, Struct
 from loader.errors import ContractError
 
-__all__ = ["ArrayForm", "dtype_of"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["array_form", "dtype_of"]
 
 _INTEGERS = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
-class ArrayForm:
+def array_form(struct: Struct) -> tuple[str | None, Callable[[Any], bool]]:
     """What C asks of a struct's arrays: see core_borrow_list in _core/call/array.c.
 
-    format: as memoryview has it, with standard sizes and all padding written out; None if a member is text or bytes,
-    which are pointers and mean nothing to others.
+    Their format as memoryview has it, with standard sizes and all padding written out; None if a member is text or
+    bytes, which are pointers and mean nothing to others. And whether the elements of an array of NumPy, or of a
+    memoryview, are this struct.
     """
+    form = _format(struct) if _is_plain(struct) else None
 
-    def __init__(self, struct: Struct) -> None:
-        self._struct = struct
-        self.format = _format(struct) if _is_plain(struct) else None
-
-    def fits(self, array: Any) -> bool:
-        """Whether the elements of an array of NumPy, or of a memoryview, are this struct."""
+    def fits(array: Any) -> bool:
         if isinstance(array, memoryview):
-            return array.format == self.format
+            return array.format == form
         dtype = getattr(array, "dtype", None)
-        return self.format is not None and "numpy" in sys.modules and dtype == dtype_of(self._struct)
+        return form is not None and "numpy" in sys.modules and bool(dtype == dtype_of(struct))
+
+    return form, fits
 
 
 def _is_plain(struct: Struct) -> bool:

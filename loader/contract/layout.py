@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from loader._core._call import Layout
-from loader.contract.arrays import ArrayForm
+from loader.contract.arrays import array_form
 from loader.contract.kinds import BOOL
 from loader.contract.rows import enum_of, members_of, result_of, row_of
 
@@ -109,7 +109,7 @@ def layout_of(struct: Struct) -> Layout:
     if known is None:
         fields = tuple(map(_field, struct.fields))
         made = Layout(
-            struct.name, struct.size, struct.sized, fields, partial(row_of, struct), partial(ArrayForm, struct)
+            struct.name, struct.size, struct.sized, fields, partial(row_of, struct), partial(array_form, struct)
         )
         known = _layouts.setdefault(struct, made)
     return known

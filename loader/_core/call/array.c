@@ -182,7 +182,7 @@ static PyObject *struct_format(PyObject *layout)
 {
     PyObject *form = core_layout_arrays(layout);
 
-    return form == NULL ? NULL : PyObject_GetAttrString(form, "format");
+    return form == NULL ? NULL : Py_NewRef(PyTuple_GET_ITEM(form, 0));
 }
 
 PyObject *core_array_of_rows(core_block *block, void *data, size_t count, PyObject *layout)
@@ -282,7 +282,7 @@ static int fits(PyObject *value, PyObject *layout)
     if (Py_TYPE(value) == &core_array_type && ((array *)value)->rows == layout)
         return 1;
     form = core_layout_arrays(layout);
-    answer = form == NULL ? NULL : PyObject_CallMethod(form, "fits", "O", value);
+    answer = form == NULL ? NULL : PyObject_CallOneArg(PyTuple_GET_ITEM(form, 1), value);
     yes = answer == NULL ? -1 : PyObject_IsTrue(answer);
     Py_XDECREF(answer);
     return yes;

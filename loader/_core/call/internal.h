@@ -172,6 +172,9 @@ PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
 PyObject *core_text_object(const loader_text *text, enum kind kind);
 PyObject *core_load_field(const struct field *field, const void *native);
 int core_real(PyObject *value, PyObject *name, double *out);
+/* What a slot holds that is made when it is wanted: until then a callable, which gives an object of `type`. Borrowed from
+ * the slot; NULL with an exception. */
+PyObject *core_made(PyObject **slot, PyTypeObject *type);
 /* The member of an enum, or the bool, that `value` is, which it takes; NULL with ValueError if there is none. *members: a
  * dict, or a callable that makes it. */
 PyObject *core_member(PyObject **members, PyObject *value, PyObject *name);

@@ -26,15 +26,11 @@ size_t core_layout_size(PyObject *object)
 
 PyObject *core_layout_arrays(PyObject *object)
 {
-    layout *self = (layout *)object;
+    PyObject *form = core_made(&((layout *)object)->arrays, &PyTuple_Type);
 
-    if (PyCallable_Check(self->arrays)) {
-        PyObject *made = PyObject_CallNoArgs(self->arrays);
-        if (made == NULL)
-            return NULL;
-        Py_SETREF(self->arrays, made);
-    }
-    return self->arrays;
+    if (form != NULL && PyTuple_GET_SIZE(form) != 2)
+        return PyErr_Format(PyExc_TypeError, "what is asked of arrays is a format and a function");
+    return form;
 }
 
 static bool right_size(int kind, Py_ssize_t size, PyObject *nested)

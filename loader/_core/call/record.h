@@ -12,8 +12,8 @@ typedef struct layout {
     bool sized;    /* it begins with `size_t size` */
     Py_ssize_t count;
     struct field *fields;
-    PyObject *arrays; /* an ArrayForm of loader/contract/arrays.py, or a callable that makes it; or None */
-    PyObject *row;   /* the class of rows, or a callable that makes it; see core_new_row */
+    PyObject *arrays; /* what array_form of loader/contract/arrays.py gives, or a callable that does; see core_made */
+    PyObject *row;   /* the class of rows, or a callable that makes it; see core_made */
 } layout;
 
 /* Whether what was packed of an object of this class may be kept. */

@@ -58,17 +58,11 @@ PyObject *core_unpack(PyObject *layout_object, const void *native)
 
 PyObject *core_new_row(PyObject **type, Py_ssize_t count)
 {
-    if (!PyType_Check(*type)) { /* made when it is wanted: that takes as long as hundreds of calls */
-        PyObject *made = PyObject_CallNoArgs(*type);
-        if (made != NULL && (!PyType_Check(made) || !PyType_IsSubtype((PyTypeObject *)made, &PyTuple_Type))) {
-            PyErr_SetString(PyExc_TypeError, "a row is a tuple");
-            Py_CLEAR(made);
-        }
-        if (made == NULL)
-            return NULL;
-        Py_SETREF(*type, made);
-    }
-    return ((PyTypeObject *)*type)->tp_alloc((PyTypeObject *)*type, count);
+    PyTypeObject *row = (PyTypeObject *)core_made(type, &PyType_Type); /* to make it takes as long as hundreds of calls */
+
+    if (row != NULL && !PyType_IsSubtype(row, &PyTuple_Type))
+        return PyErr_Format(PyExc_TypeError, "a row is a tuple, not a %.100s", row->tp_name);
+    return row == NULL ? NULL : row->tp_alloc(row, count);
 }
 
 PyObject *core_row(PyObject *layout_object, const void *native)

@@ -182,23 +182,33 @@ PyObject *core_text_object(const loader_text *text, enum kind kind)
                              : PyBytes_FromStringAndSize(data, (Py_ssize_t)text->size);
 }
 
+PyObject *core_made(PyObject **slot, PyTypeObject *type)
+{
+    PyObject *maker, *made;
+
+    if (PyObject_TypeCheck(*slot, type))
+        return *slot;
+    maker = Py_NewRef(*slot); /* another thread may make it too, meanwhile: the first one stays */
+    made = PyObject_CallNoArgs(maker);
+    if (made != NULL && !PyObject_TypeCheck(made, type)) {
+        PyErr_Format(PyExc_TypeError, "a %.100s is wanted, not %.100s", type->tp_name, Py_TYPE(made)->tp_name);
+        Py_CLEAR(made);
+    }
+    if (made != NULL && *slot == maker)
+        Py_SETREF(*slot, Py_NewRef(made));
+    Py_DECREF(maker);
+    if (made == NULL)
+        return NULL;
+    Py_DECREF(made);
+    return *slot;
+}
+
 PyObject *core_member(PyObject **members, PyObject *value, PyObject *name)
 {
-    PyObject *member;
+    PyObject *known = core_made(members, &PyDict_Type);
+    PyObject *member = known == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(known, value));
 
-    if (!PyDict_Check(*members)) { /* made when it is wanted */
-        PyObject *made = PyObject_CallNoArgs(*members);
-        if (made != NULL && !PyDict_Check(made)) {
-            PyErr_SetString(PyExc_TypeError, "members are a dict");
-            Py_CLEAR(made);
-        }
-        if (made != NULL)
-            Py_SETREF(*members, made);
-        else
-            Py_CLEAR(value);
-    }
-    member = value == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(*members, value));
-    if (member == NULL && value != NULL && !PyErr_Occurred())
+    if (member == NULL && !PyErr_Occurred())
         PyErr_Format(PyExc_ValueError, "%U is %R, which is none of its values", name, value);
     Py_XDECREF(value);
     return member;
