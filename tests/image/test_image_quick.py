@@ -112,7 +112,7 @@ def test_the_files_differ_in_what_is_read(compiled: Callable[..., Path]) -> None
     assert images["with a long build id"].build_id == "ab" * 64
     assert set(images["with libraries and their versions"].versions) > set(plain.versions)
     assert images["with an executable stack"].executable_stack
-    assert images["with static thread-local storage"].static_tls
+    assert images["with static thread-local storage"].static_tls or os.uname().machine == "aarch64"  # not said there
     assert plain.data_exports >= {"loader_abi_1", "counter", "each"}
     assert plain.compilers
     assert "printf" in plain.imports
@@ -148,7 +148,7 @@ def test_what_c_leaves_to_python(compiled: Callable[..., Path], kind: str) -> No
 def test_files_for_elsewhere(name: str) -> None:
     """C reads files of this machine's own kind only; of the others not a fact."""
     data = (CORPUS / name).read_bytes()
-    assert (read_facts(data) is not None) == (name == "elf64")
+    assert (read_facts(data) is not None) == (name == "elf64" and os.uname().machine == "x86_64")
 
 
 def test_section_headers_are_needed(compiled: Callable[..., Path]) -> None:

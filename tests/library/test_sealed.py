@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tree import GREETER
+from tree import EMULATED, GREETER
 
 import loader
 from loader.errors import LoaderError, PluginNotFound
@@ -19,6 +19,7 @@ Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory files are Linux's")
+filters = pytest.mark.skipif(EMULATED, reason="qemu-user has no filters of system calls")
 
 #: Begins programs: forbids a system call from here on, as a sandbox does; it fails with an errno.
 FORBID = """
@@ -43,6 +44,7 @@ contract = loader.Contract.from_header(sys.argv[2])
 # ---- Sandboxes ---------------------------------------------------------------------------------------------
 
 
+@filters
 @pytest.mark.parametrize("error", [1, 13, 38])
 @pytest.mark.parametrize("policy", ["None", "loader.Policy(permissions=True)"])
 def test_memory_files_forbidden(run_python: Run, hello: Path, tmp_path: Path, error: int, policy: str) -> None:
@@ -69,6 +71,7 @@ print(os.listdir(os.path.join(sys.argv[3], folder)))
     assert os.listdir(temporary) == []
 
 
+@filters
 def test_a_copy_that_others_could_change(run_python: Run, hello: Path, tmp_path: Path) -> None:
     """Where TMPDIR is a folder in which everybody may rename, a policy refuses the private copy; none does not."""
     open_to_all = tmp_path / "open"
@@ -90,6 +93,7 @@ assert loader.load(sys.argv[1], contract=contract).greet("you") == "Hello, you!"
     assert f"expected {open_to_all} writable by its owner only" in done.stdout
 
 
+@filters
 def test_neither_memory_nor_folder(run_python: Run, hello: Path, tmp_path: Path) -> None:
     """Where both are forbidden the message names both."""
     done = run_python(
