@@ -82,9 +82,8 @@ print(load(first))
 def test_signals_at_any_moment(run: Callable[..., list[str]]) -> None:
     """A signal handler that loads and registers, at any moment of a load: it works or is refused, nothing hangs."""
     # Longer than a load takes, or handlers would be interrupted by handlers without end.
-    code = (
-        f"between = {0.1 if EMULATED else 0.003}\n"
-        + """
+    between = 0.1 if EMULATED else 0.003
+    code = """
 import shutil, tempfile, time
 folder = tempfile.mkdtemp()
 host = loader.Host(contract)
@@ -103,7 +102,7 @@ def handler(number, frame):
     except loader.LoaderError as error:
         kinds.add(type(error).__name__)
 signal.signal(signal.SIGALRM, handler)
-signal.setitimer(signal.ITIMER_REAL, between, between)
+signal.setitimer(signal.ITIMER_REAL, BETWEEN, BETWEEN)
 for number in range(150):
     path = f"{folder}/outer{number}.so"
     with open(path, "wb") as file:
@@ -116,8 +115,7 @@ assert len(set(names)) == len(names) and sum(name.startswith("outer") for name i
 assert count > 10 and kinds <= {"works", "RegistryError"} and "works" in kinds, (count, kinds)
 print("ok")
 """
-    )
-    assert run(code) == ["ok"]
+    assert run(code.replace("BETWEEN", str(between))) == ["ok"]
 
 
 @pytest.mark.parametrize("event", ["open", "import", "ctypes.dlopen"])
