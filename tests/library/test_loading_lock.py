@@ -82,7 +82,7 @@ print(load(first))
 def test_signals_at_any_moment(run: Callable[..., list[str]]) -> None:
     """A signal handler that loads and registers, at any moment of a load: it works or is refused, nothing hangs."""
     # Longer than a load takes, or handlers would be interrupted by handlers without end.
-    between = 0.1 if EMULATED else 0.003
+    between = 0.01 if EMULATED else 0.003
     code = """
 import shutil, tempfile, time
 folder = tempfile.mkdtemp()
