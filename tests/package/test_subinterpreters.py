@@ -63,12 +63,12 @@ except ImportError:
 '''
 options = dict(use_main_obmalloc=False, allow_fork=False, allow_exec=False, allow_threads=True,
                allow_daemon_threads=False, check_multi_interp_extensions=True)
-if sys.version_info >= (3, 14):
+if sys.version_info >= (3, 13):
     import _interpreters
     assert _interpreters.exec(_interpreters.create("isolated"), code) is None
 else:
     import _testcapi
-    gil = {"gil": 2} if sys.version_info >= (3, 13) else {"own_gil": True}
+    gil = {"own_gil": True}
     assert _testcapi.run_in_subinterp_with_config(code, **options, **gil) == 0
 """
     assert run_python(code).stdout == "refused\n"
