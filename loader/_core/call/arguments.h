@@ -91,8 +91,4 @@ static inline void release_arguments(struct arguments *a)
         PyBuffer_Release(&a->buffers[--a->buffer_count]);
 }
 
-int core_enter_words(const function *f, loader_call *call, const uintptr_t *values);
-int core_enter_reals(const function *f, loader_call *call, const struct arguments *a);
-int core_enter_slowly(const function *f, core_call *c, const struct arguments *a);
-
 #endif /* LOADER_CORE_ARGUMENTS_H */

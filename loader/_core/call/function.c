@@ -1,6 +1,6 @@
 /* function.c: calls of a Function, a contract function of a plugin as a Python callable. The hot path of the
- * package, in one file so that the compiler can make one function of its steps. Keyword arguments: keywords.c; the
- * type itself: function_type.c.
+ * package, in one file so that the compiler can make one function of its steps. What it borrows from Python:
+ * arguments.h; the plugin's function: enter.h; keyword arguments: keywords.c; the type itself: function_type.c.
  *
  * Python -> function_vectorcall -> (arguments borrowed in place, room for the answer on the C stack or in the
  * new object itself) -> the plugin's function through its address -> the answer as a new str or bytes.
@@ -9,52 +9,10 @@
  * parameters, or with results by LOADER_OUT, are called in typed.c.
  */
 #include "call/arguments.h"
+#include "call/enter.h"
 #include "text/decode.h"
 
 /* ---- The call ---------------------------------------------------------------------------------------- */
-
-static inline int enter(const function *f, loader_call *call, const uintptr_t *v)
-{
-    typedef uintptr_t W;
-    switch (f->words) {
-    case 0: return ((int (*)(loader_call *))f->address)(call);
-    case 1: return ((int (*)(loader_call *, W))f->address)(call, v[0]);
-    case 2: return ((int (*)(loader_call *, W, W))f->address)(call, v[0], v[1]);
-    case 3: return ((int (*)(loader_call *, W, W, W))f->address)(call, v[0], v[1], v[2]);
-    case 4: return ((int (*)(loader_call *, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3]);
-    case 5: return ((int (*)(loader_call *, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4]);
-    case 6:
-        return ((int (*)(loader_call *, W, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4], v[5]);
-    case 7:
-        return ((int (*)(loader_call *, W, W, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4], v[5],
-                                                                         v[6]);
-    default:
-        return ((int (*)(loader_call *, W, W, W, W, W, W, W, W))f->address)(call, v[0], v[1], v[2], v[3], v[4], v[5],
-                                                                            v[6], v[7]);
-    }
-}
-
-int core_enter_words(const function *f, loader_call *call, const uintptr_t *values)
-{
-    return enter(f, call, values);
-}
-
-/* The way of all calls that let the GIL go or are watched. */
-CORE_NOINLINE int core_enter_slowly(const function *f, core_call *c, const struct arguments *a)
-{
-    PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
-    int status;
-
-    if (c->interrupted)
-        return CORE_NOT_CALLED;
-    /* Asked now, and not when the call began: a watch is Python code, which may start a thread. */
-    if (c->thread == NULL && !core_keeps(f->owner, f->never_blocks, core_interpreter))
-        core_release(c);
-    const core_crumb outer = core_enter(c, &f->step);
-    status = f->reals > 0 ? core_enter_reals(f, &c->call, a) : enter(f, &c->call, a->values);
-    core_leave(c, outer);
-    return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
-}
 
 static CORE_NOINLINE PyObject *finish_slowly(const function *f, core_call *c, int status)
 {
@@ -107,7 +65,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     if (LOADER_LIKELY(!atomic_load_explicit(&f->owner->unusual, memory_order_relaxed) &&
                       (f->never_blocks || core_only_thread(core_interpreter)))) {
         const core_crumb outer = core_enter(&c, &f->step);
-        status = enter(f, &c.call, a.values);
+        status = core_enter_words(f, &c.call, a.values);
         core_leave(&c, outer);
     } else {
         status = core_enter_slowly(f, &c, &a);
@@ -118,17 +76,6 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
 done:
     core_end(&c);
     release_arguments(&a);
-    return result;
-}
-
-PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
-{
-    PyObject *values[MAX_PARAMETERS] = {NULL};
-    PyObject *fields = NULL, *result = NULL;
-
-    if (core_order_arguments(f, args, given, kwnames, values, &fields) == 0)
-        result = call(f, values);
-    Py_XDECREF(fields);
     return result;
 }
 

@@ -47,14 +47,8 @@ vectorcallfunc core_typed_call(const function *f);    /* the same with floating-
 /* What a call gives: `room` holds its results by LOADER_OUT. In results.c. */
 PyObject *core_answer(function *f, core_call *c, int status, const char *room);
 
-/* core_order_arguments, and a call with the arguments in order. */
+/* A call with arguments by name, or too few or too many, put in the order of the parameters for `call`. */
 typedef PyObject *(*core_in_order)(function *f, PyObject *const *values);
 PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given, PyObject *kwnames);
-
-/* The `given` arguments, and behind them those that `kwnames` names, as `values` in the order of the parameters, which
- * are all NULL before. Keywords that name no parameter are fields of its struct: then *fields is a new dict, also where
- * it fails. 0, or -1 with TypeError. */
-int core_order_arguments(const function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames, PyObject **values,
-                         PyObject **fields);
 
 #endif /* LOADER_CORE_FUNCTION_H */

@@ -36,8 +36,11 @@ static Py_ssize_t open_struct(const function *f, PyObject *const *values)
     return -1;
 }
 
-int core_order_arguments(const function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames, PyObject **values,
-                         PyObject **fields)
+/* The `given` arguments, and behind them those that `kwnames` names, as `values` in the order of the parameters, which
+ * are all NULL before. Keywords that name no parameter are fields of its struct: then *fields is a new dict, also where
+ * it fails. 0, or -1 with TypeError. */
+static int order(const function *f, PyObject *const *args, Py_ssize_t given, PyObject *kwnames, PyObject **values,
+                 PyObject **fields)
 {
     const Py_ssize_t count = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
 
@@ -76,4 +79,15 @@ int core_order_arguments(const function *f, PyObject *const *args, Py_ssize_t gi
         if (values[i] == NULL)
             return missing(f, values);
     return 0;
+}
+
+PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
+{
+    PyObject *values[MAX_PARAMETERS] = {NULL};
+    PyObject *fields = NULL, *result = NULL;
+
+    if (order(f, args, given, kwnames, values, &fields) == 0)
+        result = call(f, values);
+    Py_XDECREF(fields);
+    return result;
 }
