@@ -6,11 +6,11 @@ Not a step of reading: the fingerprint is of what all steps together made.
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from loader.contract.header.declarations import Unit, split
 from loader.contract.header.preprocess import preprocess
+from loader.cures import command_line
 from loader.errors import ContractError
 
 if TYPE_CHECKING:
@@ -43,4 +43,4 @@ def changed(files: Files, fingerprint: str) -> ContractError:
 def stamp_command(header: str, *, again: bool = False) -> str:
     """How a header is stamped, typed in the current folder."""
     flags = ["--stamp", "--again"] if again else ["--stamp"]
-    return shlex.join(["loader", "contract", *flags, os.fspath(header)])
+    return command_line("loader", "contract", *flags, os.fspath(header))
