@@ -35,8 +35,8 @@ class Plugin:
         contract: the host's :class:`loader.Contract`.
         version: (major, minor) of the contract that it was built against.
         digest: SHA-256 of the file, hexadecimal.
-        functions: name -> callable, read-only. Optional functions that the plugin lacks are not in it. A
-            function that has the name of one of these attributes is found here only.
+        functions: name -> callable, read-only. Optional functions that the plugin lacks are not in it. (No
+            header can name a function as one of these attributes; of a contract made by hand it is found here.)
 
     Functions take positional or keyword arguments, and return a ``str``, or ``bytes`` where the contract says
     so. They raise :class:`loader.PluginError` if the plugin fails, TypeError, OverflowError and ValueError for

@@ -6,6 +6,7 @@ A toolchain that is missing skips the tests that need it, with the reason; where
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import os
 import shutil
@@ -22,6 +23,7 @@ import pytest
 
 import loader
 from loader.author.sdk import include_dir
+from loader.contract import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,6 +185,13 @@ def probe_contract() -> loader.Contract:
 def probe_path(build: Callable[..., Path]) -> Path:
     """The plugin probe, a file."""
     return build("probe.c")
+
+
+@pytest.fixture
+def hidden(probe_path: Path, probe_contract: loader.Contract) -> loader.Plugin:
+    """The plugin probe under a contract with a function `digest`, as no header can have it."""
+    functions = (*probe_contract.functions, Function("digest", ()))
+    return loader.load(probe_path, contract=dataclasses.replace(probe_contract, functions=functions))
 
 
 @pytest.fixture

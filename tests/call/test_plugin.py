@@ -83,10 +83,10 @@ def test_unknown_attribute(probe: loader.Plugin) -> None:
         probe.gree  # noqa: B018
 
 
-def test_function_with_the_name_of_an_attribute(probe: loader.Plugin) -> None:
+def test_function_with_the_name_of_an_attribute(hidden: loader.Plugin) -> None:
     """An attribute of every Plugin wins over a function of its name, which is found in `functions`."""
-    assert len(probe.digest) == 64
-    assert probe.functions["digest"]() == "of the plugin"
+    assert len(hidden.digest) == 64
+    assert hidden.functions["digest"]() == "of the plugin"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from loader.contract import Contract
 
 HEADER = """\
+#include <stdbool.h>
 typedef enum mode { FAST = 0, BEST = 1 } mode;
 typedef struct point { double x, y; } point;
 typedef struct order { size_t size; int64_t number; int32_t copies; } order;

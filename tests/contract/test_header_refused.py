@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from headers import read_header
 
+import loader
 from loader.contract import MAX_PARAMETERS, Contract
 from loader.contract.header import MAX_SERVICE_PARAMETERS
+from loader.contract.header.misleading import RESERVED
 from loader.errors import ContractError
 
 _USE = "int f(loader_call *call, const s *x);"
@@ -56,6 +58,15 @@ REFUSED = {
     "int f(loader_call *call, int a, int a);": (4, "'f' has two parameters 'a'"),
     "int f(loader_call *call, int from);": (4, "parameter 'from' of 'f' is a key word of Python"),
     "int f(loader_call *call, ...);": (4, "'f' is variadic"),
+    # what looks like something else
+    "int name(loader_call *call);": (4, "'name' is an attribute that every plugin has"),
+    "int _function(loader_call *call);": (4, "'_function' is an attribute that every plugin has"),
+    "int import(loader_call *call);": (4, "'import' is a key word of Python"),
+    "int f(loader_call *call, const loader_text *words,\n size_t n);": (5, "in 'f' 'words' is one, however many 'n'"),
+    "int f(loader_call *call, const loader_bytes *data,\n size_t n);": (5, "in 'f' 'data' is one, however many 'n'"),
+    "typedef struct s { int a; } s;\nint f(loader_call *call, const s *x,\n size_t n);": (6, "'x' is one, however"),
+    "int f(loader_call *call, bool x);": (4, "bool without <stdbool.h>"),
+    "typedef struct s {\n bool a; } s;\n" + _USE: (5, "bool without <stdbool.h>"),
     "int f(loader_call *call, int a, int b, int c, int d,\n int e, int g, int h, int i, int j);": (
         5,
         "9 parameters",
@@ -337,3 +348,21 @@ def test_most_parameters(tmp_path: Path) -> None:
     contract = read_header(tmp_path, f"int f(loader_call *call, {eight});\n{table}\n")
     assert len(contract.function("f").parameters) == 8
     assert len(contract.services[0].functions[0].parameters) == 7
+
+
+def test_reserved_names() -> None:
+    """They are what a Plugin has, all of it: a function of such a name would be hidden."""
+    own = {*vars(loader.Plugin), *loader.Plugin.__annotations__}
+    assert {name for name in own if not name.startswith("__")} == RESERVED
+
+
+def test_what_was_meant(tmp_path: Path) -> None:
+    """The cure for a pointer and a count is the list of that type."""
+    for given, cure in (
+        ("const loader_text *words, size_t n", "Take const loader_texts *; or a number of its own as uint64_t"),
+        ("const s *words, size_t n", "Take const s_list * (LOADER_LIST); or a number of its own as uint64_t"),
+    ):
+        with pytest.raises(ContractError) as caught:
+            read_header(tmp_path, f"typedef struct s {{ int a; }} s;\nint f(loader_call *call, {given});\n")
+        assert caught.value.cure == cure
+    read_header(tmp_path, "int f(loader_call *call, const loader_text *text, uint64_t times, size_t n);\n")

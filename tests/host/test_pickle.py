@@ -42,9 +42,9 @@ def test_function(hello: Path, greeter: loader.Contract, protocol: int) -> None:
     assert function.plugin.greet is function
 
 
-def test_function_with_the_name_of_an_attribute(probe: loader.Plugin) -> None:
+def test_function_with_the_name_of_an_attribute(hidden: loader.Plugin) -> None:
     """A function that an attribute hides comes back as the function."""
-    assert pickle.loads(pickle.dumps(probe.functions["digest"]))() == "of the plugin"
+    assert pickle.loads(pickle.dumps(hidden.functions["digest"]))() == "of the plugin"
 
 
 def test_copies(hello: Path, greeter: loader.Contract) -> None:

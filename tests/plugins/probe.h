@@ -103,9 +103,6 @@ LOADER_EXPORT int rest(loader_call *call, uint32_t microseconds);
 LOADER_EXPORT int overrun(loader_call *call, uint64_t more);
 LOADER_GIVES_BYTES LOADER_EXPORT int overrun_bytes(loader_call *call, const loader_text *text, uint64_t more);
 
-/* Has a name that every Plugin has as an attribute. */
-LOADER_EXPORT int digest(loader_call *call);
-
 /* May be missing; probe.c does not have it. */
 LOADER_OPTIONAL int extra(loader_call *call, const loader_text *text);
 

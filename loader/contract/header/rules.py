@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from loader.contract.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
 from loader.contract.header.complaint import cure_for, described, why_not
 from loader.contract.header.declarations import Declaration, ServiceDeclaration, Unit, split
+from loader.contract.header.misleading import includes_bool, misleading_counts, misleading_name
 from loader.contract.header.preprocess import preprocess
 from loader.contract.header.refusal import refusal
 from loader.contract.header.structs import Structs
@@ -49,7 +50,9 @@ def contract_values(files: Files, *, to_stamp: bool = False) -> dict[str, Any]:
     """
     try:
         unit = split(files.header, preprocess(files))
-        return _Rules(unit, read_types(unit), stamped=to_stamp or unit.stamp() is not None).values(files)
+        rules = _Rules(unit, read_types(unit), stamped=to_stamp or unit.stamp() is not None)
+        rules.structs.has_bool = includes_bool(files.texts.values())
+        return rules.values(files)
     except RecursionError as error:
         raise refusal(files.header, None, "parentheses, pointers or macros that nest too deeply") from error
 
@@ -102,6 +105,9 @@ class _Rules:
         if made is None or named.name is None:
             cure = "Declare functions only; constants are #define or enum"
             raise self._refuse(named.place, f"{named.name!r} is a variable", cure=cure)
+        misleading = misleading_name(named.name)
+        if misleading is not None:
+            raise self._refuse(named.place, f"{named.name!r} {misleading}", cure="Rename the function")
         parameters = self._checked(named.name, named.place, made)
         values = self._parameters(named.name, parameters[1:], MAX_PARAMETERS)
         results = [
@@ -154,6 +160,9 @@ class _Rules:
             expected = f"at most {most}, and as many float and double"
             place = parameters[most].place
             raise self._refuse(place, reason, expected=expected, cure="Gather some in a struct", function=function)
+        for named, reason, meant in misleading_counts(parameters):
+            cure = f"Take {meant}; or a number of its own as uint64_t"
+            raise self._refuse(named.place, f"in {function!r} {reason}", cure=cure, function=function)
         seen: set[str] = set()
         values = []
         for number, named in enumerate(parameters, 1):

@@ -35,6 +35,7 @@ class Structs:
         self.declared = declared
         self._lists = lists
         self.stamped = stamped
+        self.has_bool = True  # whether `bool` is declared
         self.values: dict[str, dict[str, Any]] = {}
         self._tags: dict[str, str] = {}  # name → tag
         self._alignments: dict[str, int] = {}  # name → bytes
@@ -150,6 +151,9 @@ class Structs:
 
     def listed(self, made: Type, place: Token) -> list[list[str | int]]:
         """The values of an enum, told anew for each that has its type."""
+        if made.spelled == "bool" and not self.has_bool:
+            reason, cure = "bool without <stdbool.h>, which no C compiler takes", "#include <stdbool.h>"
+            raise self._refuse(place, reason, cure=cure)
         self._listed_values += len(made.values)
         if self._listed_values > MAX_VALUES:
             reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
