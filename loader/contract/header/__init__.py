@@ -8,9 +8,10 @@ In order, one module a step:
     parse         declarations → pycparser's tree (the only module that imports pycparser)
     syntax        the tree → C types
     rules         C types → what a contract may hold; refuses the rest with line and reason
-Beside them: stamps, the fingerprints that the header says; refusal, the one form of such an error; condition, for
-`#if`; target, the sizes of C's types and the name under which the values are cached, so that all this is skipped the
-next time; complaint, words for what is refused.
+Beside them: structs, for rules: their layout; misleading, for rules: what looks like something else; stamps and
+stamp_line, the fingerprints that the header says; refusal, the one form of such an error; condition, for `#if`;
+target, the sizes of C's types and the name under which the values are cached, so that all this is skipped the next
+time; complaint, words for what is refused.
 """
 
 from __future__ import annotations
