@@ -10,15 +10,6 @@
 #define STACK_ROOM 640      /* bytes of output that need no allocation but the answer's own */
 #define SHORT_INPUT 384     /* bytes of input up to which the stack is tried first */
 
-/* Windows counts integers and floating-point numbers together: a place is a register or the other, or one on the
- * stack. The other conventions count each for itself. */
-#if defined(_WIN32)
-#  define CORE_SLOTS MAX_PARAMETERS
-#else
-#  define CORE_SLOTS MAX_WORDS
-_Static_assert(MAX_WORDS == MAX_REALS, "a place is one of either");
-#endif
-
 /* What a call holds while it runs. */
 struct arguments {
     uintptr_t values[CORE_SLOTS];

@@ -2,21 +2,7 @@
 #ifndef LOADER_CORE_FUNCTION_H
 #define LOADER_CORE_FUNCTION_H
 
-#include "call/internal.h"
-
-struct parameter {
-    PyObject *name; /* interned str */
-    enum kind kind;
-    size_t size;
-    bool is_signed;
-    PyObject *layout; /* KIND_STRUCT: a Layout; owned */
-    PyObject *allowed; /* KIND_INTEGER: the values that there are, see core_choice; or NULL; owned */
-    unsigned char place; /* among the words of the call, or among its floating-point numbers */
-    bool writable;     /* KIND_NUMBERS: changed in place */
-    char element;      /* KIND_NUMBERS: f, i or u */
-    size_t offset;     /* of a result: in the room for results */
-    PyObject *members; /* of a result: see core_member; or NULL; owned */
-};
+#include "call/parameter.h"
 
 typedef struct function {
     PyObject_HEAD

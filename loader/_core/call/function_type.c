@@ -1,55 +1,11 @@
 /* function_type.c: the type Function: how one is made of a contract's declaration, and what Python sees of it. How
  * it is called: function.c.
  */
-#include "call/arguments.h"
+#include "call/function.h"
 
 #include <structmember.h>
 
 /* ---- Making one -------------------------------------------------------------------------------------- */
-
-static int read_parameter(struct parameter *parameter, PyObject *item)
-{
-    PyObject *name, *layout, *allowed = Py_None, *members = Py_None;
-    const char *element = "";
-    int kind, is_signed, place, writable;
-    Py_ssize_t size;
-
-    if (!PyTuple_Check(item)) {
-        PyErr_Format(PyExc_TypeError, "a parameter is a tuple, not %.100s", Py_TYPE(item)->tp_name);
-        return -1;
-    }
-    if (!PyArg_ParseTuple(item, "UCnpOOipsO", &name, &kind, &size, &is_signed, &layout, &allowed, &place, &writable,
-                          &element, &members))
-        return -1;
-    if (kind == '\0' || strchr("tbsifdnlvx", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
-        (kind == KIND_FLOAT && size != 4) || (kind == KIND_DOUBLE && size != 8) ||
-        (kind == KIND_NUMBERS) != (*element != '\0' && strchr("fiu", *element) != NULL) || place < 0 ||
-        place >= CORE_SLOTS ||
-        (kind == KIND_STRUCT || kind == KIND_LIST) != (Py_TYPE(layout) == &core_layout_type)) {
-        PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
-        return -1;
-    }
-#if !defined(__x86_64__) && !defined(_M_X64) && !defined(__aarch64__) && !defined(_M_ARM64)
-    if (kind == KIND_FLOAT) { /* where in its register it lies is not known here */
-        PyErr_Format(PyExc_ValueError, "%U is a float, which cannot be passed on this CPU; use double", name);
-        return -1;
-    }
-#endif
-    if (allowed != Py_None && (parameter->allowed = core_allowed(allowed, name)) == NULL)
-        return -1;
-    parameter->name = Py_NewRef(name);
-    PyUnicode_InternInPlace(&parameter->name);
-    parameter->kind = (enum kind)kind;
-    parameter->size = (size_t)size;
-    parameter->is_signed = is_signed != 0;
-    parameter->layout = Py_NewRef(layout);
-    parameter->place = (unsigned char)place;
-    parameter->writable = writable != 0;
-    parameter->element = *element;
-    if (members != Py_None)
-        parameter->members = Py_NewRef(members);
-    return 0;
-}
 
 static size_t result_size(const struct parameter *result)
 {
@@ -77,9 +33,9 @@ static int read_parameters(function *self, PyObject *parameters, PyObject *resul
             self->result_count++; /* counted first: what is read in part is given back too */
         else
             self->count++;
-        if (read_parameter(parameter, result ? PyTuple_GET_ITEM(results, i - count) : PyTuple_GET_ITEM(parameters, i)) < 0)
+        if (core_read_parameter(parameter, result ? PyTuple_GET_ITEM(results, i - count) : PyTuple_GET_ITEM(parameters, i)) < 0)
             return -1;
-        real = !result && (parameter->kind == KIND_FLOAT || parameter->kind == KIND_DOUBLE);
+        real = !result && is_real(parameter);
         self->reals += real;
         self->words += !real;
         if (real && parameter->place < 3)
@@ -165,14 +121,6 @@ static int function_clear(PyObject *object)
     return 0;
 }
 
-static void clear_parameter(struct parameter *parameter)
-{
-    Py_XDECREF(parameter->name);
-    Py_XDECREF(parameter->layout);
-    Py_XDECREF(parameter->allowed);
-    Py_XDECREF(parameter->members);
-}
-
 static void function_dealloc(PyObject *object)
 {
     function *self = (function *)object;
@@ -180,9 +128,9 @@ static void function_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     function_clear(object);
     for (Py_ssize_t i = 0; i < self->count; i++)
-        clear_parameter(&self->parameters[i]);
+        core_clear_parameter(&self->parameters[i]);
     for (int i = 0; i < self->result_count; i++)
-        clear_parameter(&self->results[i]);
+        core_clear_parameter(&self->results[i]);
     PyMem_Free(self->results);
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);

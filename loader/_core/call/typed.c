@@ -98,8 +98,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     clear(f, &a);
     for (Py_ssize_t i = 0; i < f->count; i++) {
         const struct parameter *p = &f->parameters[i];
-        if ((p->kind == KIND_DOUBLE || p->kind == KIND_FLOAT ? borrow_real(&a, p, values[i])
-                                                             : borrow(&a, p, values[i], p->place)) < 0) {
+        if ((is_real(p) ? borrow_real(&a, p, values[i]) : borrow(&a, p, values[i], p->place)) < 0) {
             core_wrong_argument(f);
             goto given_back;
         }
