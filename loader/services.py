@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Services
 from loader._core._ffi import ffi
-from loader.contract.layout import letter_of, native_parameter
+from loader.contract.layout import table_of
 from loader.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -63,31 +63,21 @@ class ServiceTable:
                 found=str(len(declared.functions)),
                 cure="Divide it into two services, or lend a table of C functions",
             )
-        self.native.add(id, tuple(self._functions(declared, service)))
+        self.native.add(id, table_of(declared), tuple(_callables(declared, service)))
 
-    @staticmethod
-    def _functions(declared: Service, service: Any) -> list[tuple[Any, ...]]:
-        functions = []
-        missing = []
-        for function in declared.functions:
-            implementation = _member(service, function.name)
-            if implementation is None:
-                missing.append(function.name)
-            parameters = tuple(native_parameter(parameter) for parameter in function.parameters)
-            what = f"{function.name} of service {declared.id}"
-            if function.result is not None:
-                what += f", result {function.result.name}"
-            # 0: no result parameter; what the callable gives is written to the call's output.
-            result = 0 if function.result is None else ord(letter_of(function.result.kind))
-            functions.append((implementation, what, parameters, result))
-        if missing:
-            raise ServiceError(
-                f"{type(service).__name__} object does not have what service {declared.id} declares",
-                expected=", ".join(function.name for function in declared.functions),
-                found="no " + ", ".join(missing),
-                cure="Add the methods (or keys, if it is a mapping)",
-            )
-        return functions
+
+def _callables(declared: Service, service: Any) -> list[Callable[..., Any]]:
+    """What stands behind each function of the table. Raises ServiceError if one is missing."""
+    found = [_member(service, function.name) for function in declared.functions]
+    missing = [each.name for each, member in zip(declared.functions, found, strict=True) if member is None]
+    if missing:
+        raise ServiceError(
+            f"{type(service).__name__} object does not have what service {declared.id} declares",
+            expected=", ".join(function.name for function in declared.functions),
+            found="no " + ", ".join(missing),
+            cure="Add the methods (or keys, if it is a mapping)",
+        )
+    return [each for each in found if each is not None]
 
 
 def _member(service: Any, name: str) -> Callable[..., Any] | None:

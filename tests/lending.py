@@ -31,9 +31,9 @@ class Database:
     def note(self, text: str) -> str | bytes | None:
         return None if text == "none" else text.encode() if text == "bytes" else text.upper()
 
-    def describe(self, item: dict[str, Any]) -> str:
+    def describe(self, item: Any) -> str:
         self.asked.append(item)
-        return f"{item['id']}: {item['title']}"
+        return f"{item.id}: {item.title}"
 
     def many(self, *values: int) -> str:
         return " ".join(map(str, values))

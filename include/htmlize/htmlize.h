@@ -9,7 +9,7 @@
 #include "loader/plugin.h"
 
 LOADER_CONTRACT(htmlize, 1, 0);
-LOADER_FINGERPRINT(htmlize, 1, 0, 0x38a7a3c3e8eea0e5);
+LOADER_FINGERPRINT(htmlize, 1, 0, 0x289833ee10589802);
 
 LOADER_BEGIN_C
 

@@ -71,10 +71,8 @@ def _line(function: Function) -> str:
 
 
 def _given(function: Function) -> str:
-    if function.result is not None:
-        return function.result.kind.value
     written = [] if function.gives is None else [function.gives.value]
-    return ", ".join([*written, *map(_parameter, function.results)]) or "text to write"
+    return ", ".join([*written, *map(_parameter, function.results)])
 
 
 def _parameter(parameter: Parameter) -> str:

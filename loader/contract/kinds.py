@@ -97,17 +97,15 @@ class Parameter:
 class Function:
     """A function of a contract or of a service's table.
 
-    parameters: those after `call`; of a service, without the table and the result too. optional: a plugin may
-    lack it. gives: what it writes (TEXT or BYTES), or None if it gives `results` only; of a service, the kind of its
-    result, or None without one. result: a service's result parameter. results: what a contract's function gives by
-    LOADER_OUT. doc: the comment right before its declaration.
+    parameters: those after `call`, and after the table of a service, that are no results. optional: a plugin may lack
+    it. gives: what is written (TEXT or BYTES; by a service, to the output of the plugin's call), or None if it gives
+    `results` only. doc: the comment right before its declaration. results: what it gives by LOADER_OUT.
     """
 
     name: str
     parameters: tuple[Parameter, ...]
     optional: bool = False
     gives: Kind | None = Kind.TEXT
-    result: Parameter | None = None
     doc: str = ""
     results: tuple[Parameter, ...] = ()
 

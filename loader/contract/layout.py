@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from loader._core._call import Layout
+from loader._core._call import Layout, Table
 from loader.contract.arrays import array_form
 from loader.contract.kinds import BOOL
 from loader.contract.rows import enum_of, members_of, result_of, row_of
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
 
-    from loader.contract.kinds import Field, Function, Kind, Parameter, Struct
+    from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
     from loader.contract.rows import Row
 
-__all__ = ["Allowed", "Form", "form_of", "layout_of", "letter_of", "native_parameter"]
+__all__ = ["Allowed", "Form", "form_of", "layout_of", "letter_of", "table_of"]
 
 _LETTERS = {
     "text": "t",
@@ -90,17 +90,22 @@ def _places(declared: Function) -> tuple[list[int], list[int]]:
     return given, [taken[each.position] for each in declared.results]
 
 
+def table_of(service: Service) -> Table:
+    """The C side's form of a service's table. Raises ValueError if C cannot be told of it."""
+    functions = []
+    for declared in service.functions:
+        given, taken = _places(declared)
+        parts = tuple(map(_part, declared.parameters, given)), tuple(map(_part, declared.results, taken))
+        functions.append((f"{declared.name} of service {service.id}", *parts))
+    return Table(tuple(functions))
+
+
 def _part(part: Parameter, place: int) -> tuple[Any, ...]:
-    """A parameter or result for C: see read_parameter in _core/call/function_type.c."""
+    """A parameter or result for C: see core_read_parameter in _core/call/parameter.c."""
+    layout = None if part.struct is None else layout_of(part.struct)
     members = partial(members_of, part.enum, part.values) if part.values else None
-    kind = part.element[:1]
-    return (part.name, *native_parameter(part), _allowed(part.values), place, part.writable, kind, members)
-
-
-def native_parameter(parameter: Parameter) -> tuple[str, int, bool, Layout | None]:
-    """A parameter's kind, size in bytes, sign, and layout if it is a struct."""
-    layout = None if parameter.struct is None else layout_of(parameter.struct)
-    return letter_of(parameter.kind), parameter.size, parameter.signed, layout
+    number = letter_of(part.kind), part.size, part.signed
+    return (part.name, *number, layout, _allowed(part.values), place, part.writable, part.element[:1], members)
 
 
 def layout_of(struct: Struct) -> Layout:

@@ -9,7 +9,7 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loader.contract.header import MAX_SERVICE_PARAMETERS, MAX_STRUCT
+from loader.contract.header import MAX_PARAMETERS, MAX_STRUCT
 from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ _PARTS = (Field, Function, Parameter, Service, Struct)
 _STRUCTS = (Kind.STRUCT, Kind.LIST)
 _RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.NUMBERS, *_STRUCTS)
 _PARAMETERS = (*_RESULTS, Kind.TEXTS, Kind.TENSOR)
-_SERVICE_RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.DOUBLE)
 _ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
 
 
@@ -161,13 +160,12 @@ def read_function(values: dict[str, Any], structs: dict[str, Struct], most: int)
     positions = {each.position for each in results}
     if len(positions) < len(results) or not positions <= set(range(len(both))):
         raise ValueError("the positions of the results")
-    result, gives = values.get("result"), values.get("gives", Kind.TEXT.value)
+    gives = values.get("gives", Kind.TEXT.value)
     return Function(
         get(values, "name", str),
         parameters,
         get(values, "optional", bool, False),
         None if gives is None else Kind(gives),
-        None if result is None else _parameter(result, structs, _SERVICE_RESULTS),
         get(values, "doc", str, ""),
         results,
     )
@@ -175,12 +173,11 @@ def read_function(values: dict[str, Any], structs: dict[str, Struct], most: int)
 
 def read_service(values: dict[str, Any], structs: dict[str, Struct]) -> Service:
     """Raises KeyError, TypeError or ValueError."""
-    functions = get(values, "functions", list)
-    return Service(
-        get(values, "id", str),
-        get(values, "table", str),
-        tuple(read_function(each, structs, MAX_SERVICE_PARAMETERS) for each in functions),
-    )
+    functions = tuple(read_function(each, structs, MAX_PARAMETERS) for each in get(values, "functions", list))
+    for each in (part for function in functions for part in function.parameters):
+        if each.writable or each.kind is Kind.TENSOR:
+            raise ValueError(f"a service does not take {each.name}")
+    return Service(get(values, "id", str), get(values, "table", str), functions)
 
 
 def fingerprint_from(values: dict[str, Any]) -> str:

@@ -19,8 +19,6 @@ def taken(function: Function) -> list[str]:
 
 def given(function: Function) -> list[str]:
     """What it writes or, of a service, its result; then its results by LOADER_OUT, with their places."""
-    if function.result is not None:
-        return [f"{function.result.name}: {_kind(function.result)}"]
     written = [] if function.gives is None else [f"what it writes: {function.gives.value}"]
     return [*written, *(f"{each.name}: {_kind(each)}, parameter {each.position + 1}" for each in function.results)]
 

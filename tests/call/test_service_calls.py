@@ -69,9 +69,10 @@ def test_long_text_without_result(lent: Make, database: Database) -> None:
 
 
 def test_struct_argument(plugin: loader.Plugin, database: Database) -> None:
-    """A struct arrives as a dict of its fields."""
+    """A struct arrives as a row of its fields."""
     assert plugin.describe(-7, "t\u00eftle") == "-7: t\u00eftle"
-    assert database.asked == [{"id": -7, "title": "t\u00eftle", "blob": b"\0\x01\xff", "weight": 0.5, "flag": 200}]
+    (item,) = database.asked
+    assert item._asdict() == {"id": -7, "title": "t\u00eftle", "blob": b"\0\x01\xff", "weight": 0.5, "flag": 200}
 
 
 def test_as_many_arguments_as_there_can_be(plugin: loader.Plugin) -> None:

@@ -128,7 +128,7 @@ BREAKS = {
     "function of a table": (
         "LOADER_OUT int64_t *left",
         "LOADER_OUT double *left",
-        "service test.desk/1: left gives (left: double), was (left: int64)",
+        "service test.desk/1: left gives (left: double, parameter 2), was (left: int64, parameter 2)",
     ),
 }
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
-from loader.contract.header import MAX_SERVICE_PARAMETERS, target
+from loader.contract.header import target
 from loader.errors import ContractError
 
 # ---- Layouts, against a compiler --------------------------------------------------------------------------
@@ -116,20 +116,19 @@ def _structs(draw: st.DrawFn, name: str) -> Struct:
 _ELEMENTS = {"f32": 4, "f64": 8, **{f"{sign}{bits}": bits // 8 for sign in "iu" for bits in (8, 16, 32, 64)}}
 _NUMBERS = [Parameter("", Kind.NUMBERS, size, element=element) for element, size in _ELEMENTS.items()]
 _REALS = [Parameter("", Kind.FLOAT, 4), Parameter("", Kind.DOUBLE, 8)]
+_WIDE = st.sampled_from([*_REALS, Parameter("", Kind.TEXTS), *_NUMBERS])
 #: What services do not take.
-_WIDE = (
-    st.sampled_from([*_REALS, Parameter("", Kind.TEXTS), *_NUMBERS]),
-    st.sampled_from([dataclasses.replace(each, writable=True) for each in _NUMBERS]),
-)
+_WRITABLE = st.sampled_from([dataclasses.replace(each, writable=True) for each in _NUMBERS])
 
 
-def _parameters(structs: list[Struct], most: int, *, wide: bool) -> st.SearchStrategy[tuple[Parameter, ...]]:
+def _parameters(structs: list[Struct], most: int, *, writable: bool) -> st.SearchStrategy[tuple[Parameter, ...]]:
     kinds = [
         st.just(Parameter("", Kind.TEXT)),
         st.just(Parameter("", Kind.BYTES)),
         st.sampled_from(sorted(set(INTEGERS.values()))).map(lambda of: Parameter("", Kind.INTEGER, *of)),
         *(st.just(Parameter("", Kind.STRUCT, struct=struct)) for struct in structs),
-        *(_WIDE if wide else ()),
+        _WIDE,
+        *([_WRITABLE] if writable else ()),
     ]
     unnamed = st.one_of(kinds)
     names = _NAMES.map("{}y".format)  # never a struct's: it would hide that from the parameters after it
@@ -139,9 +138,9 @@ def _parameters(structs: list[Struct], most: int, *, wide: bool) -> st.SearchStr
 
 
 @st.composite
-def _functions(draw: st.DrawFn, structs: list[Struct]) -> Function:
+def _functions(draw: st.DrawFn, structs: list[Struct], *, of_service: bool = False) -> Function:
     """With results at any places among the parameters."""
-    parameters = draw(_parameters(structs, 5, wide=True))
+    parameters = draw(_parameters(structs, 5, writable=not of_service))
     outs = [Parameter("", Kind.TEXT), Parameter("", Kind.INTEGER, 4, signed=True), *_REALS, *_NUMBERS]
     outs += [Parameter("", Kind.STRUCT, struct=struct) for struct in structs]
     kinds = draw(st.lists(st.sampled_from(outs), max_size=3))
@@ -150,8 +149,10 @@ def _functions(draw: st.DrawFn, structs: list[Struct]) -> Function:
         dataclasses.replace(kind, name=f"r{number}", position=place)
         for number, (kind, place) in enumerate(zip(kinds, sorted(places), strict=True))
     )
-    gives = draw(st.sampled_from([Kind.TEXT, Kind.BYTES, *([None] if results else [])]))
     name, doc = draw(_NAMES.map("f_".__add__)), draw(_DOCS)
+    if of_service:
+        return Function(name, parameters, gives=None if results else Kind.TEXT, doc=doc, results=results)
+    gives = draw(st.sampled_from([Kind.TEXT, Kind.BYTES, *([None] if results else [])]))
     return Function(name, parameters, draw(st.booleans()), gives, doc=doc, results=results)
 
 
@@ -160,16 +161,7 @@ def _contracts(draw: st.DrawFn) -> Contract:
     names = draw(st.lists(_NAMES, max_size=3, unique=True))
     structs = [draw(_structs(name)) for name in names]
     functions = _functions(structs)
-    results = st.sampled_from(
-        [None, *(Parameter("out", kind, 8, kind is Kind.INTEGER) for kind in Kind if kind.value in _RESULTS)]
-    )
-    lent = st.builds(
-        lambda name, given, result, doc: Function(name, given, False, result and result.kind, result, doc),
-        _NAMES,
-        _parameters(structs, MAX_SERVICE_PARAMETERS, wide=False),
-        results,
-        _DOCS,
-    )
+    lent = _functions(structs, of_service=True)
     tables = st.lists(lent, min_size=1, max_size=4, unique_by=lambda function: function.name)
     services = tuple(
         Service(f"{name}.id/{number + 1}", f"t_{name}", tuple(draw(tables)))
@@ -177,9 +169,6 @@ def _contracts(draw: st.DrawFn) -> Contract:
     )
     made = draw(st.lists(functions, min_size=1, max_size=4, unique_by=lambda function: function.name))
     return Contract(draw(_NAMES), draw(st.integers(0, 99)), draw(st.integers(0, 99)), tuple(made), services)
-
-
-_RESULTS = {"text": "loader_text", "bytes": "loader_bytes", "integer": "int64_t", "double": "double"}
 
 
 def _integer(size: int, signed: bool) -> str:
@@ -240,11 +229,7 @@ def _c_header(contract: Contract) -> str:
         ]
         for function in service.functions:
             parts += _c_doc(function.doc)
-            given = ", ".join(
-                ["loader_call *call", f"const {service.table} *self", *map(_c_parameter, function.parameters)]
-            )
-            if function.result:
-                given += f", LOADER_OUT {_RESULTS[function.result.kind.value]} *{function.result.name}"
+            given = ", ".join(["loader_call *call", f"const {service.table} *self", *_c_parameters(function)])
             parts.append(f"int (*{function.name})({given});")
         parts += ["};", f'LOADER_SERVICE("{service.id}", {service.table});']
     return "\n".join(parts) + "\n"

@@ -202,7 +202,7 @@ def test_every_layout_the_compiler_can_show(tool: Callable[..., str], tmp_path: 
     assert lines == [f"{f.name} {f.offset} {f.size}" for f in item.fields] + [f"all 0 {item.size}"]
 
 
-MARKERS = {"loader_abi_1", "htmlize_abi_1_0", "htmlize_abi_1_0_is_0x38a7a3c3e8eea0e5"}
+MARKERS = {"loader_abi_1", "htmlize_abi_1_0", "htmlize_abi_1_0_is_0x289833ee10589802"}
 FUNCTIONS = {"hooks", "process_role", "process_contents"}
 
 

@@ -15,7 +15,7 @@ from loader.image import read_image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MARKERS = {"loader_abi_1", "htmlize_abi_1_0", "htmlize_abi_1_0_is_0x38a7a3c3e8eea0e5"}
+MARKERS = {"loader_abi_1", "htmlize_abi_1_0", "htmlize_abi_1_0_is_0x289833ee10589802"}
 FUNCTIONS = {
     "tt/tt.c": {"hooks", "process_role"},
     "posts/posts.c": {"hooks", "process_role"},

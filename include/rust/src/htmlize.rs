@@ -249,7 +249,7 @@ macro_rules! export_htmlize {
         ::core::compile_error!("say what the plugin takes part in: roles, contents, or roles, contents");
     };
     (@hooks $plugin:expr) => {
-        $crate::markers!(htmlize_abi_1_0, 0x38a7a3c3e8eea0e5); // as htmlize.h says: a test compares
+        $crate::markers!(htmlize_abi_1_0, 0x289833ee10589802); // as htmlize.h says: a test compares
         $crate::export_function!(fn hooks() => |call| $crate::htmlize::Htmlize::hooks(&$plugin, call));
     };
     (@roles $plugin:expr) => {

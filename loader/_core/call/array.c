@@ -177,6 +177,26 @@ PyObject *core_array(core_block *block, void *data, size_t count, char kind, siz
     return view;
 }
 
+PyObject *core_copied_array(const loader_text *given, char kind, size_t size)
+{
+    core_block *block;
+    PyObject *view;
+
+    if (given->size > PY_SSIZE_T_MAX / 2 / size || (given->data == NULL && given->size != 0))
+        return PyErr_Format(PyExc_ValueError, "the plugin passed %zu numbers at %p", given->size, given->data);
+    block = malloc(sizeof *block + given->size * size);
+    if (block == NULL)
+        return PyErr_NoMemory();
+    *block = (core_block){.size = given->size * size};
+    if (given->size != 0)
+        memcpy(memory_of(block), given->data, block->size);
+    block->users = 1; /* this one, until the view has it */
+    view = core_array(block, memory_of(block), given->size, kind, size);
+    if (--block->users == 0)
+        free(block);
+    return view;
+}
+
 /* The format of arrays of a struct, a new reference; None: it has text. */
 static PyObject *struct_format(PyObject *layout)
 {

@@ -79,6 +79,7 @@ void core_drop_blocks(core_call *c);
 /* Whether [data, data + size) lies in memory that this call was given. */
 core_block *core_block_of(const core_call *c, const void *data, size_t size);
 PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size); /* a memoryview */
+PyObject *core_copied_array(const loader_text *given, char kind, size_t size); /* a memoryview of a copy */
 PyObject *core_array_of_rows(core_block *block, void *data, size_t count, PyObject *layout);
 /* 1: *buffer is lent, 0: *keep holds a copy; -1 with an exception. */
 int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool writable, Py_buffer *buffer,
@@ -136,7 +137,7 @@ extern PyTypeObject core_deadline_type, core_cancel_token_type;
 
 /* ---- services.c ---- */
 typedef struct core_services core_services;
-extern PyTypeObject core_services_type;
+extern PyTypeObject core_services_type, core_table_type;
 /* The table under this id, or NULL. *given: it is a C table of the application's own. */
 const void *core_services_find(const core_services *services, const char *id, size_t size, bool *given);
 
@@ -154,8 +155,7 @@ struct field {
 };
 extern PyTypeObject core_layout_type, core_record_type;
 int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject **keep);
-PyObject *core_unpack(PyObject *layout, const void *native);
-PyObject *core_row(PyObject *layout, const void *native); /* the same as a row of the struct */
+PyObject *core_row(PyObject *layout, const void *native); /* a row of the struct */
 void core_set_sizes(PyObject *layout, char *memory); /* of a struct that is all 0, and of those in it */
 size_t core_layout_size(PyObject *layout);
 PyObject *core_layout_arrays(PyObject *layout); /* borrowed; NULL with an exception */

@@ -64,7 +64,8 @@ static int fill_module(PyObject *module)
 {
     PyTypeObject *const types[] = {&core_cancel_token_type, &core_deadline_type, &core_function_type,
                                    &core_layout_type,       &core_limit_type,    &core_owner_type,
-                                   &core_record_type,       &core_services_type, &core_array_type};
+                                   &core_record_type,       &core_services_type, &core_array_type,
+                                   &core_table_type};
     PyObject *capsule;
     int status = -1;
 

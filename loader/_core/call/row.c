@@ -1,5 +1,4 @@
-/* row.c: structs from C to Python: as rows (results), or dicts (arguments of services). The other way is record.c.
- */
+/* row.c: structs from C to Python, as rows: results of plugins, arguments of services. The other way is record.c. */
 #include "call/record.h"
 
 void core_set_sizes(PyObject *layout_object, char *memory)
@@ -38,20 +37,6 @@ static PyObject *load(struct field *field, const char *native)
         PyTuple_SET_ITEM(values, (Py_ssize_t)i, value);
         if (value == NULL)
             Py_CLEAR(values);
-    }
-    return values;
-}
-
-PyObject *core_unpack(PyObject *layout_object, const void *native)
-{
-    layout *self = (layout *)layout_object;
-    PyObject *values = PyDict_New();
-
-    for (Py_ssize_t i = 0; values != NULL && i < self->count; i++) {
-        PyObject *value = load(&self->fields[i], native);
-        if (value == NULL || PyDict_SetItem(values, self->fields[i].name, value) < 0)
-            Py_CLEAR(values);
-        Py_XDECREF(value);
     }
     return values;
 }

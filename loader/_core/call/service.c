@@ -50,118 +50,10 @@ static int complain(core_call *c)
     return LOADER_FAILED;
 }
 
-static PyObject *argument(const struct service_parameter *parameter, uintptr_t value)
+static int call_python(core_call *c, const struct bound *bound, Py_ssize_t place, const struct passed *passed)
 {
-    const loader_text *text = (const loader_text *)value;
-
-    if (parameter->kind == KIND_INTEGER)
-        return core_from_integer(value, parameter->size, parameter->is_signed);
-    if (text == NULL) {
-        PyErr_SetString(PyExc_ValueError, "the plugin passed NULL where a pointer is wanted");
-        return NULL;
-    }
-    if (parameter->kind == KIND_STRUCT)
-        return core_unpack(parameter->layout, (const void *)value);
-    return core_text_object(text, parameter->kind);
-}
-
-static int keep(core_call *c, PyObject *value)
-{
-    c->settle = true;
-    if (c->lent == NULL && (c->lent = PyList_New(0)) == NULL)
-        return -1;
-    return PyList_Append(c->lent, value);
-}
-
-static int wrong_result(const struct service_function *function, PyObject *value, const char *wanted)
-{
-    PyErr_Format(PyExc_TypeError, "%U: it gave %.100s where its header declares %s", function->name,
-                 Py_TYPE(value)->tp_name, wanted);
-    return -1;
-}
-
-/* Whether it has a value as a float by code of its own, which may have raised what is raised. */
-static bool has_float(PyObject *value)
-{
-    const PyNumberMethods *number = Py_TYPE(value)->tp_as_number;
-
-    return number != NULL && number->nb_float != NULL && !PyFloat_CheckExact(value);
-}
-
-/* A number that is of another type, or too large: says whose it is. What its own code raised stays as it is. */
-static int wrong_number(const struct service_function *function, PyObject *value, const char *wanted)
-{
-    if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyLong_CheckExact(value))
-        PyErr_Format(PyExc_OverflowError, "%U: it gave %S where its header declares %s", function->name, value, wanted);
-    else if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyIndex_Check(value) && !has_float(value))
-        return wrong_result(function, value, wanted);
-    return -1;
-}
-
-/* Appends a str or bytes to the output of the call; None is nothing. */
-static int append(core_call *c, const struct service_function *function, PyObject *value)
-{
-    loader_text text;
-
-    if (value == Py_None)
-        return 0;
-    if (PyBytes_Check(value)) {
-        text.data = PyBytes_AS_STRING(value);
-        text.size = (size_t)PyBytes_GET_SIZE(value);
-    } else if (!PyUnicode_Check(value)) {
-        return wrong_result(function, value, "text to write, or None");
-    } else if (core_borrow_text(value, Py_None, &text) < 0) {
-        return -1;
-    }
-    if (loader_write_text(&c->call, &text) != LOADER_OK) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    return 0;
-}
-
-static int deliver(core_call *c, const struct service_function *function, PyObject *value, void *out)
-{
-    enum kind kind = function->result;
-
-    if (kind == KIND_NONE)
-        return append(c, function, value);
-    if (out == NULL) {
-        PyErr_SetString(PyExc_ValueError, "the plugin passed NULL for a result");
-        return -1;
-    }
-    if (kind == KIND_TEXT) {
-        if (!PyUnicode_Check(value))
-            return wrong_result(function, value, "text");
-        return keep(c, value) < 0 ? -1 : core_borrow_text(value, value, (loader_text *)out);
-    }
-    if (kind == KIND_BYTES) {
-        loader_bytes *bytes = (loader_bytes *)out;
-        if (!PyBytes_Check(value))
-            return wrong_result(function, value, "bytes");
-        if (keep(c, value) < 0)
-            return -1;
-        bytes->data = (const unsigned char *)PyBytes_AS_STRING(value);
-        bytes->size = (size_t)PyBytes_GET_SIZE(value);
-        return 0;
-    }
-    if (kind == KIND_DOUBLE) {
-        double real = PyFloat_AsDouble(value);
-        if (real == -1.0 && PyErr_Occurred())
-            return wrong_number(function, value, "a double");
-        *(double *)out = real;
-        return 0;
-    }
-    int64_t number = PyLong_AsLongLong(value);
-    if (number == -1 && PyErr_Occurred())
-        return wrong_number(function, value, "an integer of 64 bits");
-    *(int64_t *)out = number;
-    return 0;
-}
-
-static int call_python(core_call *c, const struct service_function *function, const uintptr_t *values)
-{
-    PyObject *arguments[MAX_ARGUMENTS] = {NULL}, *result = NULL;
+    struct service_function *function = &bound->shape->functions[place];
+    PyObject *arguments[MAX_PARAMETERS] = {NULL}, *result = NULL;
     Py_ssize_t made = 0;
     int failed;
 
@@ -172,13 +64,13 @@ static int call_python(core_call *c, const struct service_function *function, co
     if (Py_EnterRecursiveCall(" in a service that a plugin calls") != 0)
         return complain(c);
     while (made < function->count &&
-           (arguments[made] = argument(&function->parameters[made], values[made])) != NULL)
+           (arguments[made] = core_argument(&function->parameters[made], passed)) != NULL)
         made++;
     if (made == function->count)
-        result = PyObject_Vectorcall(function->callable, arguments, (size_t)made, NULL);
+        result = PyObject_Vectorcall(bound->callables[place], arguments, (size_t)made, NULL);
     while (made > 0)
         Py_DECREF(arguments[--made]);
-    failed = result == NULL || deliver(c, function, result, (void *)values[function->count]) < 0;
+    failed = result == NULL || core_deliver(c, function, result, passed) < 0;
     Py_XDECREF(result);
     Py_LeaveRecursiveCall();
     return failed ? complain(c) : LOADER_OK;
@@ -199,11 +91,11 @@ static void stay(const bool *unwound)
 #  define NOT_UNWOUND(name) bool name = true
 #endif
 
-static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const uintptr_t *values)
+static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const struct passed *passed)
 {
     static const char no_service[] = "this is not the table of a service that the host lent";
     core_call *c = (core_call *)call;
-    const struct service *service;
+    const struct bound *bound;
     const bool away = c->thread != NULL;
     const core_step *step = c->crumb->step;
     uint64_t magic = 0;
@@ -211,8 +103,8 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
 
     if (self != NULL)
         memcpy(&magic, (const char *)self - sizeof magic, sizeof magic);
-    service = magic == MAGIC ? (const struct service *)((const char *)self - offsetof(struct service, table)) : NULL;
-    if (service == NULL || place >= service->count)
+    bound = magic == MAGIC ? (const struct bound *)((const char *)self - offsetof(struct bound, table)) : NULL;
+    if (bound == NULL || place >= bound->shape->count)
         return core_set_error(c, no_service, sizeof no_service - 1), LOADER_INVALID;
     if (!core_on_thread(c)) /* and no error text: to set one here would race with the call's own thread */
         return LOADER_INVALID;
@@ -221,8 +113,8 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
     c->crumb->step = NULL; /* a crash in here is not the plugin's */
     core_tell_log(c); /* in order with what the service logs */
     if (c->owner->watch != NULL)
-        core_watch_service(c, step == NULL ? "" : step->name, service->id, service->id_size);
-    status = core_run_handlers(c) ? complain(c) : call_python(c, &service->functions[place], values);
+        core_watch_service(c, step == NULL ? "" : step->name, bound->id, bound->id_size);
+    status = core_run_handlers(c) ? complain(c) : call_python(c, bound, place, passed);
     if (status == LOADER_OK && core_run_handlers(c)) /* a service in C gives them no turn */
         status = complain(c);
     if (c->owner->watch != NULL)
@@ -235,17 +127,54 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
 }
 
 /* A thunk reads as many arguments as any function of a service may have. Those that its caller did not pass
- * are whatever is in those registers and stack slots, and dispatch does not look at them. */
-#define THUNK(n)                                                                                        \
-    static int thunk_##n(loader_call *call, const void *self, uintptr_t a, uintptr_t b, uintptr_t c,    \
-                         uintptr_t d, uintptr_t e, uintptr_t f, uintptr_t g, uintptr_t h)               \
-    {                                                                                                   \
-        const uintptr_t values[MAX_ARGUMENTS] = {a, b, c, d, e, f, g, h};                               \
-        return dispatch(call, self, n, values);                                                         \
-    }
+ * are whatever is in those registers and stack slots, and nobody looks at them. */
+#if defined(_WIN32)
+/* `x` and `y` are the classes of the arguments behind the table, which are in registers; all others are on the stack, where
+ * the class does not matter. */
+#  define THUNK_OF(n, x, X, y, Y)                                                                       \
+      static int thunk_##n##x##y(loader_call *call, const void *self, X a, Y b, uintptr_t c, uintptr_t d,   \
+                                 uintptr_t e, uintptr_t f, uintptr_t g, uintptr_t h, uintptr_t i,       \
+                                 uintptr_t j, uintptr_t k, uintptr_t l, uintptr_t m, uintptr_t o,       \
+                                 uintptr_t p, uintptr_t q)                                              \
+      {                                                                                                 \
+          struct passed passed = {{0, 0, c, d, e, f, g, h, i, j, k, l, m, o, p, q}, {0}};               \
+          memcpy(&passed.words[0], &a, sizeof a);                                                       \
+          memcpy(&passed.words[1], &b, sizeof b);                                                       \
+          return dispatch(call, self, n, &passed);                                                      \
+      }
+#  define THUNK(n)                                                                                      \
+      THUNK_OF(n, w, uintptr_t, w, uintptr_t)                                                           \
+      THUNK_OF(n, r, double, w, uintptr_t)                                                              \
+      THUNK_OF(n, w, uintptr_t, r, double)                                                              \
+      THUNK_OF(n, r, double, r, double)
+#  define ADDRESS(n) {(thunk)thunk_##n##ww, (thunk)thunk_##n##rw, (thunk)thunk_##n##wr, (thunk)thunk_##n##rr},
+#else
+#  define THUNK(n)                                                                                      \
+      static int thunk_##n(loader_call *call, const void *self, uintptr_t a, uintptr_t b, uintptr_t c,  \
+                           uintptr_t d, uintptr_t e, uintptr_t f, uintptr_t g, uintptr_t h, double i,   \
+                           double j, double k, double l, double m, double o, double p, double q)        \
+      {                                                                                                 \
+          const struct passed passed = {{a, b, c, d, e, f, g, h}, {i, j, k, l, m, o, p, q}};            \
+          return dispatch(call, self, n, &passed);                                                      \
+      }
+#  define ADDRESS(n) {thunk_##n},
+#endif
 #define EIGHT(X, d) X(d##0) X(d##1) X(d##2) X(d##3) X(d##4) X(d##5) X(d##6) X(d##7)
 /* Octal numbers: thunk_00 to thunk_037. */
 #define ALL(X) EIGHT(X, 0) EIGHT(X, 01) EIGHT(X, 02) EIGHT(X, 03)
-#define ADDRESS(n) thunk_##n,
 ALL(THUNK)
-const thunk core_thunks[MAX_FUNCTIONS] = {ALL(ADDRESS)};
+static const thunk thunks[MAX_FUNCTIONS][4] = {ALL(ADDRESS)};
+
+thunk core_thunk(const struct service_function *function, Py_ssize_t place)
+{
+    int classes = 0;
+
+#if defined(_WIN32)
+    for (Py_ssize_t i = 0; i < function->count; i++)
+        if (is_real(&function->parameters[i]) && function->parameters[i].place < 2)
+            classes |= 1 << function->parameters[i].place;
+#else
+    (void)function; /* the classes do not share registers */
+#endif
+    return thunks[place][classes];
+}

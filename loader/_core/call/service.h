@@ -1,47 +1,68 @@
-/* service.h: what a service is made of, for calls of it (service.c) and for the registry (services.c). */
+/* service.h: tables of functions that Python objects stand behind: what one is made of, for calls of it (service.c), for
+ * what is passed in them (exchange.c), for its description (table.c) and for the registry (services.c).
+ */
 #ifndef LOADER_CORE_SERVICE_H
 #define LOADER_CORE_SERVICE_H
 
-#include "call/internal.h"
+#include "call/parameter.h"
 
 #define MAX_FUNCTIONS 32 /* of a table made here; loader/services.py refuses more */
-#define MAX_ARGUMENTS 8  /* with the result; after call and self */
 #define MAGIC UINT64_C(0x6c6f616465723031)
 
-struct service_parameter {
-    enum kind kind;
-    size_t size;
-    bool is_signed;
-    PyObject *layout; /* KIND_STRUCT */
+/* Where arguments are, as a thunk found them. */
+struct passed {
+    uintptr_t words[CORE_SLOTS]; /* on Windows floating-point numbers too */
+    double reals[MAX_REALS];     /* elsewhere */
 };
 
 struct service_function {
-    PyObject *callable;
-    PyObject *name;        /* str, with the service's id before it and the result after it: for messages */
-    Py_ssize_t count; /* arguments, without the result */
-    enum kind result; /* KIND_NONE: what the callable gives is appended to the call's output */
-    struct service_parameter parameters[MAX_ARGUMENTS];
+    PyObject *name;    /* str, with the service's id before it and the result after it: for messages */
+    Py_ssize_t count, result_count; /* without a result, what the callable gives is appended to the call's output */
+    struct parameter *parameters; /* those, then the results; PyMem */
 };
 
-typedef int (*thunk)(loader_call *, const void *, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
-                     uintptr_t, uintptr_t);
+/* What a header declares of a table. Type _call.Table, made by loader/contract/layout.py. */
+typedef struct core_table {
+    PyObject_HEAD
+    Py_ssize_t count;
+    struct service_function functions[MAX_FUNCTIONS];
+} core_table;
 
-struct table {
+#if defined(_WIN32) /* the first two arguments after the table are in registers, of either class */
+typedef void (*thunk)(void);
+#else
+typedef int (*thunk)(loader_call *, const void *, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t, uintptr_t,
+                     uintptr_t, uintptr_t, double, double, double, double, double, double, double, double);
+#endif
+
+/* A table as a plugin sees it. */
+struct native_table {
     size_t size;
     thunk functions[MAX_FUNCTIONS];
 };
+
+/* One that is filled: what stands behind each function. */
+struct bound {
+    core_table *shape;    /* owned */
+    PyObject **callables; /* owned, PyMem: shape->count of them */
+    const char *id;       /* for messages and debug mode; borrowed */
+    size_t id_size;
+    uint64_t magic;       /* right before the table: tells one of ours from a stray pointer */
+    struct native_table table;
+};
+
+/* 0, or -1 with an exception. `bound` is all 0 before; core_unbind gives back what it has, also where this failed. */
+int core_bind(struct bound *bound, PyObject *shape, PyObject *callables);
+void core_unbind(struct bound *bound);
 
 /* One service. Never freed before its Services: plugins may hold its table's address through a call. */
 struct service {
     struct service *next;
     char *id;
     size_t id_size;
-    const void *given;    /* a C table of the application, or NULL: `table` below */
-    PyObject *lender;       /* what keeps `given` alive, or NULL */
-    Py_ssize_t count;
-    struct service_function *functions;
-    uint64_t magic;       /* right before the table: tells a table of ours from a stray pointer */
-    struct table table;
+    const void *given;    /* a C table of the application, or NULL: `bound` below */
+    PyObject *lender;     /* what keeps `given` alive, or NULL */
+    struct bound bound;
 };
 
 struct core_services {
@@ -49,6 +70,12 @@ struct core_services {
     struct service *_Atomic first; /* grows at the front only, so that it is read without a lock */
 };
 
-extern const thunk core_thunks[MAX_FUNCTIONS]; /* what a table made here is filled with, by place */
+/* What a table's function is, in a place of a table: in service.c. */
+thunk core_thunk(const struct service_function *function, Py_ssize_t place);
+
+/* An argument that a plugin passed, as an object; a value that a callable gave, stored where the plugin wants it and kept
+ * alive until its own function returns. NULL or -1 with an exception. In exchange.c. */
+PyObject *core_argument(struct parameter *parameter, const struct passed *passed);
+int core_deliver(core_call *c, struct service_function *function, PyObject *value, const struct passed *passed);
 
 #endif /* LOADER_CORE_SERVICE_H */

@@ -9,7 +9,7 @@ const void *core_services_find(const core_services *services, const char *id, si
     for (const struct service *s = services->first; s != NULL; s = s->next)
         if (s->id_size == size && memcmp(s->id, id, size) == 0) {
             *given = s->given != NULL;
-            return *given ? s->given : &s->table;
+            return *given ? s->given : &s->bound.table;
         }
     return NULL;
 }
@@ -18,78 +18,10 @@ const void *core_services_find(const core_services *services, const char *id, si
 
 static void free_service(struct service *service)
 {
-    for (Py_ssize_t i = 0; service->functions != NULL && i < service->count; i++) {
-        Py_XDECREF(service->functions[i].callable);
-        Py_XDECREF(service->functions[i].name);
-        for (Py_ssize_t j = 0; j < service->functions[i].count; j++)
-            Py_XDECREF(service->functions[i].parameters[j].layout);
-    }
-    PyMem_Free(service->functions);
+    core_unbind(&service->bound);
     Py_XDECREF(service->lender);
     PyMem_Free(service->id);
     PyMem_Free(service);
-}
-
-static int read_function(struct service_function *function, PyObject *item)
-{
-    PyObject *callable, *name, *parameters;
-    int result;
-
-    if (!PyTuple_Check(item)) {
-        PyErr_Format(PyExc_TypeError, "a function is a tuple, not %.100s", Py_TYPE(item)->tp_name);
-        return -1;
-    }
-    if (!PyArg_ParseTuple(item, "OUO!i", &callable, &name, &PyTuple_Type, &parameters, &result))
-        return -1;
-    if (PyTuple_GET_SIZE(parameters) > MAX_ARGUMENTS - 1) {
-        PyErr_SetString(PyExc_ValueError, "too many parameters");
-        return -1;
-    }
-    function->callable = Py_NewRef(callable);
-    function->name = Py_NewRef(name);
-    function->result = (enum kind)result;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(parameters); i++) {
-        struct service_parameter *parameter = &function->parameters[i];
-        PyObject *layout;
-        int kind, is_signed;
-        Py_ssize_t size;
-        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(parameters, i), "CnpO", &kind, &size, &is_signed, &layout))
-            return -1;
-        if (size < 1 || size > 8 || (kind == KIND_STRUCT && Py_TYPE(layout) != &core_layout_type)) {
-            PyErr_SetString(PyExc_ValueError, "not a parameter");
-            return -1;
-        }
-        parameter->kind = (enum kind)kind;
-        parameter->size = (size_t)size;
-        parameter->is_signed = is_signed != 0;
-        parameter->layout = Py_NewRef(layout);
-        function->count++;
-    }
-    return 0;
-}
-
-static int read_functions(struct service *service, PyObject *functions)
-{
-    Py_ssize_t count = PyTuple_GET_SIZE(functions);
-
-    if (count > MAX_FUNCTIONS) {
-        PyErr_Format(PyExc_ValueError, "a service has at most %d functions", MAX_FUNCTIONS);
-        return -1;
-    }
-    service->functions = PyMem_Calloc((size_t)count + 1, sizeof *service->functions);
-    if (service->functions == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        service->count++; /* counted first, so that free_service sees what read_function began */
-        if (read_function(&service->functions[i], PyTuple_GET_ITEM(functions, i)) < 0)
-            return -1;
-        service->table.functions[i] = core_thunks[i];
-    }
-    service->table.size = offsetof(struct table, functions) + (size_t)count * sizeof(thunk);
-    service->magic = MAGIC;
-    return 0;
 }
 
 static struct service *new_service(const char *id, Py_ssize_t size)
@@ -99,6 +31,8 @@ static struct service *new_service(const char *id, Py_ssize_t size)
     if (service != NULL && (service->id = PyMem_Malloc((size_t)size + 1)) != NULL) {
         memcpy(service->id, id, (size_t)size);
         service->id_size = (size_t)size;
+        service->bound.id = service->id;
+        service->bound.id_size = service->id_size;
         return service;
     }
     PyMem_Free(service);
@@ -108,28 +42,28 @@ static struct service *new_service(const char *id, Py_ssize_t size)
 
 /* ---- The type ---------------------------------------------------------------------------------------- */
 
-/* add(id, functions) or add(id, address, lender) */
+/* add(id, table, callables) or add(id, address, lender) */
 static PyObject *services_add(PyObject *object, PyObject *args)
 {
     core_services *self = (core_services *)object;
     const char *id;
     Py_ssize_t size;
-    PyObject *what, *lender = Py_None;
+    PyObject *what, *behind = Py_None;
     struct service *service;
     bool given;
 
-    if (!PyArg_ParseTuple(args, "s#O|O:add", &id, &size, &what, &lender))
+    if (!PyArg_ParseTuple(args, "s#O|O:add", &id, &size, &what, &behind))
         return NULL;
     if (core_services_find(self, id, (size_t)size, &given) != NULL)
         return PyErr_Format(PyExc_KeyError, "%s", id);
     service = new_service(id, size);
     if (service == NULL)
         return NULL;
-    service->lender = Py_NewRef(lender);
-    if (PyTuple_Check(what)) {
-        if (read_functions(service, what) < 0)
+    if (Py_TYPE(what) == &core_table_type) {
+        if (core_bind(&service->bound, what, behind) < 0)
             goto failed;
     } else {
+        service->lender = Py_NewRef(behind);
         service->given = PyLong_AsVoidPtr(what);
         if (service->given == NULL) {
             if (!PyErr_Occurred())
@@ -175,14 +109,14 @@ static int services_traverse(PyObject *object, visitproc visit, void *arg)
 {
     for (struct service *s = ((core_services *)object)->first; s != NULL; s = s->next) {
         Py_VISIT(s->lender);
-        for (Py_ssize_t i = 0; i < s->count; i++)
-            Py_VISIT(s->functions[i].callable);
+        for (Py_ssize_t i = 0; s->bound.shape != NULL && i < s->bound.shape->count; i++)
+            Py_VISIT(s->bound.callables[i]);
     }
     return 0;
 }
 
 static PyMethodDef services_methods[] = {
-    {"add", services_add, METH_VARARGS, "add(id, functions) or add(id, address, lender): lends a table."},
+    {"add", services_add, METH_VARARGS, "add(id, table, callables) or add(id, address, lender): lends a table."},
     {"ids", services_ids, METH_NOARGS, "The ids, newest first."},
     {NULL, NULL, 0, NULL},
 };

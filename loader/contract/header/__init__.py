@@ -16,11 +16,10 @@ time; complaint, words for what is refused.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PARAMETERS", "MAX_SERVICE_PARAMETERS", "MAX_STRUCT"]
+__all__ = ["MAX_PARAMETERS", "MAX_STRUCT"]
 
-#: Parameters that a contract function may have after `call`: as many as loader/_core/call/function.c can pass.
+#: Parameters of a contract's function after `call`, or of a service's after its table: as many words as
+#: loader/_core/call can pass, and as many floating-point numbers beside them.
 MAX_PARAMETERS = 8
-#: The same for a service's function, after `call` and its table, without the result: loader/_core/call/service.c.
-MAX_SERVICE_PARAMETERS = 7
 #: Bytes of a struct: loader/_core/call/record.c takes no larger one.
 MAX_STRUCT = 4096

@@ -10,7 +10,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from loader.contract.header import MAX_PARAMETERS, MAX_SERVICE_PARAMETERS
+from loader.contract.header import MAX_PARAMETERS
 from loader.contract.header.complaint import cure_for, described, why_not
 from loader.contract.header.declarations import Declaration, ServiceDeclaration, Unit, split
 from loader.contract.header.misleading import includes_bool, misleading_counts, misleading_name
@@ -109,28 +109,22 @@ class _Rules:
         if misleading is not None:
             raise self._refuse(named.place, f"{named.name!r} {misleading}", cure="Rename the function")
         parameters = self._checked(named.name, named.place, made)
-        values = self._parameters(named.name, parameters[1:], MAX_PARAMETERS)
-        results = [
-            {**each, "position": position}
-            for position, (each, named) in enumerate(zip(values, parameters[1:], strict=True))
-            if named.out
-        ]
+        values, results = self._parts(named.name, parameters[1:])
         flags = declaration.flags
         gives = None if results else "text"
         if {"LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT"} <= flags:
             raise self._refuse(named.place, f"{named.name!r} gives text and bytes", cure="Write one of the two")
         if "LOADER_GIVES_BYTES" in flags or "LOADER_GIVES_TEXT" in flags:
             gives = "bytes" if "LOADER_GIVES_BYTES" in flags else "text"
-        for each, parameter in zip(values, parameters[1:], strict=True):
-            if parameter.out and gives is not None and each["name"] == gives:
+        for parameter in parameters[1:]:
+            if parameter.out and parameter.name == gives:
                 reason = f"a result of {named.name!r} is named {gives!r}, as what it writes is"
                 raise self._refuse(parameter.place, reason, cure="Rename it", function=named.name)
         return {
             "name": named.name,
-            "parameters": [each for each, named in zip(values, parameters[1:], strict=True) if not named.out],
+            "parameters": values,
             "optional": "LOADER_OPTIONAL" in flags,
             "gives": gives,
-            "result": None,
             "doc": declaration.doc,
             "results": results,
         }
@@ -150,6 +144,14 @@ class _Rules:
             found = f"the first parameter of {name!r} is " + ("missing" if first is None else described(first))
             raise self._refuse(place, found, expected="loader_call *", function=name)
         return parameters
+
+    def _parts(
+        self, function: str, parameters: Sequence[Named]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Parameters, and results with their positions among them."""
+        values = list(zip(self._parameters(function, parameters, MAX_PARAMETERS), parameters, strict=True))
+        results = [{**each, "position": at} for at, (each, named) in enumerate(values) if named.out]
+        return [each for each, named in values if not named.out], results
 
     def _parameters(self, function: str, parameters: Sequence[Named], most: int) -> list[dict[str, Any]]:
         words = [each for each in parameters if each.type.what not in _REALS]
@@ -265,34 +267,19 @@ class _Rules:
         if own is None or own.what != "struct" or own.tag != table.tag or not own.const:
             reason = f"the second parameter of {name!r} is not its table"
             raise self._refuse(member.place, reason, expected=f"const {service.table} *", function=name)
-        rest = parameters[2:]
-        result = _result(rest[-1]) if rest else None
-        own_parameters = rest if result is None else rest[:-1]
-        for each in own_parameters:
+        for each in parameters[2:]:
             target = each.type.target or each.type
-            wide = target.what in ("numbers", "texts", "tensor") or self.structs.is_list(target)
-            if each.out or wide or each.type.what in _REALS:
+            changed = target.what in ("numbers", "tensor") or self.structs.is_list(target)
+            if target.what == "tensor" or (changed and not target.const and not each.out):
                 reason = f"parameter {each.name!r} of {name!r} is {described(each.type)}, which services do not take"
-                cure = "Pass it in a struct, or as text or bytes"
+                cure = "What the application is to see is const; what it gives is LOADER_OUT"
                 raise self._refuse(each.place, reason, cure=cure, function=name)
+        values, results = self._parts(name, parameters[2:])
         return {
             "name": member.name,
-            "parameters": self._parameters(name, own_parameters, MAX_SERVICE_PARAMETERS),
+            "parameters": values,
             "optional": False,
-            "gives": None if result is None else result["kind"],
-            "result": result,
+            "gives": None if results else "text",
             "doc": member.doc,
-            "results": [],
+            "results": results,
         }
-
-
-def _result(named: Named) -> dict[str, Any] | None:
-    """The values of a service's result parameter, or None if this is not one."""
-    target = named.type.target
-    if not named.out or target is None or target.const or target.odd or named.type.odd:
-        return None
-    if target.what not in ("text", "bytes", "double") and target.spelled != "int64_t":
-        return None
-    signed = target.what == "integer"
-    name = named.name or "result"
-    return {"name": name, "kind": target.what, "size": 8, "signed": signed}

@@ -1,0 +1,120 @@
+/* table.c: what a header declares of a table of functions (type Table), and tables that are filled by it. */
+#include "call/service.h"
+
+/* ---- Table ------------------------------------------------------------------------------------------- */
+
+/* (name, parameters, results); the last two as of a Function. */
+static int read_function(struct service_function *function, PyObject *item)
+{
+    PyObject *name, *parameters, *results;
+
+    if (!PyTuple_Check(item)) {
+        PyErr_Format(PyExc_TypeError, "a function is a tuple, not %.100s", Py_TYPE(item)->tp_name);
+        return -1;
+    }
+    if (!PyArg_ParseTuple(item, "UO!O!", &name, &PyTuple_Type, &parameters, &PyTuple_Type, &results))
+        return -1;
+    const Py_ssize_t count = PyTuple_GET_SIZE(parameters), all = count + PyTuple_GET_SIZE(results);
+    if (all > MAX_PARAMETERS) {
+        PyErr_Format(PyExc_ValueError, "%U has too many parameters", name);
+        return -1;
+    }
+    function->name = Py_NewRef(name);
+    function->parameters = PyMem_Calloc((size_t)all + 1, sizeof *function->parameters);
+    if (function->parameters == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < all; i++) {
+        struct parameter *parameter = &function->parameters[i];
+        if (i < count) /* counted first: what is read in part is given back too */
+            function->count++;
+        else
+            function->result_count++;
+        if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
+                                                     : PyTuple_GET_ITEM(results, i - count)) < 0)
+            return -1;
+        if (parameter->kind == KIND_TENSOR || parameter->writable || (i >= count && parameter->kind == KIND_TEXTS)) {
+            PyErr_Format(PyExc_ValueError, "%U does not pass through a table", parameter->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"functions", NULL};
+    PyObject *functions;
+    core_table *self;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Table", names, &PyTuple_Type, &functions))
+        return NULL;
+    if (PyTuple_GET_SIZE(functions) > MAX_FUNCTIONS)
+        return PyErr_Format(PyExc_ValueError, "a table has at most %d functions", MAX_FUNCTIONS);
+    self = (core_table *)type->tp_alloc(type, 0);
+    for (Py_ssize_t i = 0; self != NULL && i < PyTuple_GET_SIZE(functions); i++) {
+        self->count++; /* counted first, as above */
+        if (read_function(&self->functions[i], PyTuple_GET_ITEM(functions, i)) < 0)
+            Py_CLEAR(self);
+    }
+    return (PyObject *)self;
+}
+
+static void table_dealloc(PyObject *object)
+{
+    core_table *self = (core_table *)object;
+
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        struct service_function *function = &self->functions[i];
+        for (Py_ssize_t j = 0; j < function->count + function->result_count; j++)
+            core_clear_parameter(&function->parameters[j]);
+        PyMem_Free(function->parameters);
+        Py_XDECREF(function->name);
+    }
+    Py_TYPE(object)->tp_free(object);
+}
+
+PyTypeObject core_table_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Table",
+    .tp_doc = "Table(functions): what a header declares of a table; functions are (name, parameters, results).",
+    .tp_basicsize = sizeof(core_table),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = table_new,
+    .tp_dealloc = table_dealloc,
+};
+
+/* ---- Filled ------------------------------------------------------------------------------------------ */
+
+int core_bind(struct bound *bound, PyObject *shape, PyObject *callables)
+{
+    core_table *table = (core_table *)shape;
+
+    if (Py_TYPE(shape) != &core_table_type || !PyTuple_Check(callables) || PyTuple_GET_SIZE(callables) != table->count) {
+        PyErr_SetString(PyExc_TypeError, "a Table, and a callable for each of its functions");
+        return -1;
+    }
+    bound->callables = PyMem_Calloc((size_t)table->count + 1, sizeof *bound->callables);
+    if (bound->callables == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    bound->shape = (core_table *)Py_NewRef(shape);
+    for (Py_ssize_t i = 0; i < table->count; i++) {
+        bound->callables[i] = Py_NewRef(PyTuple_GET_ITEM(callables, i));
+        bound->table.functions[i] = core_thunk(&table->functions[i], i);
+    }
+    bound->table.size = offsetof(struct native_table, functions) + (size_t)table->count * sizeof(thunk);
+    bound->magic = MAGIC;
+    return 0;
+}
+
+void core_unbind(struct bound *bound)
+{
+    bound->magic = 0;
+    for (Py_ssize_t i = 0; bound->shape != NULL && i < bound->shape->count; i++)
+        Py_XDECREF(bound->callables[i]);
+    PyMem_Free(bound->callables);
+    bound->callables = NULL;
+    Py_CLEAR(bound->shape);
+}
