@@ -109,7 +109,7 @@ tests=(
     tests/windows/checks.py
     tests/call/test_plugin.py tests/call/test_call_{results,structs,values,threads}.py tests/call/test_limits.py
     tests/call/test_numbers.py tests/call/test_arrays.py tests/call/test_lists.py
-    tests/call/test_service_{calls,failures}.py tests/call/test_services.py tests/host/test_host.py tests/trust/test_handshake.py
+    tests/call/test_service_{calls,failures,values}.py tests/call/test_services.py tests/host/test_host.py tests/trust/test_handshake.py
     tests/host/test_registry.py tests/htmlize/test_engine{,_failures}.py tests/host/test_load.py tests/trust/test_lockfile.py
 )
 without=( # what these ask for is not on Windows, or not what Wine does

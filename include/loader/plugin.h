@@ -506,10 +506,10 @@ static inline loader_text loader_plugin_path(loader_call *call)
  * A table begins with `size_t size` and holds pointers to functions of the shape
  *     int (*name)(loader_call *call, const app_db *self, ..., LOADER_OUT loader_text *result);
  * that follow the rules of contract functions, seen from the other side: arguments are borrowed by the host
- * until the function returns. The last parameter may be a result, LOADER_OUT and a pointer to a loader_text,
- * loader_bytes, int64_t or double: the host fills it; what it points to is owned by the host and valid
- * until the plugin's own function returns. Without one, what the host's function gives is appended to the
- * output of `call`. Parameters are text, bytes, structs and integers. A status other than LOADER_OK leaves the result untouched and its text in call->error.
+ * until the function returns. Results are marked by LOADER_OUT, one or several: the host fills them; what they point
+ * to is owned by the host, not to be changed, and valid until the plugin's own function returns. Without one, what the
+ * host's function gives is appended to the output of `call`. Tensors, and arrays to be changed in place, are for
+ * contract functions only. A status other than LOADER_OK leaves the result untouched and its text in call->error.
  * Locks: a service waits for Python (the GIL), which a thread may have that waits for a lock of this plugin in
  * Python code of its own. Hold no lock across it: take what you need out, unlock, then call. A function that
  * calls one cannot promise LOADER_NEVER_BLOCKS. */

@@ -162,7 +162,8 @@ REFUSED = {
         "another kind (const double *)",
     ),
     _TABLE % "int (*f)(loader_call *call, const t *t, int);": (4, "parameter 1 of 't.f' has no name"),
-    _TABLE % "int (*f)(loader_call *c, const t *t, int a, int b, int d, int e, int g, int h, int i, int j,\nint k);": (
+    _TABLE
+    % "int (*f)(loader_call *c, const t *t, int a, int b, int d, int e, int g, int h,\nint i, int j, int k);": (
         5,
         "9 parameters",
     ),

@@ -391,3 +391,101 @@ int add(loader_call *call, const loader_tensor *tensor, double by, loader_tensor
         to[offset_of(result, i)] = from[offset_of(tensor, i)] + by;
     return LOADER_OK;
 }
+
+/* ---- The service ------------------------------------------------------------------------------------- */
+
+int ask_mean(loader_call *call, const loader_f64s *of, double *mean)
+{
+    const values_world *world = values_world_get(call);
+
+    return world == NULL ? LOADER_FAILED : world->mean(call, world, of, mean);
+}
+
+int ask_mix(loader_call *call, float a, int32_t b, double c, int32_t mode, uint8_t flag, double *sum,
+            values_mode *same, bool *other, float *narrow, uint16_t *small)
+{
+    const values_world *world = values_world_get(call);
+    values_mode given;
+
+    memcpy(&given, &mode, sizeof given); /* any value: that is the host's to refuse */
+    return world == NULL ? LOADER_FAILED
+                         : world->mix(call, world, a, b, c, given, flag != 0, 0.25, sum, same, other, narrow, small);
+}
+
+int ask_crowd(loader_call *call, double *sum)
+{
+    const values_world *world = values_world_get(call);
+
+    return world == NULL ? LOADER_FAILED
+                         : world->crowd(call, world, 1, 2, 3, 4, 5, 6, 7, 8.0f, 9, 10, 11, 12, 13, 14, -15, sum);
+}
+
+int ask_words(loader_call *call, const loader_texts *words, loader_text *joined)
+{
+    const values_world *world = values_world_get(call);
+    loader_text text;
+    loader_bytes bytes;
+    char *memory;
+    int status = world == NULL ? LOADER_FAILED : world->words(call, world, words, &text, &bytes);
+
+    if (status != LOADER_OK)
+        return status;
+    memory = (char *)loader_alloc(call, text.size);
+    if (memory == NULL)
+        return LOADER_NO_MEMORY;
+    if (text.size != 0)
+        memcpy(memory, text.data, text.size);
+    *joined = (loader_text){memory, text.size};
+    return loader_write_bytes(call, &bytes);
+}
+
+int ask_trail(loader_call *call, const values_point_list *points, values_point_list *back)
+{
+    const values_world *world = values_world_get(call);
+    values_point_list lent;
+    int status = world == NULL ? LOADER_FAILED : world->trail(call, world, points, &lent);
+
+    if (status != LOADER_OK)
+        return status;
+    back->data = (values_point *)loader_alloc_items(call, lent.size, sizeof *lent.data);
+    if (back->data == NULL)
+        return LOADER_NO_MEMORY;
+    back->size = lent.size;
+    if (lent.size != 0)
+        memcpy(back->data, lent.data, lent.size * sizeof *lent.data);
+    return LOADER_OK;
+}
+
+int ask_numbers(loader_call *call, int64_t count, double *total, int64_t *more)
+{
+    const values_world *world = values_world_get(call);
+    loader_f64s numbers;
+    loader_i16s integers;
+    int status = world == NULL ? LOADER_FAILED : world->numbers(call, world, count, &numbers, &integers);
+
+    if (status != LOADER_OK)
+        return status;
+    for (size_t i = 0; i < numbers.size; i++)
+        *total += numbers.data[i];
+    for (size_t i = 0; i < integers.size; i++)
+        *more += integers.data[i];
+    return LOADER_OK;
+}
+
+int ask_stats(loader_call *call, const values_stats *given, values_stats *back)
+{
+    const values_world *world = values_world_get(call);
+
+    return world == NULL ? LOADER_FAILED : world->stats(call, world, given, back);
+}
+
+int ask_wrongly(loader_call *call, int32_t how, double *mean)
+{
+    static double one = 1;
+    const values_world *world = values_world_get(call);
+    const loader_f64s given = {how == 0 ? NULL : &one, how == 1 ? SIZE_MAX / 8 : 1};
+
+    if (world == NULL)
+        return LOADER_FAILED;
+    return world->mean(call, world, how == 2 ? NULL : &given, how == 3 ? NULL : mean);
+}

@@ -103,6 +103,41 @@ LOADER_EXPORT int text_of(loader_call *call, int32_t how, LOADER_OUT loader_text
 LOADER_EXPORT int bytes_of(loader_call *call, int64_t size, LOADER_OUT loader_bytes *bytes);
 LOADER_GIVES_TEXT LOADER_EXPORT int both(loader_call *call, const loader_text *text, LOADER_OUT uint64_t *size);
 LOADER_GIVES_BYTES LOADER_EXPORT int both_bytes(loader_call *call, const loader_text *text, LOADER_OUT uint64_t *size);
+/* Service "values.world/1": what passes through a table, both ways. */
+typedef struct values_world values_world;
+struct values_world {
+    size_t size;
+    int (*mean)(loader_call *call, const values_world *world, const loader_f64s *of, LOADER_OUT double *mean);
+    int (*mix)(loader_call *call, const values_world *world, float a, int32_t b, double c, values_mode mode,
+               bool flag, double e, LOADER_OUT double *sum, LOADER_OUT values_mode *same, LOADER_OUT bool *other,
+               LOADER_OUT float *narrow, LOADER_OUT uint16_t *small);
+    int (*crowd)(loader_call *call, const values_world *world, double a, double b, double c, double d, double e, double f,
+                 double g, float h, int64_t i, int64_t j, int64_t k, int64_t l, int64_t m, int64_t n, int8_t o,
+                 LOADER_OUT double *sum);
+    int (*words)(loader_call *call, const values_world *world, const loader_texts *words, LOADER_OUT loader_text *joined,
+                 LOADER_OUT loader_bytes *bytes);
+    int (*trail)(loader_call *call, const values_world *world, const values_point_list *points,
+                 LOADER_OUT values_point_list *back);
+    int (*numbers)(loader_call *call, const values_world *world, int64_t count, LOADER_OUT loader_f64s *numbers,
+                   LOADER_OUT loader_i16s *more);
+    int (*stats)(loader_call *call, const values_world *world, const values_stats *given, LOADER_OUT values_stats *back);
+};
+LOADER_SERVICE("values.world/1", values_world);
+
+/* Each asks the service's function of that name, and gives what that gave. */
+LOADER_EXPORT int ask_mean(loader_call *call, const loader_f64s *of, LOADER_OUT double *mean);
+LOADER_EXPORT int ask_mix(loader_call *call, float a, int32_t b, double c, int32_t mode, uint8_t flag,
+                          LOADER_OUT double *sum, LOADER_OUT values_mode *same, LOADER_OUT bool *other,
+                          LOADER_OUT float *narrow, LOADER_OUT uint16_t *small);
+LOADER_EXPORT int ask_crowd(loader_call *call, LOADER_OUT double *sum);
+LOADER_GIVES_BYTES LOADER_EXPORT int ask_words(loader_call *call, const loader_texts *words, LOADER_OUT loader_text *joined);
+LOADER_EXPORT int ask_trail(loader_call *call, const values_point_list *points, LOADER_OUT values_point_list *back);
+LOADER_EXPORT int ask_numbers(loader_call *call, int64_t count, LOADER_OUT double *sum, LOADER_OUT int64_t *more);
+LOADER_EXPORT int ask_stats(loader_call *call, const values_stats *given, LOADER_OUT values_stats *back);
+/* Passes arrays that are none: 0 NULL and not empty, 1 of more bytes than memory has, 2 NULL for a parameter, 3 NULL for a
+ * result, 4 a value that the enum does not have */
+LOADER_EXPORT int ask_wrongly(loader_call *call, int32_t how, LOADER_OUT double *mean);
+
 /* Writes, which its declaration does not say. */
 LOADER_EXPORT int writes_too(loader_call *call, LOADER_OUT uint64_t *size);
 /* Fails, or stops, with the result set. */

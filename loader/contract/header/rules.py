@@ -145,9 +145,7 @@ class _Rules:
             raise self._refuse(place, found, expected="loader_call *", function=name)
         return parameters
 
-    def _parts(
-        self, function: str, parameters: Sequence[Named]
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def _parts(self, function: str, parameters: Sequence[Named]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Parameters, and results with their positions among them."""
         values = list(zip(self._parameters(function, parameters, MAX_PARAMETERS), parameters, strict=True))
         results = [{**each, "position": at} for at, (each, named) in enumerate(values) if named.out]
