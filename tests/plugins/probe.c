@@ -225,7 +225,7 @@ int rest(loader_call *call, uint32_t microseconds)
 }
 
 /* Has a name that every Plugin has as an attribute, so no header can declare it. */
-__attribute__((visibility("default"))) int digest(loader_call *call);
+LOADER_EXPORT int digest(loader_call *call);
 int digest(loader_call *call)
 {
     return loader_write_string(call, "of the plugin");
