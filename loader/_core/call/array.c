@@ -38,7 +38,7 @@ void *core_host_alloc(loader_call *call, size_t size)
     return memory_of(block);
 }
 
-/* Gives back what has become no result. GIL held. */
+/* Gives back what has become no result. GIL held, or nothing has. */
 void core_drop_blocks(core_call *c)
 {
     while (c->blocks != NULL) {
