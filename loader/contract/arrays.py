@@ -30,10 +30,11 @@ def array_form(struct: Struct) -> tuple[str | None, Callable[[Any], bool]]:
     form = _format(struct) if _is_plain(struct) else None
 
     def fits(array: Any) -> bool:
-        if isinstance(array, memoryview):
+        if type(array) is memoryview:  # not isinstance, which believes what an object says of its class
             return array.format == form
-        dtype = getattr(array, "dtype", None)
-        return form is not None and "numpy" in sys.modules and bool(dtype == dtype_of(struct))
+        if form is None or "numpy" not in sys.modules:
+            return False
+        return bool(getattr(array, "dtype", None) == dtype_of(struct))
 
     return form, fits
 

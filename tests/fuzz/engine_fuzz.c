@@ -160,6 +160,7 @@ static struct answer render(const engine *self, const char *data, size_t size, u
     static const htmlize_post post = {.size = sizeof post};
     struct host_call c = {.call = {.size = sizeof c.call, .host = &host}, .begin = malloc(1)};
     const loader_text text = {data, size};
+    struct core_block *const no_blocks = NULL; /* no plugin here allocates */
     engine_run run = {
         .engine = self,
         .call = &c.call,
@@ -168,6 +169,7 @@ static struct answer render(const engine *self, const char *data, size_t size, u
         .max_output = &c.max_output,
         .post = &post,
         .utf8_valid = utf8_valid,
+        .blocks = &no_blocks,
         .forget = forget,
         .report = options & 2 ? report : NULL,
         .context = &c,

@@ -38,7 +38,7 @@ void *core_host_alloc(loader_call *call, size_t size)
     return memory_of(block);
 }
 
-/* Gives back what has become no result. GIL held. */
+/* Gives back what has become no result. GIL held, or nothing has. */
 void core_drop_blocks(core_call *c)
 {
     while (c->blocks != NULL) {
@@ -350,17 +350,15 @@ int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool wri
 /* *keep: a tuple that holds the texts, and the array of them as its last item. */
 int core_borrow_texts(PyObject *value, PyObject *name, PyObject **keep, loader_text *out)
 {
-    PyObject *items, *memory;
+    PyObject *items = PyBytes_Check(value) ? NULL : core_items(value); /* a list may change while the plugin runs */
+    PyObject *memory;
     Py_ssize_t count;
 
-    if (PyUnicode_Check(value) || PyBytes_Check(value) || (!PyList_Check(value) && !PyTuple_Check(value) &&
-                                                           !PySequence_Check(value))) {
-        PyErr_Format(PyExc_TypeError, "%U must be a sequence of str, not %.100s", name, Py_TYPE(value)->tp_name);
+    if (items == NULL) {
+        if (!PyErr_Occurred() || core_not_of_type())
+            PyErr_Format(PyExc_TypeError, "%U must be a sequence of str, not %.100s", name, Py_TYPE(value)->tp_name);
         return -1;
     }
-    items = PySequence_Tuple(value); /* a list may change while the plugin runs */
-    if (items == NULL)
-        return -1;
     count = PyTuple_GET_SIZE(items);
     memory = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(loader_text));
     for (Py_ssize_t i = 0; memory != NULL && i < count; i++) {

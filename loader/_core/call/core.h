@@ -184,6 +184,10 @@ typedef struct core_api {
     PyObject *(*decode)(const char *data, size_t size);
 
     PyInterpreterState *interpreter; /* for core_only_thread */
+
+    /* Gives back the memory of loader_alloc, where the function that asked for it has returned and the call goes on with
+     * another one. GIL held or not, as long as no result is of it. */
+    void (*drop_blocks)(core_call *c);
 } core_api;
 
 /* A status that no plugin has: the call never came to it, and `raise` raises c->cause as it is. */

@@ -160,7 +160,8 @@ void core_set_sizes(PyObject *layout, char *memory); /* of a struct that is all 
 size_t core_layout_size(PyObject *layout);
 PyObject *core_layout_arrays(PyObject *layout); /* borrowed; NULL with an exception */
 int core_pack_list(PyObject *layout, PyObject *value, PyObject *name, PyObject **keep, loader_text *out);
-PyObject *core_new_row(PyObject **type, Py_ssize_t count); /* *type: what makes the class, until it has */
+/* Hidden: see core_hidden. *type: what makes the class, until it has. */
+PyObject *core_new_row(PyObject **type, Py_ssize_t count);
 
 /* ---- value.c ---- */
 int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
@@ -172,6 +173,26 @@ PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
 PyObject *core_text_object(const loader_text *text, enum kind kind);
 PyObject *core_load_field(const struct field *field, const void *native);
 int core_real(PyObject *value, PyObject *name, double *out);
+/* Whether a TypeError is set that C raised: a value is not of the type. One with a traceback is of the value's own
+ * code, and not ours to reword. */
+bool core_not_of_type(void);
+/* The items of a sequence as a new tuple: as many as it says that it has, or fewer. What says nothing, or has no end, is
+ * none. NULL, without an exception where it is no sequence. */
+PyObject *core_items(PyObject *value);
+/* A tuple whose items are not there yet is hidden: the garbage collector would lend it to anybody (gc.get_objects), and
+ * to look at such an item ends the process. core_show when it is whole. */
+static inline PyObject *core_hidden(PyObject *tuple)
+{
+    if (tuple != NULL && PyTuple_GET_SIZE(tuple) > 0)
+        PyObject_GC_UnTrack(tuple);
+    return tuple;
+}
+static inline PyObject *core_shown(PyObject *tuple)
+{
+    if (PyTuple_GET_SIZE(tuple) > 0)
+        PyObject_GC_Track(tuple);
+    return tuple;
+}
 /* What a slot holds that is made when it is wanted: until then a callable, which gives an object of `type`. Borrowed from
  * the slot; NULL with an exception. */
 PyObject *core_made(PyObject **slot, PyTypeObject *type);

@@ -37,6 +37,7 @@ static core_api api = {
     .keep_cause = core_keep_cause,
     .record_type = &core_record_type,
     .decode = decode_utf8,
+    .drop_blocks = core_drop_blocks,
 };
 
 static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))

@@ -83,25 +83,28 @@ static int pack_one(const struct field *field, char *at, PyObject **item, bool *
 
 static int pack_array(const struct field *field, char *at, PyObject **item, bool *changes)
 {
-    PyObject *values = PyUnicode_Check(*item) ? NULL : PySequence_Tuple(*item);
+    PyObject *values = core_items(*item);
     int failed = 0;
 
     if (values == NULL || PyTuple_GET_SIZE(values) != (Py_ssize_t)field->count) {
-        if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError))
+        if (!PyErr_Occurred() || core_not_of_type())
             PyErr_Format(PyExc_TypeError, "%U must be a sequence of %zu, not %.100s%s", field->name, field->count,
                          Py_TYPE(*item)->tp_name, values == NULL ? "" : " of another length");
         Py_XDECREF(values);
         return -1;
     }
     *changes = true; /* a list may */
-    Py_SETREF(*item, PyTuple_New((Py_ssize_t)field->count));
+    Py_SETREF(*item, core_hidden(PyTuple_New((Py_ssize_t)field->count)));
     for (size_t i = 0; *item != NULL && !failed && i < field->count; i++) {
         PyObject *one = Py_NewRef(PyTuple_GET_ITEM(values, (Py_ssize_t)i));
         failed = pack_one(field, at + i * field->size, &one, changes);
         PyTuple_SET_ITEM(*item, (Py_ssize_t)i, one);
     }
     Py_DECREF(values);
-    return *item == NULL || failed ? -1 : 0;
+    if (*item == NULL || failed)
+        return -1;
+    core_shown(*item);
+    return 0;
 }
 
 /* A tuple of every value that the struct at `memory` points into. *changes: another time it may hold something else
@@ -110,7 +113,7 @@ static PyObject *pack_values(const layout *self, PyObject *value, char *memory, 
 {
     const bool row = PyTuple_CheckExact(value) || PyList_CheckExact(value);
     const int mapping = row ? 0 : is_mapping(value);
-    PyObject *storage = mapping < 0 ? NULL : PyTuple_New(self->count);
+    PyObject *storage = mapping < 0 ? NULL : core_hidden(PyTuple_New(self->count));
 
     if (storage == NULL || (mapping && refuse_unknown(self, value) < 0)) {
         Py_XDECREF(storage);
@@ -140,7 +143,7 @@ static PyObject *pack_values(const layout *self, PyObject *value, char *memory, 
             return NULL;
         }
     }
-    return storage;
+    return core_shown(storage);
 }
 
 /* The packed bytes, and all that they point into. */
@@ -163,13 +166,13 @@ static PyObject *pack(const layout *self, PyObject *value, const void **native, 
 int core_pack_list(PyObject *layout_object, PyObject *value, PyObject *name, PyObject **keep, loader_text *out)
 {
     const layout *self = (const layout *)layout_object;
-    PyObject *items = PySequence_Check(value) && !PyUnicode_Check(value) ? PySequence_Tuple(value) : NULL;
+    PyObject *items = core_items(value);
     PyObject *memory = NULL, *held = NULL;
     Py_ssize_t count, done = 0;
     bool changes = false;
 
     if (items == NULL) {
-        if (!PyErr_Occurred() || PyErr_ExceptionMatches(PyExc_TypeError))
+        if (!PyErr_Occurred() || core_not_of_type())
             PyErr_Format(PyExc_TypeError, "%U must be a sequence of %U, not %.100s", name, self->name,
                          Py_TYPE(value)->tp_name);
         return -1;
@@ -179,7 +182,7 @@ int core_pack_list(PyObject *layout_object, PyObject *value, PyObject *name, PyO
         memory = PyBytes_FromStringAndSize(NULL, count * (Py_ssize_t)self->size);
     else
         PyErr_NoMemory();
-    held = memory == NULL ? NULL : PyTuple_New(count);
+    held = memory == NULL ? NULL : core_hidden(PyTuple_New(count));
     if (held != NULL)
         memset(PyBytes_AS_STRING(memory), 0, (size_t)count * self->size);
     for (; held != NULL && done < count; done++) {
@@ -189,7 +192,7 @@ int core_pack_list(PyObject *layout_object, PyObject *value, PyObject *name, PyO
             break;
         PyTuple_SET_ITEM(held, done, one);
     }
-    *keep = held != NULL && done == count ? PyTuple_Pack(2, memory, held) : NULL;
+    *keep = held != NULL && done == count ? PyTuple_Pack(2, memory, core_shown(held)) : NULL;
     if (*keep != NULL)
         *out = (loader_text){PyBytes_AS_STRING(memory), (size_t)count};
     Py_XDECREF(held);

@@ -100,7 +100,7 @@ static PyObject *row_of(function *f, core_call *c, const char *room)
         if (value == NULL)
             Py_CLEAR(row);
     }
-    return row;
+    return row == NULL ? NULL : core_shown(row);
 }
 
 PyObject *core_answer(function *f, core_call *c, int status, const char *room)

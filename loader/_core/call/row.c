@@ -31,14 +31,14 @@ static PyObject *load(struct field *field, const char *native)
 
     if (field->count == 0)
         return load_one(field, at);
-    values = PyTuple_New((Py_ssize_t)field->count);
+    values = core_hidden(PyTuple_New((Py_ssize_t)field->count));
     for (size_t i = 0; values != NULL && i < field->count; i++) {
         PyObject *value = load_one(field, at + i * field->size);
         PyTuple_SET_ITEM(values, (Py_ssize_t)i, value);
         if (value == NULL)
             Py_CLEAR(values);
     }
-    return values;
+    return values == NULL ? NULL : core_shown(values);
 }
 
 PyObject *core_new_row(PyObject **type, Py_ssize_t count)
@@ -47,7 +47,7 @@ PyObject *core_new_row(PyObject **type, Py_ssize_t count)
 
     if (row != NULL && !PyType_IsSubtype(row, &PyTuple_Type))
         return PyErr_Format(PyExc_TypeError, "a row is a tuple, not a %.100s", row->tp_name);
-    return row == NULL ? NULL : row->tp_alloc(row, count);
+    return row == NULL ? NULL : core_hidden(row->tp_alloc(row, count));
 }
 
 PyObject *core_row(PyObject *layout_object, const void *native)
@@ -61,5 +61,5 @@ PyObject *core_row(PyObject *layout_object, const void *native)
         if (value == NULL)
             Py_CLEAR(row);
     }
-    return row;
+    return row == NULL ? NULL : core_shown(row);
 }

@@ -3,7 +3,7 @@
  */
 #include "call/internal.h"
 
-enum { DEVICE_CPU = 1, MOST_DIMENSIONS = 64 };
+enum { DEVICE_CPU = 1, MOST_DIMENSIONS = 64, OPAQUE_HANDLE = 3 };
 
 /* As DLPack's dlpack.h declares it: what a capsule "dltensor" points to. */
 struct managed {
@@ -53,7 +53,18 @@ static int refuse(PyObject *name, const char *what)
     return -1;
 }
 
-/* Checks what is in a buffer, and that its strides are whole elements. Returns the code of its elements, or -1. */
+/* Whether elements of this code are that large. */
+static bool is_size_of(int code, const char *format, Py_ssize_t size)
+{
+    if (code == LOADER_TENSOR_FLOAT || code == LOADER_TENSOR_COMPLEX) {
+        const char letter = format[code == LOADER_TENSOR_COMPLEX];
+        return size == (letter == 'e' ? 2 : letter == 'f' ? 4 : 8) * (code == LOADER_TENSOR_COMPLEX ? 2 : 1);
+    }
+    return size == 1 || (code != LOADER_TENSOR_BOOL && (size == 2 || size == 4 || size == 8));
+}
+
+/* Checks what is in a buffer, and that its strides are whole elements. Returns the code of its elements, or -1.
+ * Exporters in C are not believed: of ctypes' arrays `strides` is NULL, whatever is asked of them. */
 static int check(const Py_buffer *buffer, PyObject *name, bool writable)
 {
     const char *format = buffer->format == NULL ? "B" : buffer->format;
@@ -64,16 +75,58 @@ static int check(const Py_buffer *buffer, PyObject *name, bool writable)
         PyErr_Format(PyExc_TypeError, "%U has elements of format '%.50s', which no tensor has", name, format);
         return -1;
     }
+    if (!is_size_of(code, format, buffer->itemsize) || buffer->ndim < 0 || buffer->ndim > MOST_DIMENSIONS ||
+        (buffer->ndim > 0 && buffer->shape == NULL) || buffer->suboffsets != NULL)
+        return refuse(name, "is a buffer of a kind that is not known; pass a copy");
     if (buffer->itemsize > 1 && (PY_BIG_ENDIAN ? order == '<' : order == '>' || order == '!'))
         return refuse(name, "is of the other byte order; convert it first");
     if (writable && buffer->readonly)
         return refuse(name, "is changed in place, and this buffer is read-only");
-    if (buffer->len != 0 && (uintptr_t)buffer->buf % (size_t)(buffer->itemsize > 8 ? 8 : buffer->itemsize) != 0)
-        return refuse(name, "is not aligned; pass a copy");
-    for (int i = 0; i < buffer->ndim; i++)
+    for (int i = 0; buffer->strides != NULL && i < buffer->ndim; i++)
         if (buffer->strides[i] % buffer->itemsize != 0)
             return refuse(name, "has strides that are no whole elements; pass a copy");
     return code;
+}
+
+/* What is asked of every tensor, before a plugin computes with it: a shape that memory may have, and elements where
+ * their CPU wants them. */
+static int check_shape(PyObject *name, const loader_tensor *tensor, uint64_t *bytes)
+{
+    const uint64_t size = tensor->bits / 8u, most = PY_SSIZE_T_MAX;
+    const uint64_t first = (uint64_t)(uintptr_t)tensor->data + tensor->byte_offset;
+    bool empty = false;
+
+    if (size == 0 || (size & (size - 1)) != 0 || tensor->bits % 8 != 0)
+        return refuse(name, "has elements that are no whole bytes of a number");
+    *bytes = size;
+    for (int i = 0; i < tensor->ndim; i++) {
+        if (tensor->shape[i] < 0)
+            return refuse(name, "has a dimension of less than 0");
+        empty = empty || tensor->shape[i] == 0;
+    }
+    for (int i = 0; !empty && i < tensor->ndim; i++) {
+        if (*bytes > most / (uint64_t)tensor->shape[i])
+            return refuse(name, "has more elements than memory could hold");
+        *bytes *= (uint64_t)tensor->shape[i];
+    }
+    if (empty)
+        *bytes = 0;
+    else if (tensor->data == NULL || first < tensor->byte_offset)
+        return refuse(name, "has elements, and no memory");
+    else if (first % (size > 8 ? 8 : size) != 0)
+        return refuse(name, "is not aligned; pass a copy");
+    return 0;
+}
+
+/* The strides of elements that lie one behind the other. Of a shape that was checked. */
+static void set_compact(loader_tensor *tensor, int64_t *strides)
+{
+    uint64_t step = 1;
+
+    for (int i = tensor->ndim - 1; i >= 0; i--) {
+        strides[i] = (int64_t)step;
+        step *= (uint64_t)tensor->shape[i]; /* may wrap only where another dimension is 0 */
+    }
 }
 
 static PyObject *of_buffer(PyObject *name, bool writable, const Py_buffer *buffer)
@@ -82,16 +135,24 @@ static PyObject *of_buffer(PyObject *name, bool writable, const Py_buffer *buffe
     int64_t *shape, *strides;
     loader_tensor *tensor;
     PyObject *room = code < 0 ? NULL : new_tensor(buffer->ndim, &tensor, &shape, &strides);
+    uint64_t bytes;
 
     if (room == NULL)
         return NULL;
     tensor->data = buffer->buf;
     tensor->code = (uint8_t)code;
     tensor->bits = (uint8_t)(buffer->itemsize * 8);
-    for (int i = 0; i < buffer->ndim; i++) {
+    for (int i = 0; i < buffer->ndim; i++)
         shape[i] = buffer->shape[i];
-        strides[i] = buffer->strides[i] / buffer->itemsize;
+    if (check_shape(name, tensor, &bytes) < 0 ||
+        (bytes != (uint64_t)buffer->len && refuse(name, "is a buffer whose length is not that of its shape") < 0)) {
+        Py_DECREF(room);
+        return NULL;
     }
+    if (buffer->strides == NULL)
+        set_compact(tensor, strides);
+    for (int i = 0; buffer->strides != NULL && i < buffer->ndim; i++)
+        strides[i] = buffer->strides[i] / buffer->itemsize;
     return room;
 }
 
@@ -99,15 +160,17 @@ static PyObject *of_buffer(PyObject *name, bool writable, const Py_buffer *buffe
 static PyObject *of_capsule(PyObject *name, PyObject *capsule)
 {
     const struct managed *given = PyCapsule_GetPointer(capsule, "dltensor");
-    int64_t *shape, *strides, compact = 1;
+    int64_t *shape, *strides;
     loader_tensor *tensor;
+    uint64_t bytes;
     PyObject *room;
 
     if (given == NULL)
         return NULL;
     if (given->tensor.device_type != DEVICE_CPU)
         return refuse(name, "is on another device; copy it to the CPU first"), NULL;
-    if (given->tensor.ndim < 0 || given->tensor.ndim > MOST_DIMENSIONS || given->tensor.lanes != 1)
+    if (given->tensor.ndim < 0 || given->tensor.ndim > MOST_DIMENSIONS || given->tensor.lanes != 1 ||
+        given->tensor.code == OPAQUE_HANDLE || (given->tensor.ndim > 0 && given->tensor.shape == NULL))
         return refuse(name, "is a tensor of a kind that is not known"), NULL;
     room = new_tensor(given->tensor.ndim, &tensor, &shape, &strides);
     if (room == NULL)
@@ -115,11 +178,16 @@ static PyObject *of_capsule(PyObject *name, PyObject *capsule)
     *tensor = given->tensor;
     tensor->shape = shape;
     tensor->strides = strides;
-    for (int i = given->tensor.ndim - 1; i >= 0; i--) {
+    for (int i = 0; i < tensor->ndim; i++)
         shape[i] = given->tensor.shape[i];
-        strides[i] = given->tensor.strides == NULL ? compact : given->tensor.strides[i];
-        compact *= shape[i];
+    if (check_shape(name, tensor, &bytes) < 0) {
+        Py_DECREF(room);
+        return NULL;
     }
+    if (given->tensor.strides == NULL)
+        set_compact(tensor, strides);
+    for (int i = 0; given->tensor.strides != NULL && i < tensor->ndim; i++)
+        strides[i] = given->tensor.strides[i];
     return room;
 }
 

@@ -7,6 +7,50 @@
 
 /* ---- From Python to C -------------------------------------------------------------------------------- */
 
+bool core_not_of_type(void)
+{
+    PyObject *error, *trace;
+    bool plain;
+
+    if (!PyErr_ExceptionMatches(PyExc_TypeError))
+        return false;
+    error = core_raised();
+    trace = PyException_GetTraceback(error);
+    plain = trace == NULL;
+    Py_XDECREF(trace);
+    core_raise_again(error);
+    return plain;
+}
+
+PyObject *core_items(PyObject *value)
+{
+    PyObject *iterator, *items, *tuple = NULL, *item;
+    Py_ssize_t count;
+
+    if (PyTuple_CheckExact(value) || PyList_CheckExact(value))
+        return PySequence_Tuple(value);
+    if (!PySequence_Check(value) || PyUnicode_Check(value))
+        return NULL;
+    count = PyObject_Size(value);
+    iterator = count < 0 ? NULL : PyObject_GetIter(value);
+    items = iterator == NULL ? NULL : PyList_New(0);
+    while (items != NULL && (item = PyIter_Next(iterator)) != NULL) {
+        if (PyList_GET_SIZE(items) == count) {
+            PyErr_Format(PyExc_ValueError, "this %.100s says that it has %zd items, and has more",
+                         Py_TYPE(value)->tp_name, count);
+            Py_CLEAR(items);
+        } else if (PyList_Append(items, item) < 0) {
+            Py_CLEAR(items);
+        }
+        Py_DECREF(item);
+    }
+    if (items != NULL && !PyErr_Occurred())
+        tuple = PyList_AsTuple(items);
+    Py_XDECREF(items);
+    Py_XDECREF(iterator);
+    return tuple;
+}
+
 int core_borrow_text(PyObject *value, PyObject *name, loader_text *out)
 {
     Py_ssize_t size;
@@ -31,7 +75,7 @@ int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, u
     unsigned bits = (unsigned)size * 8;
 
     if (index == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
+        if (core_not_of_type())
             PyErr_Format(PyExc_TypeError, "%U must be an int, not %.100s", name, Py_TYPE(value)->tp_name);
         return -1;
     }
@@ -68,7 +112,7 @@ int core_real(PyObject *value, PyObject *name, double *out)
     *out = PyFloat_AsDouble(value);
     if (*out != -1.0 || !PyErr_Occurred())
         return 0;
-    if (PyErr_ExceptionMatches(PyExc_TypeError))
+    if (core_not_of_type())
         PyErr_Format(PyExc_TypeError, "%U must be a float, not %.100s", name, Py_TYPE(value)->tp_name);
     return -1;
 }
@@ -92,7 +136,7 @@ int core_choice(PyObject *allowed, PyObject *value, size_t size, bool is_signed,
         known = core_integer(index, size, is_signed, name, out);
     else if (known == 0)
         known = (PyErr_Format(PyExc_ValueError, "%U is %U, not %R", name, PyTuple_GET_ITEM(allowed, 1), index), -1);
-    else if (index == NULL && PyErr_ExceptionMatches(PyExc_TypeError))
+    else if (index == NULL && core_not_of_type())
         PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
     Py_XDECREF(index);
     return known;

@@ -77,6 +77,8 @@ int engine_settle(engine_run *run, size_t offset, size_t max_output, int status)
     size_t good;
     int length;
 
+    if (*run->blocks != NULL)
+        run->give_back(call);
     if (status == LOADER_OK && size > (size_t)(call->limit - begin)) { /* also if `next` is before `begin` */
         static const char moved[] = "left the end of its output outside of the room that it had";
         status = loader_fail_with(call, LOADER_FAILED, moved, sizeof moved - 1);

@@ -45,6 +45,12 @@ int engine_forget(loader_call *call)
     return LOADER_OK;
 }
 
+/* engine_run.give_back. The GIL may be released: no array of Python's is of this memory. */
+void engine_give_back(loader_call *call)
+{
+    engine_api->drop_blocks((core_call *)call);
+}
+
 /* engine_run.report. The GIL may be released: moves pointers only. */
 static int report(engine_run *run, const engine_problem *problem)
 {
@@ -277,6 +283,8 @@ PyObject *engine_render_method(PyObject *object, PyObject *const *args, Py_ssize
         .post = post,
         .utf8_valid = engine_api->utf8_valid,
         .forget = engine_forget,
+        .blocks = &d.call.blocks,
+        .give_back = engine_give_back,
         .report = keep ? report : NULL,
         .context = &d,
         .escape = escape != 0,

@@ -100,6 +100,9 @@ typedef struct engine_run {
     /* Drops the error's text and cause, of a plugin that failed and went on. Or drops nothing and returns how it
      * failed all the same: output was refused room, so what there is lacks a part; an interrupt arose. */
     int (*forget)(loader_call *call);
+    /* Memory that the plugin asked for by loader_alloc, which goes when its function returns; and what gives it back. */
+    struct core_block *const *blocks;
+    void (*give_back)(loader_call *call);
     /* Keeps a note of the problem (call->error has its text), forgets the error, and returns LOADER_OK; or how the
      * document ends: ENGINE_NO_MEMORY, or problem->status if that is no problem to pass over (an interrupt). NULL:
      * the first problem fails the document. */

@@ -78,6 +78,7 @@ int engine_first_use(loader_call *call, const loader_text *name, const loader_te
 
 /* engine_run's callback of the same name. */
 int engine_forget(loader_call *call);
+void engine_give_back(loader_call *call);
 
 PyObject *engine_render_method(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
 extern const char engine_render_doc[];

@@ -44,7 +44,7 @@ ROLE_INLINE bool pass_good(const engine_run *run, size_t offset, size_t max_outp
     const size_t size = (size_t)(call->next - begin);
 
     return LOADER_LIKELY(status == LOADER_OK && size <= (size_t)(call->limit - begin) && size <= max_output &&
-                         call->error.size == 0 && ascii_all(begin, size));
+                         (call->error.size | (uintptr_t)*run->blocks) == 0 && ascii_all(begin, size));
 }
 
 /* Calls a contents hook with what run->contents_text holds. Returns LOADER_OK or how the document ends. *kept: it

@@ -123,6 +123,8 @@ static CORE_NOINLINE PyObject *settle(core_call *c, const engine_role *role, int
         .begin = &c->begin,
         .utf8_valid = engine_api->utf8_valid,
         .forget = engine_forget,
+        .blocks = &c->blocks,
+        .give_back = engine_give_back,
         .ascii = true,
     };
     const size_t size = (size_t)(c->call.next - c->begin);
