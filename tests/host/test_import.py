@@ -156,11 +156,12 @@ wrong = [
     lambda: _call.Deadline("1"),
     lambda: _call.Deadline(),
     lambda: _call.CancelToken(1),
-    lambda: _call.Services().add("a/1", 0),
-    lambda: _call.Services().add("a/1", ((None, "f", (), 0),) * 33),
-    lambda: _call.Services().add("a/1", ((None, "f", (("i", 8, True, None),) * 8, 0),)),
-    lambda: _call.Services().add("a/1", ((None, "f", (("s", 8, True, None),), 0),)),
-    lambda: _call.Services().add("a/1", (1,)),
+    lambda: _call.Services().add("a/1", 0, None),
+    lambda: _call.Table((("f", (), ()),) * 33),
+    lambda: _call.Table((("f", (("a", "i", 8, True, None, None, 0, False, "", None),) * 17, ()),)),
+    lambda: _call.Table((("f", (("a", "s", 8, False, None, None, 0, False, "", None),), ()),)),
+    lambda: _call.Services().add("a/1", _call.Table((("f", (), ()),)), ()),
+    lambda: _call.Services().add("a/1", (1,), ()),
 ]
 for number, make in enumerate(wrong):
     try:
@@ -169,9 +170,9 @@ for number, make in enumerate(wrong):
         continue
     print(number, made)
 services = _call.Services()
-services.add("a/1", ())
+services.add("a/1", _call.Table(()), ())
 try:
-    services.add("a/1", ())
+    services.add("a/1", _call.Table(()), ())
 except KeyError:
     print("twice is refused")
 """)

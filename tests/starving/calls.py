@@ -9,7 +9,7 @@ from lending import Database
 from tree import PLUGINS
 
 import loader
-from loader._core._call import Owner, Services
+from loader._core._call import Owner, Services, Table
 from starving.scene import FOLDER, Scene, equal, unnamed
 
 if TYPE_CHECKING:
@@ -126,7 +126,9 @@ def service_fails() -> None:
 def lends() -> None:
     """A table of Python functions."""
     services = Services()
-    services.add("app.x/1", ((len, "a", (), 116), (len, "b", (("t", 8, False, None),), 105)))
+    part = ("x", "t", 8, False, None, None, 0, False, "", None)
+    count = ("count", "i", 8, False, None, None, 1, False, "", None)
+    services.add("app.x/1", Table((("a", (), ()), ("b", (part,), (count,)))), (len, len))
     equal(services.ids(), ["app.x/1"])
 
 
