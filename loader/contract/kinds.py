@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
-__all__ = ["BOOL", "Field", "Function", "Kind", "Parameter", "Service", "Stamp", "Struct"]
+__all__ = ["BOOL", "Class", "Field", "Function", "Interface", "Kind", "Parameter", "Service", "Stamp", "Struct"]
 
 #: A line LOADER_FINGERPRINT of a header: major, minor, and which fingerprint that version had when it was stamped.
 #: A tuple, since every process that loads has a few and would pay for a class.
@@ -30,6 +30,9 @@ class Kind(enum.Enum):
     NUMBERS = "numbers"  #: loader_f64s and its like: a buffer in Python, without a copy
     TEXTS = "texts"  #: loader_texts; a sequence of str in Python
     TENSOR = "tensor"  #: loader_tensor; what has a buffer or __dlpack__
+    INTERFACE = "interface"  #: a table of functions of the caller's; an object with these methods in Python
+    INSTANCE = "instance"  #: of a class of the contract's
+    ARROW = "arrow"  #: loader_arrow: an array in Arrow's C data interface; what has __arrow_c_array__
     LIST = "list"  #: an array of structs, of LOADER_LIST; a sequence of records, or a structured array in Python
     SELF = "self"  #: a service table's pointer to itself; in no contract, for those who call tables
 
@@ -78,7 +81,8 @@ class Parameter:
     struct: of structs and lists. values: names and values of an enum, and of bool, which takes no others; empty for
     every other integer. enum: the enum's name. element: of NUMBERS, "f64" or the like. writable: NUMBERS, LIST or
     TENSOR that the plugin changes in place. position: of a result, among the function's parameters in C, from 0,
-    which is the first after the call; those that are no results have the others, in order.
+    which is the first after the call; those that are no results have the others, in order. interface: of INTERFACE.
+    cls: the class's name, of INSTANCE.
     """
 
     name: str
@@ -91,6 +95,8 @@ class Parameter:
     element: str = ""
     writable: bool = False
     position: int = 0
+    interface: Interface | None = None
+    cls: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,9 @@ class Function:
 
     parameters: those after `call`, and after the table of a service, that are no results. optional: a plugin may lack
     it. gives: what is written (TEXT or BYTES; by a service, to the output of the plugin's call), or None if it gives
-    `results` only. doc: the comment right before its declaration. results: what it gives by LOADER_OUT.
+    `results` only. doc: the comment right before its declaration. results: what it gives by LOADER_OUT. cls: the class
+    that it belongs to, by its name and its first parameter. role: what it is there: "new", "method", "next" (gives one
+    value after another, until LOADER_DONE) or "free" (takes no call, and gives nothing); "" without a class.
     """
 
     name: str
@@ -108,6 +116,33 @@ class Function:
     gives: Kind | None = Kind.TEXT
     doc: str = ""
     results: tuple[Parameter, ...] = ()
+    cls: str = ""
+    role: str = ""
+
+    @property
+    def method(self) -> str:
+        """Its name in its class: "feed" of codec_encoder_feed."""
+        return self.name[len(self.cls) + 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What LOADER_INTERFACE declares: a table of functions that an argument brings. `name`: of the struct."""
+
+    name: str
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """What LOADER_CLASS declares: plugins make instances of it, which have state.
+
+    shared: several threads may be in functions with one instance (LOADER_SHARED_CLASS). doc: the comment before it.
+    """
+
+    name: str
+    shared: bool = False
+    doc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
