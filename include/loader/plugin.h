@@ -234,7 +234,8 @@ enum loader_status {
     LOADER_CANCELLED = 4, /* stopped because the host asked (see loader_cancelled) */
     LOADER_DEADLINE = 5,  /* stopped because time was up (see loader_cancelled) */
     LOADER_PANIC = 6,     /* a panic (Rust, Go) was caught at the plugin's edge */
-    LOADER_EXCEPTION = 7  /* an exception (C++) was caught at the plugin's edge */
+    LOADER_EXCEPTION = 7, /* an exception (C++) was caught at the plugin's edge */
+    LOADER_DONE = 8       /* of the function `next` of a class: there is nothing more; no result is read */
 };
 
 /* Levels of loader_log: the numbers of Python's logging. */
@@ -519,5 +520,44 @@ static inline loader_text loader_plugin_path(loader_call *call)
         return (const type *)call->host->service(call, id, sizeof(id) - 1);                             \
     }                                                                                                   \
     LOADER_STATIC_ASSERT(sizeof(id) > 1, "a service has an id")
+
+/* ---- Interfaces and classes --------------------------------------------------------------------------- */
+
+/* LOADER_INTERFACE(app_progress), in a contract's header after the struct: the struct is a table of functions that a
+ * caller brings as an argument, `const app_progress *`. It has the shape of a service's table, and the rules of one:
+ *
+ *     typedef struct app_progress app_progress;
+ *     struct app_progress {
+ *         size_t size;
+ *         int (*at)(loader_call *call, const app_progress *self, double done);
+ *     };
+ *     LOADER_INTERFACE(app_progress);
+ *
+ * Borrowed: valid until the function returns, on its thread, with the `call` that it was given. In Python it is an
+ * object with these methods, or a callable where there is one function. */
+#define LOADER_INTERFACE(type)                                                                          \
+    LOADER_STATIC_ASSERT(offsetof(type, size) == 0, "the table of an interface begins with its size")
+
+/* LOADER_CLASS(app_reader), in a contract's header: plugins make instances of the opaque type `app_reader`, which they
+ * own and define. What the class has is told by the names of functions:
+ *
+ *     LOADER_EXPORT int app_reader_new(loader_call *call, ..., LOADER_OUT app_reader **reader);
+ *     LOADER_EXPORT int app_reader_seek(loader_call *call, app_reader *reader, int64_t place);
+ *     LOADER_EXPORT int app_reader_next(loader_call *call, app_reader *reader, LOADER_OUT int64_t *value);
+ *     LOADER_EXPORT void app_reader_free(app_reader *reader);
+ *
+ *   T_new    makes an instance: in Python the class is called.
+ *   T_name   whose first parameter is an instance: a method. T_close is the host's own.
+ *   T_next   gives one value after another, and LOADER_DONE when there is none.
+ *   T_free   frees an instance, which is not NULL: once, when it is closed or Python has no use for it any more, on any
+ *            thread. It takes no call and cannot fail. Every class has it.
+ *
+ * Other functions may take instances, const or not, and give them (LOADER_OUT app_reader **). An instance that is given
+ * is the host's from then on, for T_free; it is given once. A host passes only instances that the same plugin made.
+ * Threads: a host enters functions with one instance one at a time, T_free included, on whatever thread. With
+ * LOADER_SHARED_CLASS in the place of LOADER_CLASS it does not wait: then the plugin locks what it shares, and only
+ * T_free is alone. */
+#define LOADER_CLASS(type) typedef struct type type
+#define LOADER_SHARED_CLASS(type) LOADER_CLASS(type)
 
 #endif /* LOADER_PLUGIN_H */
