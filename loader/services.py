@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Services
 from loader._core._ffi import ffi
+from loader.contract.header import MAX_FUNCTIONS
 from loader.contract.layout import table_of
 from loader.errors import ServiceError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ServiceTable"]
 
-_MOST = 32  # MAX_FUNCTIONS of _core/call/service.h
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 
@@ -56,10 +56,10 @@ class ServiceTable:
                 expected=f"one of those that the contract's header declares ({known})",
                 cure=f'Declare it with LOADER_SERVICE("{id}", its_struct), or name its header',
             )
-        if len(declared.functions) > _MOST:
+        if len(declared.functions) > MAX_FUNCTIONS:
             raise ServiceError(
                 f"service {id} has too many functions to be lent from Python",
-                expected=f"at most {_MOST}",
+                expected=f"at most {MAX_FUNCTIONS}",
                 found=str(len(declared.functions)),
                 cure="Divide it into two services, or lend a table of C functions",
             )

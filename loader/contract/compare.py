@@ -40,6 +40,8 @@ def changes(old: Contract, new: Contract) -> tuple[Change, ...]:
         *_structs(old, new),
         *_enums(old.enums, new.enums),
         *_services(old, new),
+        *_interfaces(old, new),
+        *_classes(old, new),
     ]
     if old.name == new.name and new.major > old.major:
         found = [replace(each, allowed=True) for each in found]
@@ -179,14 +181,42 @@ def _table(old: Service, new: Service) -> Iterator[Change]:
     """A table grows at its end, under its size; places count, not names."""
     if old.table != new.table:
         yield Change("service", new.id, f"its table is {new.table}, was {old.table}", allowed=False)
-    for place, function in enumerate(new.functions):
-        if place >= len(old.functions):
-            yield Change("service", new.id, f"{function.name} is new, at the end", allowed=True)
-        elif old.functions[place].name != function.name:
-            what = f"in place {place + 1} of the table is {function.name}, was {old.functions[place].name}"
-            yield Change("service", new.id, what, allowed=False)
+    yield from _places("service", new.id, old.functions, new.functions)
+
+
+def _interfaces(old: Contract, new: Contract) -> Iterator[Change]:
+    """A plugin reads an interface's size as it does a service's."""
+    before = {each.name: each for each in old.interfaces}
+    for interface in new.interfaces:
+        known = before.pop(interface.name, None)
+        if known is None:
+            yield Change("interface", interface.name, "is new", allowed=True)
         else:
-            for each in _function("service", new.id, old.functions[place], function):
+            yield from _places("interface", interface.name, known.functions, interface.functions)
+    for name in before:
+        yield Change("interface", name, "is not used any more", allowed=True)
+
+
+def _classes(old: Contract, new: Contract) -> Iterator[Change]:
+    before = {each.name: each for each in old.classes}
+    for cls in new.classes:
+        known = before.pop(cls.name, None)
+        if known is not None and known.shared != cls.shared:
+            more = "is shared by threads now: plugins that were built before do not lock"
+            how = more if cls.shared else "is not shared by threads any more"
+            yield Change("class", cls.name, how, allowed=known.shared)
+    # That one is new, or gone, its functions tell: one of them is required.
+
+
+def _places(part: str, name: str, old: Sequence[Function], new: Sequence[Function]) -> Iterator[Change]:
+    for place, function in enumerate(new):
+        if place >= len(old):
+            yield Change(part, name, f"{function.name} is new, at the end", allowed=True)
+        elif old[place].name != function.name:
+            what = f"in place {place + 1} of the table is {function.name}, was {old[place].name}"
+            yield Change(part, name, what, allowed=False)
+        else:
+            for each in _function(part, name, old[place], function):
                 yield replace(each, what=f"{function.name} {each.what}")
-    for function in old.functions[len(new.functions) :]:
-        yield Change("service", new.id, f"{function.name} is gone", allowed=False)
+    for function in old[len(new) :]:
+        yield Change(part, name, f"{function.name} is gone", allowed=False)

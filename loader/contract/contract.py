@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loader import cache
 from loader.contract.arrays import dtype_of
 from loader.contract.header import MAX_PARAMETERS
-from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
+from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
 from loader.contract.plain import (
     count_of,
     fingerprint_from,
     get,
+    read_class,
     read_function,
+    read_interface,
     read_service,
     read_stamp,
     read_struct,
@@ -37,7 +39,18 @@ if TYPE_CHECKING:
     from loader.contract.kinds import Stamp
     from loader.contract.layout import Form
 
-__all__ = ["MAX_PARAMETERS", "Contract", "Field", "Function", "Kind", "Parameter", "Service", "Struct"]
+__all__ = [
+    "MAX_PARAMETERS",
+    "Class",
+    "Contract",
+    "Field",
+    "Function",
+    "Interface",
+    "Kind",
+    "Parameter",
+    "Service",
+    "Struct",
+]
 
 _T = TypeVar("_T")
 
@@ -56,7 +69,8 @@ class Contract(_Forms):
 
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
     compared), or None if it was not made of a header. stamps: the fingerprints that the header says of its own
-    version and of earlier ones: major, minor, digits (not compared). marker: the symbol by which a plugin says that
+    version and of earlier ones: major, minor, digits (not compared). classes: of LOADER_CLASS.
+    marker: the symbol by which a plugin says that
     it implements this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must
     have, and of the others. forms: its functions as the C side is told of them.
     """
@@ -68,6 +82,7 @@ class Contract(_Forms):
     services: tuple[Service, ...] = ()
     digest: str | None = field(default=None, compare=False)
     stamps: tuple[Stamp, ...] = field(default=(), compare=False)
+    classes: tuple[Class, ...] = ()
     # Every load asks for these.
     marker: str = field(init=False, repr=False, compare=False)
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -142,9 +157,10 @@ class Contract(_Forms):
     def fingerprint(self) -> str:
         """16 hexadecimal digits of all that it declares; see loader/contract/fingerprint.py. Cached with a header."""
         if self.known_fingerprint is None:
-            from loader.contract.fingerprint import fingerprint_of  # noqa: PLC0415 - not where it is cached
+            from loader.contract.fingerprint import Parts, fingerprint_of  # noqa: PLC0415 - not where it is cached
 
-            object.__setattr__(self, "known_fingerprint", fingerprint_of(self.functions, self.structs, self.services))
+            parts = Parts(self.functions, self.structs, self.services, self.interfaces, self.classes)
+            object.__setattr__(self, "known_fingerprint", fingerprint_of(parts))
         return self.known_fingerprint or ""
 
     @property
@@ -173,10 +189,17 @@ class Contract(_Forms):
 
     def _parts(self) -> Iterable[Parameter]:
         """All parameters and results of functions and services."""
-        for functions in (self.functions, *(service.functions for service in self.services)):
+        tables: list[Service | Interface] = [*self.services, *self.interfaces]
+        for functions in (self.functions, *(table.functions for table in tables)):
             for one in functions:
                 yield from one.parameters
                 yield from one.results
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """All interfaces that functions take, in order of first use."""
+        parts = (part.interface for one in self.functions for part in one.parameters)
+        return tuple(dict.fromkeys(each for each in parts if each is not None))
 
     @property
     def enums(self) -> dict[str, tuple[tuple[str, int], ...]]:
@@ -223,6 +246,15 @@ class Contract(_Forms):
             )
         return known[name]
 
+    def check_classes(self) -> None:
+        """Raises ValueError if functions and classes do not belong together."""
+        named = {each.name for each in self.classes}
+        parts = (each.cls for function in self.functions for each in (*function.parameters, *function.results))
+        unknown = {*parts, *(each.cls for each in self.functions)} - {"", *named}
+        lacking = named - {each.cls for each in self.functions if each.role == "free"}
+        if unknown or lacking:
+            raise ValueError(f"classes {', '.join(sorted(unknown | lacking))}")
+
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
@@ -238,6 +270,8 @@ class Contract(_Forms):
             "fingerprint": self.fingerprint,
             "stamps": [list(each) for each in self.stamps],
             "structs": [to_plain(struct) for struct in self.structs],
+            "interfaces": [to_plain(interface) for interface in self.interfaces],
+            "classes": [to_plain(each) for each in self.classes],
             "functions": [to_plain(function) for function in self.functions],
             "services": [to_plain(service) for service in self.services],
         }
@@ -250,15 +284,20 @@ class Contract(_Forms):
             for each in get(values, "structs", list):  # nested ones come first
                 struct = read_struct(each, structs)
                 structs[struct.name] = struct
+            tables = (read_interface(each, structs) for each in get(values, "interfaces", list, []))
+            interfaces = {each.name: each for each in tables}
+            functions = get(values, "functions", list)
             made = cls(
                 get(values, "name", str),
                 count_of(values, "major"),
                 count_of(values, "minor"),
-                tuple(read_function(each, structs, MAX_PARAMETERS) for each in get(values, "functions", list)),
+                tuple(read_function(each, structs, interfaces) for each in functions),
                 tuple(read_service(each, structs) for each in get(values, "services", list)),
                 None if values["digest"] is None else get(values, "digest", str),
                 tuple(map(read_stamp, get(values, "stamps", list, []))),
+                tuple(map(read_class, get(values, "classes", list, []))),
             )
+            made.check_classes()
             if "fingerprint" in values:
                 object.__setattr__(made, "known_fingerprint", fingerprint_from(values))
         except (KeyError, TypeError, ValueError) as error:

@@ -4,7 +4,8 @@ The text, which :func:`canonical_text` makes, has all that a header says to both
 
 - functions in the header's order: names, what they write, whether they are optional; parameters and results in their
   places, with names (two of one type that change places are another contract), kinds, sizes and signs;
-- structs with sizes, members, offsets; enums with the names of their values; services with id, table and functions.
+- structs with sizes, members, offsets; enums with the names of their values; services with id, table and
+  functions; interfaces with their functions; classes.
 
 It does not have: comments, what no function uses, name and version (these stand beside the fingerprint wherever it is
 told), and what a part has by default. The last keeps the text of old headers when parts learn to say more.
@@ -19,49 +20,63 @@ from __future__ import annotations
 
 import enum
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from loader.contract.kinds import Struct
+from loader.contract.kinds import Interface, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from loader.contract.kinds import Function, Service
+    from loader.contract.kinds import Class, Function, Service
 
-__all__ = ["canonical_text", "fingerprint_of"]
+__all__ = ["Parts", "canonical_text", "fingerprint_of"]
 
 #: The first line. Another way to make the text is another number here, and then all stamps are to be made anew.
 _FORMAT = "declarations 1"
 _NOT_SAID = ("doc",)
 
 
-def fingerprint_of(functions: Iterable[Function], structs: Iterable[Struct], services: Iterable[Service]) -> str:
+class Parts(NamedTuple):
+    """What a contract declares."""
+
+    functions: Iterable[Function]
+    structs: Iterable[Struct]
+    services: Iterable[Service]
+    interfaces: Iterable[Interface]
+    classes: Iterable[Class]
+
+
+def fingerprint_of(parts: Parts) -> str:
     """16 lower-case hexadecimal digits."""
     from hashlib import sha256  # noqa: PLC0415 - slow to import, and what is cached needs none
 
-    return sha256(canonical_text(functions, structs, services).encode()).hexdigest()[:16]
+    return sha256(canonical_text(parts).encode()).hexdigest()[:16]
 
 
-def canonical_text(functions: Iterable[Function], structs: Iterable[Struct], services: Iterable[Service]) -> str:
+def canonical_text(parts: Parts) -> str:
     """What the fingerprint is of. A part is a line, what it is made of follows, one space further right."""
     lines = [_FORMAT]
-    for function in functions:
+    for function in parts.functions:
         lines += _lines("function", function)
-    for struct in sorted(structs, key=lambda each: each.name):
+    for struct in sorted(parts.structs, key=lambda each: each.name):
         lines += _lines("struct", struct)
-    for service in sorted(services, key=lambda each: each.id):
+    for service in sorted(parts.services, key=lambda each: each.id):
         lines += _lines("service", service)
+    for interface in sorted(parts.interfaces, key=lambda each: each.name):
+        lines += _lines("interface", interface)
+    for cls in sorted(parts.classes, key=lambda each: each.name):
+        lines += _lines("class", cls)
     return "\n".join([*lines, ""])
 
 
 def _lines(what: str, part: Any, margin: str = "") -> Iterator[str]:
-    """Of one part: first what it says itself, by name, then its parts. A struct within is told by its name alone."""
+    """Of one part: first what it says itself, by name, then its parts. What lies within is told by its name."""
     words, inner = [], []
     for each in sorted(fields(part), key=lambda field: field.name):
         value = getattr(part, each.name)
         if each.name in _NOT_SAID or value == each.default:
             continue
-        if isinstance(value, Struct):
+        if isinstance(value, (Interface, Struct)):
             words.append(f"{each.name}={value.name}")
         elif is_dataclass(value):
             inner.append((each.name, value))

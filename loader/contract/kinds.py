@@ -105,9 +105,9 @@ class Function:
 
     parameters: those after `call`, and after the table of a service, that are no results. optional: a plugin may lack
     it. gives: what is written (TEXT or BYTES; by a service, to the output of the plugin's call), or None if it gives
-    `results` only. doc: the comment right before its declaration. results: what it gives by LOADER_OUT. cls: the class
-    that it belongs to, by its name and its first parameter. role: what it is there: "new", "method", "next" (gives one
-    value after another, until LOADER_DONE) or "free" (takes no call, and gives nothing); "" without a class.
+    `results` only. doc: the comment right before its declaration. results: what it gives by LOADER_OUT. cls: the
+    class that it belongs to, by its name and its first parameter. role: what it is there: "new", "method", "next"
+    (gives one value after another, until LOADER_DONE) or "free" (takes no call, and gives nothing); "" without one.
     """
 
     name: str

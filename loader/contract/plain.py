@@ -9,19 +9,24 @@ import re
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loader.contract.header import MAX_PARAMETERS, MAX_STRUCT
-from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
+from loader.contract.header import MAX_FUNCTIONS, MAX_PARAMETERS, MAX_STRUCT
+from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from loader.contract.kinds import Stamp
+
+    Interfaces = Mapping[str, Interface]
+    Structs = Mapping[str, Struct]
 
 __all__ = [
     "count_of",
     "fingerprint_from",
     "get",
+    "read_class",
     "read_function",
+    "read_interface",
     "read_service",
     "read_stamp",
     "read_struct",
@@ -37,20 +42,22 @@ _SIZES: dict[Kind, tuple[int, ...]] = {
     Kind.FLOAT: (4,),
     Kind.DOUBLE: (8,),
 }
-_PARTS = (Field, Function, Parameter, Service, Struct)
+_PARTS = (Class, Field, Function, Interface, Parameter, Service, Struct)
+_APART = (Interface, Struct)  # told once, and by name elsewhere
 _STRUCTS = (Kind.STRUCT, Kind.LIST)
 _RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.NUMBERS, *_STRUCTS)
-_PARAMETERS = (*_RESULTS, Kind.TEXTS, Kind.TENSOR)
+_PASSED = (*_RESULTS, Kind.TEXTS)  # to a function of a table; _RESULTS it may give
+_PARAMETERS = (*_PASSED, Kind.TENSOR, Kind.INTERFACE, Kind.INSTANCE)
 _ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
 
 
 def to_plain(value: object, *, outermost: bool = True) -> object:
-    """A part without what is as it mostly is; a struct in it by its name."""
+    """A part without what is as it mostly is; a struct or interface in it by its name."""
     if isinstance(value, Kind):
         return value.value
     if isinstance(value, tuple):
         return [to_plain(each, outermost=False) for each in value]
-    if isinstance(value, Struct) and not outermost:
+    if isinstance(value, _APART) and not outermost:
         return value.name
     if not isinstance(value, _PARTS):
         return value
@@ -81,7 +88,7 @@ def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
     return found
 
 
-def read_struct(values: dict[str, Any], structs: dict[str, Struct]) -> Struct:
+def read_struct(values: dict[str, Any], structs: Structs) -> Struct:
     """`structs`: those before it, by name. Raises KeyError, TypeError or ValueError."""
     name, size, sized = get(values, "name", str), get(values, "size", int), get(values, "sized", bool)
     end = 8 if sized else 0
@@ -125,7 +132,9 @@ def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
     return tuple((name, value) for name, value in found)
 
 
-def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iterable[Kind]) -> Parameter:
+def _parameter(
+    values: dict[str, Any], structs: Structs, interfaces: Interfaces, allowed: Iterable[Kind]
+) -> Parameter:
     kind = _kind(values, allowed)
     size, element = get(values, "size", int, 8), get(values, "element", str, "")
     wide = {Kind.INTEGER: _SIZES[kind], Kind.FLOAT: (4,)} if kind in (Kind.INTEGER, Kind.FLOAT) else {}
@@ -146,38 +155,85 @@ def _parameter(values: dict[str, Any], structs: dict[str, Struct], allowed: Iter
         element,
         get(values, "writable", bool, False),
         count_of(values, "position", 0),
+        interfaces[values["interface"]] if kind is Kind.INTERFACE else None,
+        get(values, "cls", str) if kind is Kind.INSTANCE else "",
     )
 
 
-def read_function(values: dict[str, Any], structs: dict[str, Struct], most: int) -> Function:
-    """`most`: parameters of one class. Raises KeyError, TypeError or ValueError."""
-    parameters = tuple(_parameter(each, structs, _PARAMETERS) for each in get(values, "parameters", list))
-    results = tuple(_parameter(each, structs, _RESULTS) for each in get(values, "results", list, []))
+def read_function(values: dict[str, Any], structs: Structs, interfaces: Interfaces) -> Function:
+    """A contract's. Raises KeyError, TypeError or ValueError."""
+    return _function(values, structs, interfaces, (_PARAMETERS, (*_RESULTS, Kind.INSTANCE)))
+
+
+def _function(
+    values: dict[str, Any],
+    structs: Structs,
+    interfaces: Interfaces,
+    allowed: tuple[Iterable[Kind], Iterable[Kind]],
+) -> Function:
+    given, taken = get(values, "parameters", list), get(values, "results", list, [])
+    parameters = tuple(_parameter(each, structs, interfaces, allowed[0]) for each in given)
+    results = tuple(_parameter(each, structs, interfaces, allowed[1]) for each in taken)
     both = [*parameters, *results]
     reals = sum(each.kind in (Kind.FLOAT, Kind.DOUBLE) for each in parameters)
-    if max(len(both) - reals, reals) > most:
+    if max(len(both) - reals, reals) > MAX_PARAMETERS:
         raise ValueError(f"{len(both)} parameters")
     positions = {each.position for each in results}
     if len(positions) < len(results) or not positions <= set(range(len(both))):
         raise ValueError("the positions of the results")
     gives = values.get("gives", Kind.TEXT.value)
-    return Function(
+    made = Function(
         get(values, "name", str),
         parameters,
         get(values, "optional", bool, False),
         None if gives is None else Kind(gives),
         get(values, "doc", str, ""),
         results,
+        get(values, "cls", str, ""),
+        get(values, "role", str, ""),
     )
+    _check_role(made)
+    return made
 
 
-def read_service(values: dict[str, Any], structs: dict[str, Struct]) -> Service:
+def _check_role(made: Function) -> None:
+    """That what a class's function is fits what it takes and gives, by which C code calls it."""
+    first = made.parameters[0].cls if made.parameters else ""
+    right = {
+        "": not made.cls,
+        "new": made.gives is None and [each.cls for each in made.results] == [made.cls],
+        "method": first == made.cls,
+        "next": first == made.cls and len(made.parameters) == 1,
+        "free": first == made.cls and len(made.parameters) == 1 and made.gives is None and not made.results,
+    }
+    if not right.get(made.role) or (made.cls and made.name != f"{made.cls}_{made.method}"):
+        raise ValueError(f"{made.name} is {made.role or 'none'} of class {made.cls}")
+
+
+def read_service(values: dict[str, Any], structs: Structs) -> Service:
     """Raises KeyError, TypeError or ValueError."""
-    functions = tuple(read_function(each, structs, MAX_PARAMETERS) for each in get(values, "functions", list))
+    return Service(get(values, "id", str), get(values, "table", str), _table(values, structs))
+
+
+def read_interface(values: dict[str, Any], structs: Structs) -> Interface:
+    """Raises KeyError, TypeError or ValueError."""
+    functions = _table(values, structs)
+    if len(functions) > MAX_FUNCTIONS:
+        raise ValueError(f"{len(functions)} functions")
+    return Interface(get(values, "name", str), functions)
+
+
+def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
+    functions = tuple(_function(each, structs, {}, (_PASSED, _RESULTS)) for each in get(values, "functions", list))
     for each in (part for function in functions for part in function.parameters):
-        if each.writable or each.kind is Kind.TENSOR:
-            raise ValueError(f"a service does not take {each.name}")
-    return Service(get(values, "id", str), get(values, "table", str), functions)
+        if each.writable:
+            raise ValueError(f"a table does not take {each.name}")
+    return functions
+
+
+def read_class(values: dict[str, Any]) -> Class:
+    """Raises KeyError, TypeError or ValueError."""
+    return Class(get(values, "name", str), get(values, "shared", bool, False), get(values, "doc", str, ""))
 
 
 def fingerprint_from(values: dict[str, Any]) -> str:

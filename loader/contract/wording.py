@@ -38,6 +38,8 @@ def _kind(part: Field | Parameter) -> str:
 def _word(part: Field | Parameter) -> str:
     if part.struct is not None:
         return part.struct.name
+    if isinstance(part, Parameter) and part.kind in (Kind.INTERFACE, Kind.INSTANCE):
+        return part.cls or ("" if part.interface is None else part.interface.name)
     if part.enum or part.values == BOOL:
         return part.enum or "bool"
     if isinstance(part, Parameter) and part.element:

@@ -8,7 +8,8 @@ In order, one module a step:
     parse         declarations → pycparser's tree (the only module that imports pycparser)
     syntax        the tree → C types
     rules         C types → what a contract may hold; refuses the rest with line and reason
-Beside them: structs, for rules: their layout; misleading, for rules: what looks like something else; stamps and
+Beside them, for rules: parameters, of functions; tables, of services and interfaces; classes, which function is what
+of which; structs: their layout; misleading: what looks like something else; stamps and
 stamp_line, the fingerprints that the header says; refusal, the one form of such an error; condition, for `#if`;
 target, the sizes of C's types and the name under which the values are cached, so that all this is skipped the next
 time; complaint, words for what is refused.
@@ -16,10 +17,12 @@ time; complaint, words for what is refused.
 
 from __future__ import annotations
 
-__all__ = ["MAX_PARAMETERS", "MAX_STRUCT"]
+__all__ = ["MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
 
 #: Parameters of a contract's function after `call`, or of a service's after its table: as many words as
 #: loader/_core/call can pass, and as many floating-point numbers beside them.
 MAX_PARAMETERS = 8
+#: Functions of a service's or an interface's table: as many as loader/_core/call/service.c has.
+MAX_FUNCTIONS = 32
 #: Bytes of a struct: loader/_core/call/record.c takes no larger one.
 MAX_STRUCT = 4096

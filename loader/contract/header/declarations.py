@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loader.contract.header.files import BASE_HEADER
-from loader.contract.header.refusal import refusal
+from loader.contract.header.refusal import refusal, refused
 from loader.contract.header.stamp_line import StampDeclaration, check_stamps, stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from loader.contract.header.preprocess import Preprocessed
     from loader.contract.header.tokens import Token
 
-__all__ = ["OUT", "Declaration", "ServiceDeclaration", "Unit", "split"]
+__all__ = ["OUT", "ClassDeclaration", "Declaration", "ServiceDeclaration", "Unit", "split"]
 
 _ASSERTS = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT")
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
@@ -72,6 +72,14 @@ class ServiceDeclaration:
     place: Token
 
 
+@dataclass(frozen=True, slots=True)
+class ClassDeclaration:
+    """One LOADER_CLASS or LOADER_SHARED_CLASS."""
+
+    shared: bool
+    place: Token
+
+
 @dataclass(slots=True)
 class Unit:
     """What a contract's header says. contract: name, major, minor. end: the semicolon of LOADER_CONTRACT."""
@@ -80,6 +88,8 @@ class Unit:
     declarations: list[Declaration] = field(default_factory=list)
     services: list[ServiceDeclaration] = field(default_factory=list)
     lists: dict[str, str] = field(default_factory=dict)  # of LOADER_LIST: name of the list → name of the struct
+    classes: dict[str, ClassDeclaration] = field(default_factory=dict)
+    interfaces: dict[str, Token] = field(default_factory=dict)  # of LOADER_INTERFACE: name of the struct → where
     stamps: list[StampDeclaration] = field(default_factory=list)
     end: Token | None = None
 
@@ -111,6 +121,11 @@ def split(header: str, source: Preprocessed) -> Unit:
             unit.services.append(_service(tokens))
         elif start.text == "LOADER_LIST":
             unit.declarations.append(_list(tokens, unit))
+        elif start.text in ("LOADER_CLASS", "LOADER_SHARED_CLASS"):
+            unit.declarations.append(_class(tokens, unit))
+        elif start.text == "LOADER_INTERFACE":
+            name = _name(tokens, unit.interfaces)
+            unit.interfaces[name.text] = start
         elif start.text not in _ASSERTS and start.text != "LOADER_MARKER" and not _is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
@@ -272,19 +287,36 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
     return name, int(major), int(minor)
 
 
-def _list(tokens: list[Token], unit: Unit) -> Declaration:
-    """LOADER_LIST(type): for what follows, a struct that is not defined; rules.py knows what it is."""
+def _name(tokens: list[Token], known: Iterable[str]) -> Token:
+    """The one name in a macro of ours: NAME ( name ) ;"""
     place = tokens[0]
     ((named, *more),) = _arguments(tokens, 1)
     if more or named.kind != "name":
-        raise refusal(place.path, place.line, "LOADER_LIST is malformed", expected="LOADER_LIST(type);")
+        raise refused(place, f"{place.text} is malformed", expected=f"{place.text}(type);")
+    if named.text in known:
+        raise refused(place, f"a second {place.text}({named.text})")
+    return named
+
+
+def _opaque(name: Token, text: str) -> Declaration:
+    """A struct that is not defined: typedef struct TEXT TEXT; at `name`."""
+    made = [name._replace(text=word, kind="name") for word in ("typedef", "struct", text, text)]
+    return Declaration((*made, name._replace(text=";", kind="punct")), frozenset(), "")
+
+
+def _list(tokens: list[Token], unit: Unit) -> Declaration:
+    """LOADER_LIST(type): for what follows, a struct that is not defined; structs.py knows what it is."""
+    named = _name(tokens, unit.lists.values())
     name = f"{named.text}_list"
-    if name in unit.lists:
-        raise refusal(place.path, place.line, f"a second LOADER_LIST({named.text})")
     unit.lists[name] = named.text
-    words = ("typedef", "struct", name, name, ";")
-    made = [named._replace(text=word, kind="punct" if word == ";" else "name") for word in words]
-    return Declaration(tuple(made), frozenset(), "")
+    return _opaque(named, name)
+
+
+def _class(tokens: list[Token], unit: Unit) -> Declaration:
+    """LOADER_CLASS(type): a struct that is not defined."""
+    named = _name(tokens, unit.classes)
+    unit.classes[named.text] = ClassDeclaration(tokens[0].text == "LOADER_SHARED_CLASS", tokens[0])
+    return _opaque(named, named.text)
 
 
 def _service(tokens: list[Token]) -> ServiceDeclaration:

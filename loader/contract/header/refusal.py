@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from loader.errors import ContractError
 
-__all__ = ["refusal"]
+__all__ = ["Place", "refusal", "refused"]
 
 
 def refusal(
@@ -25,3 +27,20 @@ def refusal(
         cure=cure,
         function=function,
     )
+
+
+class Place(Protocol):
+    """Where something stands: a token. (tokens.py refuses too, so it is not imported here.)"""
+
+    @property
+    def path(self) -> str:
+        """The file."""
+
+    @property
+    def line(self) -> int:
+        """Counted from 1."""
+
+
+def refused(place: Place, reason: str, **fields: str | None) -> ContractError:
+    """The same for what stands at `place`."""
+    return refusal(place.path, place.line, reason, **fields)

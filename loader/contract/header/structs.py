@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from loader.contract.header import MAX_STRUCT
 from loader.contract.header.complaint import described, why_not
-from loader.contract.header.refusal import refusal
+from loader.contract.header.refusal import refused
 from loader.contract.header.target import varies
 
 if TYPE_CHECKING:
     from loader.contract.header.syntax import Declared, Named, Type
     from loader.contract.header.tokens import Token
-    from loader.errors import ContractError
 
 __all__ = ["Structs"]
 
@@ -42,10 +41,6 @@ class Structs:
         self._open: list[str] = []  # tags of those that are being laid out
         self._listed_values = 0
 
-    @staticmethod
-    def _refuse(place: Token, reason: str, **fields: str | None) -> ContractError:
-        return refusal(place.path, place.line, reason, **fields)
-
     def is_list(self, made: Type) -> bool:
         """Whether LOADER_LIST declared it."""
         return made.what == "struct" and made.tag in self._lists
@@ -56,31 +51,31 @@ class Structs:
         element = self.declared.typedefs.get(named)
         if element is None or element.what != "struct" or self.is_list(element):
             reason, cure = f"LOADER_LIST({named}) is of no struct", "Name the typedef of one"
-            raise self._refuse(place, reason, cure=cure)
+            raise refused(place, reason, cure=cure)
         name = self.name_of(element, place)
         if self.values[name]["sized"]:
             reason = f"LOADER_LIST({named}) is of a struct that begins with its size"
-            raise self._refuse(place, reason, cure="Leave the size out: a struct in a list cannot grow")
+            raise refused(place, reason, cure="Leave the size out: a struct in a list cannot grow")
         return name
 
     def name_of(self, made: Type, place: Token) -> str:
         """Lays the struct out as C does, at natural alignment, and returns its name."""
         name = self.declared.names.get(made.tag, made.tag)
         if self._tags.setdefault(name, made.tag) != made.tag:
-            raise self._refuse(place, f"there are two structs {name!r}", cure="Give each a typedef of its own")
+            raise refused(place, f"there are two structs {name!r}", cure="Give each a typedef of its own")
         if name in self.values:
             return name
         members = self.declared.structs.get(made.tag)
         if members is None or (made.tag.startswith("@") and name == made.tag):
             lack = "is declared but not defined" if members is None else "without a name"
-            raise self._refuse(place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef")
+            raise refused(place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef")
         if not members:
-            raise self._refuse(place, f"{name!r} has no members", expected="at least one")
+            raise refused(place, f"{name!r} has no members", expected="at least one")
         if made.tag in self._open or len(self._open) >= MAX_DEPTH:
             reason = (
                 f"{name!r} holds itself" if made.tag in self._open else f"structs nest more than {MAX_DEPTH} deep"
             )
-            raise self._refuse(place, reason)
+            raise refused(place, reason)
         self._open.append(made.tag)
         sized = members[0].name == "size" and members[0].type.spelled == _SIZE
         fields: dict[str, dict[str, Any]] = {}
@@ -88,14 +83,14 @@ class Structs:
         for member in members[1:] if sized else members:
             field = self._field(name, member)
             if field["name"] in fields or (sized and field["name"] == "size"):
-                raise self._refuse(member.place, f"{name!r} has two members {field['name']!r}")
+                raise refused(member.place, f"{name!r} has two members {field['name']!r}")
             alignment = min(field["size"], 8) if field["struct"] is None else self._alignments[field["struct"]]
             widest = max(widest, alignment)
             field["offset"] = -(-end // alignment) * alignment
             end = field["offset"] + field["size"] * max(field["count"], 1)
             if end > MAX_STRUCT:
                 reason, cure = f"{name!r} is too large", "Take long texts as a loader_text, or divide it"
-                raise self._refuse(member.place, reason, expected=f"at most {MAX_STRUCT:,} bytes", cure=cure)
+                raise refused(member.place, reason, expected=f"at most {MAX_STRUCT:,} bytes", cure=cure)
             fields[field["name"]] = field
         self._open.pop()
         self._alignments[name] = widest
@@ -125,7 +120,7 @@ class Structs:
         if complaint is not None:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint}"
-            raise self._refuse(member.place, reason, expected=_FIELDS)
+            raise refused(member.place, reason, expected=_FIELDS)
         self.check_same(made, f"member {member.name!r} of {struct!r}", member.place)
         nested = self.name_of(made, member.place) if made.what == "struct" else None
         return {
@@ -147,15 +142,15 @@ class Structs:
             reason = (
                 f"{which} is {described(made)}, which is not the same on all machines: no type for a stamped header"
             )
-            raise self._refuse(place, reason, expected=instead)
+            raise refused(place, reason, expected=instead)
 
     def listed(self, made: Type, place: Token) -> list[list[str | int]]:
         """The values of an enum, told anew for each that has its type."""
         if made.spelled == "bool" and not self.has_bool:
             reason, cure = "bool without <stdbool.h>, which no C compiler takes", "#include <stdbool.h>"
-            raise self._refuse(place, reason, cure=cure)
+            raise refused(place, reason, cure=cure)
         self._listed_values += len(made.values)
         if self._listed_values > MAX_VALUES:
             reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"
-            raise self._refuse(place, reason, cure="Take an integer where an enum has that many values")
+            raise refused(place, reason, cure="Take an integer where an enum has that many values")
         return [[name, value] for name, value in made.values]
