@@ -16,6 +16,7 @@ __all__ = [
     "ForkError",
     "HandshakeError",
     "ImageError",
+    "InstanceError",
     "LibraryError",
     "LoaderError",
     "PluginError",
@@ -185,6 +186,7 @@ class PluginError(LoaderError):
         5: "stopped because its deadline had passed",
         6: "panicked",
         7: "threw an exception",
+        8: "had nothing more to give",
     }
 
     def __init__(self, what: str, *, status: int = 1, message: str = "", **fields: Any) -> None:
@@ -219,6 +221,12 @@ class DeadlineExceeded(PluginError, TimeoutError):
 
     __str__ = LoaderError.__str__
     __reduce__ = LoaderError.__reduce__
+
+
+class InstanceError(LoaderError, ValueError):
+    """An instance of a plugin's class cannot be used: it is closed, or in use where to wait for it has no end."""
+
+    exit_code = 6
 
 
 class ForkError(LoaderError):

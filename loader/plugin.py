@@ -11,13 +11,14 @@ import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from loader._core._call import Function, forked, set_error_factory, set_log
+from loader._core._call import Function, Method, forked, set_error_factory, set_log
 from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError
+from loader.instances import class_of, python_class, with_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader._core._call import Owner
+    from loader._core._call import Class, Instance, Owner
     from loader.contract import Contract
     from loader.contract.layout import Form
     from loader.library import Library
@@ -37,6 +38,8 @@ class Plugin:
         digest: SHA-256 of the file, hexadecimal.
         functions: name -> callable, read-only. Optional functions that the plugin lacks are not in it. (No
             header can name a function as one of these attributes; of a contract made by hand it is found here.)
+        classes: name -> class, read-only: those that the contract declares by LOADER_CLASS. Their functions are
+            methods of these and not in `functions`.
 
     Functions take positional or keyword arguments, and return a ``str``, or ``bytes`` where the contract says
     so. They raise :class:`loader.PluginError` if the plugin fails, TypeError, OverflowError and ValueError for
@@ -51,33 +54,46 @@ class Plugin:
     version: tuple[int, int]
     digest: str
     functions: Mapping[str, Function]
+    classes: Mapping[str, type[Instance]]
     #: The plugin as the C side knows it; for engines.
     owner: Owner
 
     def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
         candidate = trusted.candidate
         functions: dict[str, Function] = {}
+        declared = candidate.contract.classes
+        natives = {each.name: class_of(each, library, owner) for each in declared}
+        methods: dict[str, dict[str, Function]] = {each.name: {} for each in declared}
         for form in candidate.contract.forms:
-            if form.name not in candidate.missing:
-                functions[form.name] = self._bind(form, library, owner)
+            if form.name in candidate.missing or form.role == "free":
+                continue
+            if form.cls:
+                methods[form.cls][form.name[len(form.cls) + 1 :]] = self._bind(form, library, owner, natives)
+            else:
+                functions[form.name] = self._bind(form, library, owner, natives)
+        classes = {each.name: python_class(natives[each.name], each, methods[each.name]) for each in declared}
         # Functions first: an attribute of ours wins over a function of the same name.
-        self.__dict__.update(functions)
+        self.__dict__.update({**functions, **classes})
         self.name = owner.name
         self.path = candidate.path
         self.contract = candidate.contract
         self.version = candidate.version
         self.digest = candidate.image.digest
         self.functions = MappingProxyType(functions)
+        self.classes = MappingProxyType(classes)
         self.owner = owner
 
-    def _bind(self, form: Form, library: Library, owner: Owner) -> Function:
+    def _bind(self, form: Form, library: Library, owner: Owner, classes: Mapping[str, Class]) -> Function:
         address = library.address(form.name)
         if address is None:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {form.name} is not found once loaded", path=owner.path)
-        return Function(
+        kind = Method if form.role in ("method", "next") else Function
+        form = with_classes(form, classes)
+        return kind(
             *(form.name, address, owner, form.parameters, form.results, form.row, form.gives, form.doc),
             plugin=self,
             signature=form.signature,
+            ends=form.ends,
         )
 
     def __getattr__(self, name: str) -> Function:

@@ -7,9 +7,11 @@ fingerprint.py, compare.py and stamp.py (versions that cannot drift).
 
 from loader.contract.contract import (
     MAX_PARAMETERS,
+    Class,
     Contract,
     Field,
     Function,
+    Interface,
     Kind,
     Parameter,
     Service,
@@ -18,9 +20,11 @@ from loader.contract.contract import (
 
 __all__ = [
     "MAX_PARAMETERS",
+    "Class",
     "Contract",
     "Field",
     "Function",
+    "Interface",
     "Kind",
     "Parameter",
     "Service",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
 
-    from loader.contract.kinds import Field, Function, Kind, Parameter, Service, Struct
+    from loader.contract.kinds import Field, Function, Interface, Kind, Parameter, Service, Struct
     from loader.contract.rows import Row
 
 __all__ = ["Allowed", "Form", "form_of", "layout_of", "letter_of", "table_of"]
@@ -36,10 +36,13 @@ _LETTERS = {
     "texts": "l",
     "list": "v",
     "tensor": "x",
+    "interface": "o",
+    "instance": "c",
 }
 _REALS = "fd"
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
 _layouts: dict[Struct, Layout] = {}
+_interfaces: dict[Interface, Table] = {}
 
 
 Allowed: TypeAlias = tuple[frozenset[int], str]
@@ -56,16 +59,21 @@ class Form(NamedTuple):
     gives: str
     doc: str
     signature: Callable[[], inspect.Signature]
+    ends: bool
+    cls: str
+    role: str
+    has_instances: bool
 
 
 def form_of(declared: Function) -> Form:
     """The form of a contract's function. Raises ValueError for a struct that C cannot be told of."""
-    given, taken = _places(declared)
-    parameters = tuple(map(_part, declared.parameters, given))
-    results = tuple(map(_part, declared.results, taken))
+    parameters, results = _parts(declared)
     gives = "" if declared.gives is None else letter_of(declared.gives)
     row = partial(result_of, declared)
-    return Form(declared.name, parameters, results, row, gives, declared.doc, partial(_signature, declared))
+    signature = partial(_signature, declared)
+    has_instances = any(each.cls for each in (*declared.parameters, *declared.results))
+    role = declared.role == "next", declared.cls, declared.role, has_instances
+    return Form(declared.name, parameters, results, row, gives, declared.doc, signature, *role)
 
 
 def _places(declared: Function) -> tuple[list[int], list[int]]:
@@ -92,17 +100,38 @@ def _places(declared: Function) -> tuple[list[int], list[int]]:
 
 def table_of(service: Service) -> Table:
     """The C side's form of a service's table. Raises ValueError if C cannot be told of it."""
-    functions = []
-    for declared in service.functions:
-        given, taken = _places(declared)
-        parts = tuple(map(_part, declared.parameters, given)), tuple(map(_part, declared.results, taken))
-        functions.append((f"{declared.name} of service {service.id}", *parts))
+    functions = ((f"{each.name} of service {service.id}", *_parts(each)) for each in service.functions)
     return Table(tuple(functions))
 
 
+def interface_of(interface: Interface) -> Table:
+    """The C side's form of an interface. Raises ValueError if C cannot be told of it."""
+    known = _interfaces.get(interface)
+    if known is None:
+        functions = tuple(
+            (f"{each.name} of interface {interface.name}", *_parts(each)) for each in interface.functions
+        )
+        names = (*(each.name for each in interface.functions), interface.name)
+        known = _interfaces.setdefault(interface, Table(functions, names))
+    return known
+
+
+def _parts(declared: Function) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Parameters and results for C."""
+    given, taken = _places(declared)
+    return tuple(map(_part, declared.parameters, given)), tuple(map(_part, declared.results, taken))
+
+
 def _part(part: Parameter, place: int) -> tuple[Any, ...]:
-    """A parameter or result for C: see core_read_parameter in _core/call/parameter.c."""
-    layout = None if part.struct is None else layout_of(part.struct)
+    """A parameter or result for C: see core_read_parameter in _core/call/parameter.c.
+
+    In the place of a layout a class has its name: loader/instances.py replaces it by what a plugin has.
+    """
+    layout: object = part.cls or None
+    if part.struct is not None:
+        layout = layout_of(part.struct)
+    elif part.interface is not None:
+        layout = interface_of(part.interface)
     members = partial(members_of, part.enum, part.values) if part.values else None
     number = letter_of(part.kind), part.size, part.signed
     return (part.name, *number, layout, _allowed(part.values), place, part.writable, part.element[:1], members)
@@ -169,6 +198,8 @@ def _signature(declared: Function) -> inspect.Signature:
         "n": Any,
         "v": Any,
         "x": Any,
+        "o": Any,
+        "c": Any,
     }
     kinds["l"] = Sequence[str]
 

@@ -1,5 +1,27 @@
 /* arguments.c: what is seldom in arguments.h: bytes, arrays, lists of texts, and what is said of a wrong argument. */
 #include "call/arguments.h"
+#include "call/instance.h"
+
+/* Whether it is one of this plugin's. Its address is taken when it is held: until then it may be closed. */
+static int check_instance(const struct parameter *parameter, PyObject *value)
+{
+    const core_class *cls = (const core_class *)parameter->layout;
+    const core_instance *instance = (const core_instance *)value;
+
+    if (!PyObject_TypeCheck(value, &core_instance_type))
+        PyErr_Format(PyExc_TypeError, "%U must be an instance of %U, not %.100s", parameter->name, cls->name,
+                     Py_TYPE(value)->tp_name);
+    else if (instance->cls != cls && instance->cls->owner == cls->owner)
+        PyErr_Format(PyExc_TypeError, "%U must be an instance of %U, not %U", parameter->name, cls->name,
+                     instance->cls->name);
+    else if (instance->cls != cls)
+        PyErr_Format(PyExc_TypeError, "%U must be an instance of %U that this plugin made, not %U of plugin %U (%U)",
+                     parameter->name, cls->name, instance->cls->name, instance->cls->owner->name,
+                     instance->cls->owner->path);
+    else
+        return 0;
+    return -1;
+}
 
 int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyObject *value, Py_ssize_t place)
 {
@@ -13,6 +35,8 @@ int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyO
         a->buffer_count++;
         return 0;
     }
+    if (parameter->kind == KIND_INSTANCE)
+        return check_instance(parameter, value);
     if (parameter->kind == KIND_LIST) {
         const int lent = core_borrow_list(value, parameter->name, parameter->layout, parameter->writable,
                                           &a->buffers[a->buffer_count], &keep, text);
@@ -28,6 +52,9 @@ int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyO
         if (lent < 0)
             return -1;
         a->buffer_count += lent;
+    } else if (parameter->kind == KIND_INTERFACE) {
+        if (core_lend(parameter->layout, value, parameter->name, &keep, &a->values[place]) < 0)
+            return -1;
     } else if (core_borrow_texts(value, parameter->name, &keep, text) < 0) {
         return -1;
     }

@@ -65,6 +65,8 @@ static inline int borrow(struct arguments *a, const struct parameter *parameter,
     case KIND_TEXTS:
     case KIND_LIST:
     case KIND_TENSOR:
+    case KIND_INTERFACE:
+    case KIND_INSTANCE:
         return core_borrow_wide(a, parameter, value, i);
     default:
         if (LOADER_LIKELY(parameter->allowed == NULL))

@@ -12,6 +12,8 @@ typedef struct function {
     Py_ssize_t count; /* parameters that callers in Python give */
     int words, reals; /* parameters that the plugin is given, of each class */
     int real_registers; /* which of the first three are floating-point numbers, as bits: for Windows */
+    int instances;    /* parameters that are instances */
+    bool ends;        /* LOADER_DONE is its end, and no failure */
     bool is_small;    /* of each class two or less */
     int result_count; /* LOADER_OUT */
     size_t result_size; /* bytes of the room for them */

@@ -36,6 +36,7 @@ static int read_parameters(function *self, PyObject *parameters, PyObject *resul
         if (core_read_parameter(parameter, result ? PyTuple_GET_ITEM(results, i - count) : PyTuple_GET_ITEM(parameters, i)) < 0)
             return -1;
         real = !result && is_real(parameter);
+        self->instances += !result && parameter->kind == KIND_INSTANCE;
         self->reals += real;
         self->words += !real;
         if (real && parameter->place < 3)
@@ -51,15 +52,16 @@ static int read_parameters(function *self, PyObject *parameters, PyObject *resul
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "plugin",
-                            "signature", NULL};
+                            "signature", "ends", NULL};
     PyObject *name, *address, *owner, *parameters, *results, *row, *doc, *plugin, *signature;
     const char *gives;
+    int ends = 0;
     void *pointer;
     function *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOOO:Function", names, &name, &address, &core_owner_type,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOOO|p:Function", names, &name, &address, &core_owner_type,
                                      &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results, &row, &gives, &doc,
-                                     &plugin, &signature))
+                                     &plugin, &signature, &ends))
         return NULL;
     pointer = PyLong_AsVoidPtr(address);
     if (pointer == NULL) {
@@ -96,7 +98,10 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
         return PyErr_Format(PyExc_ValueError, "%U has too many parameters of one class", name);
     }
     self->is_small = self->words <= 2 && self->reals <= 2;
-    self->vectorcall = self->reals > 0 || self->result_count > 0 ? core_typed_call(self) : core_function_vectorcall;
+    self->ends = ends != 0;
+    self->vectorcall = self->reals > 0 || self->result_count > 0 || self->instances > 0 || self->ends
+                           ? core_typed_call(self)
+                           : core_function_vectorcall;
     return (PyObject *)self;
 }
 
@@ -109,6 +114,10 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->signature);
     Py_VISIT(self->row);
     Py_VISIT((PyObject *)self->owner);
+    for (Py_ssize_t i = 0; i < self->count; i++)
+        Py_VISIT(self->parameters[i].layout); /* a Class leads back here */
+    for (int i = 0; i < self->result_count; i++)
+        Py_VISIT(self->results[i].layout);
     return 0;
 }
 
@@ -208,4 +217,39 @@ PyTypeObject core_function_type = {
     .tp_members = function_members,
     .tp_getset = function_getset,
     .tp_methods = function_methods,
+};
+
+/* ---- Methods of a class ------------------------------------------------------------------------------ */
+
+static PyObject *method_get(PyObject *object, PyObject *instance, PyObject *Py_UNUSED(type))
+{
+    return instance == NULL || instance == Py_None ? Py_NewRef(object) : PyMethod_New(object, instance);
+}
+
+static PyObject *method_reduce(PyObject *object, PyObject *Py_UNUSED(none))
+{
+    function *self = (function *)object;
+
+    return PyErr_Format(PyExc_TypeError, "%U is a method of instances, which cannot be pickled", self->name);
+}
+
+static PyMethodDef method_methods[] = {
+    {"__reduce__", method_reduce, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+/* A Function in the class of its first parameter, which is found through an instance. */
+PyTypeObject core_method_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Method",
+    .tp_base = &core_function_type,
+    .tp_basicsize = sizeof(function),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .tp_vectorcall_offset = offsetof(function, vectorcall),
+    .tp_call = PyVectorcall_Call,
+    .tp_new = function_new,
+    .tp_dealloc = function_dealloc,
+    .tp_traverse = function_traverse,
+    .tp_clear = function_clear,
+    .tp_descr_get = method_get,
+    .tp_methods = method_methods,
 };

@@ -21,7 +21,9 @@ enum kind {
     KIND_NUMBERS = 'n', /* loader_f64s and its like */
     KIND_TEXTS = 'l',
     KIND_LIST = 'v', /* of structs */
-    KIND_TENSOR = 'x'
+    KIND_TENSOR = 'x',
+    KIND_INTERFACE = 'o', /* a table of functions of the caller's */
+    KIND_INSTANCE = 'c'   /* of a class of the plugin's */
 };
 
 /* ---- call.c ---- */
@@ -91,6 +93,11 @@ int core_borrow_texts(PyObject *value, PyObject *name, PyObject **keep, loader_t
 /* ---- tensor.c ---- */
 int core_borrow_tensor(PyObject *value, PyObject *name, bool writable, Py_buffer *buffer, PyObject **keep,
                        uintptr_t *out);
+
+/* ---- lend.c ---- */
+extern PyTypeObject core_lent_type;
+/* `table`: a Table. *keep holds what *out points to. 0, or -1 with an exception. */
+int core_lend(PyObject *table, PyObject *value, PyObject *name, PyObject **keep, uintptr_t *out);
 
 /* ---- crash.c ---- */
 #if defined(__GLIBC__)
@@ -201,7 +208,7 @@ PyObject *core_made(PyObject **slot, PyTypeObject *type);
 PyObject *core_member(PyObject **members, PyObject *value, PyObject *name);
 
 /* ---- owner.c, function_type.c, utf8.c ---- */
-extern PyTypeObject core_owner_type, core_function_type;
+extern PyTypeObject core_owner_type, core_function_type, core_method_type;
 size_t core_utf8_valid(const char *data, size_t size);
 
 #endif /* LOADER_CORE_INTERNAL_H */

@@ -1,4 +1,5 @@
 /* module.c: the module loader._core._call: its types, its few functions, and the capsule for engines. */
+#include "call/instance.h"
 #include "call/ends.h"
 #include "text/decode.h"
 
@@ -50,6 +51,7 @@ static PyObject *forked(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(none))
 static PyMethodDef functions[] = {
     {"set_error_factory", core_set_error_factory, METH_O,
      "The callable that makes an exception of (name, path, function, status, message, where, cause)."},
+    {"set_instance_error", core_set_instance_error, METH_O, "What makes an error of an instance; see hold.c."},
     {"set_log", core_set_log, METH_O, "The callable that takes (plugin name, level, text)."},
     {"forked", forked, METH_NOARGS, "Says that this process is a forked child."},
     {"loading", (PyCFunction)(void (*)(void))core_loading, METH_FASTCALL,
@@ -66,7 +68,8 @@ static int fill_module(PyObject *module)
     PyTypeObject *const types[] = {&core_cancel_token_type, &core_deadline_type, &core_function_type,
                                    &core_layout_type,       &core_limit_type,    &core_owner_type,
                                    &core_record_type,       &core_services_type, &core_array_type,
-                                   &core_table_type};
+                                   &core_table_type,        &core_class_type,    &core_instance_type,
+                                   &core_method_type,       &core_lent_type};
     PyObject *capsule;
     int status = -1;
 

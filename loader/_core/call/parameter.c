@@ -1,5 +1,18 @@
 /* parameter.c: see parameter.h. */
-#include "call/parameter.h"
+#include "call/instance.h"
+#include "call/service.h"
+
+/* What goes with a kind: a Layout, Table or Class, or nothing. */
+static bool is_with(enum kind kind, PyObject *layout)
+{
+    switch (kind) {
+    case KIND_STRUCT:
+    case KIND_LIST: return Py_TYPE(layout) == &core_layout_type;
+    case KIND_INTERFACE: return Py_TYPE(layout) == &core_table_type && ((core_table *)layout)->methods != NULL;
+    case KIND_INSTANCE: return Py_TYPE(layout) == &core_class_type;
+    default: return true;
+    }
+}
 
 int core_read_parameter(struct parameter *parameter, PyObject *item)
 {
@@ -15,11 +28,11 @@ int core_read_parameter(struct parameter *parameter, PyObject *item)
     if (!PyArg_ParseTuple(item, "UCnpOOipsO", &name, &kind, &size, &is_signed, &layout, &allowed, &place, &writable,
                           &element, &members))
         return -1;
-    if (kind == '\0' || strchr("tbsifdnlvx", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
+    if (kind == '\0' || strchr("tbsifdnlvxoc", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
         (kind == KIND_FLOAT && size != 4) || (kind == KIND_DOUBLE && size != 8) ||
         (kind == KIND_NUMBERS) != (*element != '\0' && strchr("fiu", *element) != NULL) || place < 0 ||
         place >= CORE_SLOTS ||
-        (kind == KIND_STRUCT || kind == KIND_LIST) != (Py_TYPE(layout) == &core_layout_type)) {
+        !is_with((enum kind)kind, layout)) {
         PyErr_Format(PyExc_ValueError, "%U is not a parameter", name);
         return -1;
     }

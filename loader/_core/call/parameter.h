@@ -18,7 +18,7 @@ struct parameter {
     enum kind kind;
     size_t size;
     bool is_signed;
-    PyObject *layout; /* KIND_STRUCT: a Layout; owned */
+    PyObject *layout; /* KIND_STRUCT, KIND_LIST: a Layout; KIND_INTERFACE: a Table; KIND_INSTANCE: a Class; owned */
     PyObject *allowed; /* KIND_INTEGER: the values that there are, see core_choice; or NULL; owned */
     unsigned char place; /* among the words of the call, or among its floating-point numbers */
     bool writable;     /* KIND_NUMBERS: changed in place */

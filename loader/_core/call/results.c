@@ -1,7 +1,7 @@
 /* results.c: what a Function gives that has results by LOADER_OUT: a value, or a row of several. They are the plugin's,
  * so each is checked: arrays lie in memory of the host's, text is UTF-8, a member is one of its enum.
  */
-#include "call/function.h"
+#include "call/instance.h"
 
 /* The plugin's answer is not what its header declares. */
 static PyObject *wrong_result(const function *f, core_call *c, const struct parameter *result, const char *what)
@@ -62,9 +62,13 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
                                 .is_signed = result->is_signed};
     loader_text given;
     double number;
+    void *native;
     PyObject *value;
 
     switch (result->kind) {
+    case KIND_INSTANCE:
+        memcpy(&native, at, sizeof native);
+        return native == NULL ? wrong_result(f, c, result, "was not set") : core_instance_new(result->layout, native);
     case KIND_DOUBLE:
         memcpy(&number, at, sizeof number);
         return PyFloat_FromDouble(number);
@@ -82,6 +86,23 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
     }
 }
 
+/* Instances that the plugin gave, from this result on, and that nobody gets: the answer is wrong elsewhere. */
+static PyObject *give_back(const function *f, int first, const char *room)
+{
+    for (int i = first; i < f->result_count; i++) {
+        void *native = NULL;
+        if (f->results[i].kind != KIND_INSTANCE)
+            continue;
+        memcpy(&native, room + f->results[i].offset, sizeof native);
+        if (native != NULL) {
+            PyObject *error = core_raised();
+            core_class_free((core_class *)f->results[i].layout, native);
+            core_raise_again(error);
+        }
+    }
+    return NULL;
+}
+
 static PyObject *written(const function *f, core_call *c)
 {
     return f->gives == KIND_BYTES ? core_bytes(c, f->step.name) : core_text(c, f->step.name, false);
@@ -94,17 +115,25 @@ static PyObject *row_of(function *f, core_call *c, const char *room)
 
     if (row != NULL && first && (PyTuple_SET_ITEM(row, 0, written(f, c)), PyTuple_GET_ITEM(row, 0)) == NULL)
         Py_CLEAR(row);
-    for (int i = 0; row != NULL && i < f->result_count; i++) {
+    if (row == NULL)
+        return give_back(f, 0, room);
+    for (int i = 0; i < f->result_count; i++) {
         PyObject *value = result_of(f, c, &f->results[i], room);
         PyTuple_SET_ITEM(row, first + i, value);
-        if (value == NULL)
-            Py_CLEAR(row);
+        if (value == NULL) {
+            Py_DECREF(row);
+            return give_back(f, i + 1, room);
+        }
     }
-    return row == NULL ? NULL : core_shown(row);
+    return core_shown(row);
 }
 
 PyObject *core_answer(function *f, core_call *c, int status, const char *room)
 {
+    if (status == LOADER_DONE && f->ends) {
+        PyErr_SetNone(PyExc_StopIteration);
+        return NULL;
+    }
     if (status != LOADER_OK)
         return core_raise(c, f->step.name, status, NULL);
     if (f->result_count == 0)
@@ -113,10 +142,11 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room)
         if (c->call.next != c->begin) {
             static const char text[] = "wrote text, and its header declares LOADER_OUT results only (LOADER_GIVES_TEXT)";
             core_set_error(c, text, sizeof text - 1);
-            return core_raise(c, f->step.name, LOADER_FAILED, NULL);
+            core_raise(c, f->step.name, LOADER_FAILED, NULL);
+            return give_back(f, 0, room);
         }
         if (c->settle && core_spoiled(c, f->step.name))
-            return NULL;
+            return give_back(f, 0, room);
         if (f->result_count == 1)
             return result_of(f, c, &f->results[0], room);
     }

@@ -24,6 +24,8 @@ struct service_function {
 /* What a header declares of a table. Type _call.Table, made by loader/contract/layout.py. */
 typedef struct core_table {
     PyObject_HEAD
+    PyObject *methods;  /* tuple: names of the functions, of an interface; or NULL; owned */
+    const char *label;  /* the interface's name; borrows from `methods`, where it is the last */
     Py_ssize_t count;
     struct service_function functions[MAX_FUNCTIONS];
 } core_table;

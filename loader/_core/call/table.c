@@ -34,7 +34,7 @@ static int read_function(struct service_function *function, PyObject *item)
         if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
                                                      : PyTuple_GET_ITEM(results, i - count)) < 0)
             return -1;
-        if (parameter->kind == KIND_TENSOR || parameter->writable || (i >= count && parameter->kind == KIND_TEXTS)) {
+        if (parameter->kind == KIND_TENSOR || parameter->kind == KIND_INTERFACE || parameter->kind == KIND_INSTANCE || parameter->writable || (i >= count && parameter->kind == KIND_TEXTS)) {
             PyErr_Format(PyExc_ValueError, "%U does not pass through a table", parameter->name);
             return -1;
         }
@@ -42,13 +42,30 @@ static int read_function(struct service_function *function, PyObject *item)
     return 0;
 }
 
+/* Of an interface: a name for each function, and its own. */
+static int name_methods(core_table *self, PyObject *methods)
+{
+    bool right = PyTuple_GET_SIZE(methods) == self->count + 1;
+
+    for (Py_ssize_t i = 0; right && i <= self->count; i++)
+        right = PyUnicode_Check(PyTuple_GET_ITEM(methods, i));
+    if (!right) {
+        PyErr_SetString(PyExc_ValueError, "an interface has a name for each of its functions, and one of its own");
+        return -1;
+    }
+    self->label = PyUnicode_AsUTF8(PyTuple_GET_ITEM(methods, self->count));
+    self->methods = Py_NewRef(methods);
+    return self->label == NULL ? -1 : 0;
+}
+
 static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"functions", NULL};
-    PyObject *functions;
+    static char *names[] = {"functions", "methods", NULL};
+    PyObject *functions, *methods = NULL;
     core_table *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!:Table", names, &PyTuple_Type, &functions))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!|O!:Table", names, &PyTuple_Type, &functions, &PyTuple_Type,
+                                     &methods))
         return NULL;
     if (PyTuple_GET_SIZE(functions) > MAX_FUNCTIONS)
         return PyErr_Format(PyExc_ValueError, "a table has at most %d functions", MAX_FUNCTIONS);
@@ -58,6 +75,8 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         if (read_function(&self->functions[i], PyTuple_GET_ITEM(functions, i)) < 0)
             Py_CLEAR(self);
     }
+    if (self != NULL && methods != NULL && name_methods(self, methods) < 0)
+        Py_CLEAR(self);
     return (PyObject *)self;
 }
 
@@ -72,12 +91,14 @@ static void table_dealloc(PyObject *object)
         PyMem_Free(function->parameters);
         Py_XDECREF(function->name);
     }
+    Py_XDECREF(self->methods);
     Py_TYPE(object)->tp_free(object);
 }
 
 PyTypeObject core_table_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "loader._core._call.Table",
-    .tp_doc = "Table(functions): what a header declares of a table; functions are (name, parameters, results).",
+    .tp_doc = "Table(functions, methods=None): what a header declares of a table; functions are (name, parameters, "
+              "results). methods: of an interface: their names, and its own.",
     .tp_basicsize = sizeof(core_table),
     .tp_flags = Py_TPFLAGS_DEFAULT,
     .tp_new = table_new,

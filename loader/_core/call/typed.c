@@ -3,6 +3,7 @@
  */
 #include "call/arguments.h"
 #include "call/enter.h"
+#include "call/instance.h"
 
 #define RESULT_ROOM 256 /* bytes of results that need no allocation */
 
@@ -111,6 +112,8 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     const size_t most = f->owner->max_output;
     if (core_begin(&c, f->owner, room, most < sizeof room ? most : sizeof room) < 0)
         goto given_back;
+    if (f->instances > 0 && core_hold(f, &c, values, &a) < 0)
+        goto ended;
     if (LOADER_LIKELY(!atomic_load_explicit(&f->owner->unusual, memory_order_relaxed) &&
                       (f->never_blocks || core_only_thread(core_interpreter)))) {
         const core_crumb outer = core_enter(&c, &f->step);
@@ -122,6 +125,9 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     if (c.settle)
         status = core_settle(&c, status);
     result = core_answer(f, &c, status, results);
+    if (f->instances > 0)
+        core_let_go(f, values);
+ended:
     core_end(&c);
 given_back:
     if (results != small)

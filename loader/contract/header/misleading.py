@@ -16,7 +16,7 @@ __all__ = ["RESERVED", "includes_bool", "misleading_counts", "misleading_name"]
 
 #: What loader.Plugin has itself: a function of such a name would not be found as its attribute.
 RESERVED = frozenset(
-    ("_bind", "_function", "_near", "contract", "digest", "functions", "name", "owner", "path", "version")
+    ("_bind", "_function", "_near", "classes", "contract", "digest", "functions", "name", "owner", "path", "version")
 )
 _LISTS = {"text": "const loader_texts *", "bytes": "const loader_bytes * of all of them"}
 _STDBOOL = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[<\"]stdbool\.h[>\"]", re.MULTILINE)

@@ -1,0 +1,134 @@
+/* hold.c: who may be in a plugin's functions with an instance: one thread at a time, or several where its class is shared;
+ * nobody when it is freed.
+ *
+ * A call holds the instances among its arguments from before the plugin's function until after it. It waits for another
+ * thread that holds one, without the GIL; the wait ends early by a deadline, a cancelled token or a signal. Instances
+ * are taken in the order of their addresses, so that two calls with the same two never wait for each other. Who comes
+ * back to an instance that its own thread holds (the plugin called a service, and that the plugin) would wait for ever,
+ * and gets an error; so does a forked child whose parent had a thread in there. What is left is a circle through Python
+ * code: a service that waits for a call of another thread, which waits for the instance.
+ */
+#include "call/arguments.h"
+#include "call/instance.h"
+
+#define SLICE_US 20000 /* a wait is looked at again: a token may be cancelled by another thread, without a sound */
+
+/* (name, path, class, function, reason) -> exception */
+static PyObject *error_factory;
+
+PyObject *core_set_instance_error(PyObject *Py_UNUSED(module), PyObject *factory)
+{
+    Py_XSETREF(error_factory, Py_NewRef(factory));
+    Py_RETURN_NONE;
+}
+
+static int refuse(const core_instance *instance, const char *function, const char *reason)
+{
+    const core_class *cls = instance->cls;
+    PyObject *error = PyObject_CallFunction(error_factory, "OOOss", cls->owner->name, cls->owner->path, cls->name,
+                                            function, reason);
+
+    if (error != NULL)
+        PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
+    return -1;
+}
+
+static int wait_for(core_instance *instance, core_call *c, const char *function)
+{
+    PyLockStatus got = PY_LOCK_FAILURE;
+
+    for (;;) {
+        if (instance->holder == PyThread_get_thread_ident())
+            return refuse(instance, function, "busy");
+        if (instance->holder != 0 && instance->generation != core_generation)
+            return refuse(instance, function, "forked");
+        const int status = c->limit == NULL ? LOADER_OK : core_limit_check(c->limit);
+        if (status != LOADER_OK) {
+            core_raise(c, function, status, NULL);
+            return -1;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        got = PyThread_acquire_lock_timed(instance->lock, SLICE_US, 1);
+        Py_END_ALLOW_THREADS
+        if (got == PY_LOCK_ACQUIRED)
+            return 0;
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    }
+}
+
+int core_hold_one(core_instance *instance, core_call *c, const char *function)
+{
+    if (instance->lock != NULL) {
+        if (PyThread_acquire_lock_timed(instance->lock, 0, 0) != PY_LOCK_ACQUIRED &&
+            wait_for(instance, c, function) < 0)
+            return -1;
+        instance->holder = PyThread_get_thread_ident();
+        instance->generation = core_generation;
+    }
+    instance->users++;
+    if (LOADER_LIKELY(instance->native != NULL && !instance->closing))
+        return 0;
+    core_let_one_go(instance);
+    return refuse(instance, function, "closed");
+}
+
+void core_let_one_go(core_instance *instance)
+{
+    instance->users--;
+    if (instance->lock != NULL) {
+        instance->holder = 0;
+        PyThread_release_lock(instance->lock);
+    } else if (instance->closing && instance->users == 0 && instance->native != NULL) {
+        void *const native = instance->native;
+        instance->native = NULL;
+        core_class_free(instance->cls, native);
+    }
+}
+
+/* The instances among the values, each once, in the order of their addresses. */
+static int instances_of(const function *f, PyObject *const *values, core_instance **found)
+{
+    int count = 0;
+
+    for (Py_ssize_t i = 0; i < f->count; i++) {
+        core_instance *instance = (core_instance *)values[i];
+        int at = count;
+        if (f->parameters[i].kind != KIND_INSTANCE)
+            continue;
+        while (at > 0 && (uintptr_t)found[at - 1] > (uintptr_t)instance)
+            at--;
+        if (at > 0 && found[at - 1] == instance)
+            continue;
+        memmove(found + at + 1, found + at, (size_t)(count - at) * sizeof *found);
+        found[at] = instance;
+        count++;
+    }
+    return count;
+}
+
+int core_hold(function *f, core_call *c, PyObject *const *values, struct arguments *a)
+{
+    core_instance *found[MAX_PARAMETERS];
+    const int count = instances_of(f, values, found);
+
+    for (int i = 0; i < count; i++)
+        if (core_hold_one(found[i], c, f->step.name) < 0) {
+            while (i > 0)
+                core_let_one_go(found[--i]);
+            return -1;
+        }
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        if (f->parameters[i].kind == KIND_INSTANCE)
+            a->values[f->parameters[i].place] = (uintptr_t)((core_instance *)values[i])->native;
+    return 0;
+}
+
+void core_let_go(const function *f, PyObject *const *values)
+{
+    core_instance *found[MAX_PARAMETERS];
+
+    for (int i = instances_of(f, values, found); i > 0; i--)
+        core_let_one_go(found[i - 1]);
+}

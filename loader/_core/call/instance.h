@@ -1,0 +1,51 @@
+/* instance.h: instances of a plugin's classes: what one is made of (instance.c), and how a call holds it (hold.c). */
+#ifndef LOADER_CORE_INSTANCE_H
+#define LOADER_CORE_INSTANCE_H
+
+#include "call/function.h"
+
+struct arguments; /* arguments.h */
+
+/* What instances of a class have in common, of one plugin. Type _call.Class, made by loader/instances.py. */
+typedef struct core_class {
+    PyObject_HEAD
+    PyObject *name; /* str */
+    core_owner *owner;
+    void (*free)(void *native);
+    bool free_never_blocks; /* it promised */
+    bool shared;    /* several threads may be in functions with one instance */
+    PyObject *type; /* the class that Python sees, below core_instance_type; NULL until it is set */
+    PyObject *make; /* the Function `new`, or NULL */
+    core_step step; /* borrows the UTF-8 of `free_name` */
+    PyObject *free_name;
+} core_class;
+
+/* Type _call.Instance. The GIL guards all of it. */
+typedef struct core_instance {
+    PyObject_HEAD
+    core_class *cls;  /* owned */
+    void *native;     /* the plugin's; NULL: closed */
+    PyThread_type_lock lock; /* of who is in a function with it; NULL: of a shared class */
+    unsigned long holder; /* the thread that has the lock */
+    unsigned generation;  /* core_generation when it was taken */
+    size_t users;     /* calls that are in functions with it */
+    bool closing;     /* of a shared class: freed when the last user is out */
+} core_instance;
+
+extern PyTypeObject core_class_type, core_instance_type;
+
+/* An instance of `native`, which is freed if there is no memory for it. */
+PyObject *core_instance_new(PyObject *cls, void *native);
+void core_class_free(core_class *cls, void *native);
+
+/* Nobody else is in a function with the instances that are among `values`, or will be before core_let_go; their
+ * addresses are in `a`. 0, or -1 with an exception. */
+int core_hold(function *f, core_call *c, PyObject *const *values, struct arguments *a);
+void core_let_go(const function *f, PyObject *const *values);
+/* The same of one that is not an argument of a function: to close it. */
+int core_hold_one(core_instance *instance, core_call *c, const char *function);
+void core_let_one_go(core_instance *instance);
+
+PyObject *core_set_instance_error(PyObject *module, PyObject *factory);
+
+#endif /* LOADER_CORE_INSTANCE_H */
