@@ -65,7 +65,7 @@ def _same(self: Instance) -> Instance:
     return self
 
 
-def _refuse_subclass(cls: type, **_: object) -> None:
+def _refuse_subclass(cls: type, /, **_: object) -> None:
     raise TypeError(f"{cls.__mro__[1].__name__} is a plugin's class, and has no subclasses; hold an instance instead")
 
 
