@@ -61,7 +61,7 @@ class Plugin:
     def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
         candidate = trusted.candidate
         functions: dict[str, Function] = {}
-        declared = candidate.contract.classes
+        declared = [each for each in candidate.contract.classes if f"{each.name}_free" not in candidate.missing]
         natives = {each.name: class_of(each, library, owner) for each in declared}
         methods: dict[str, dict[str, Function]] = {each.name: {} for each in declared}
         for form in candidate.contract.forms:

@@ -550,7 +550,8 @@ static inline loader_text loader_plugin_path(loader_call *call)
  *   T_name   whose first parameter is an instance: a method. T_close is the host's own.
  *   T_next   gives one value after another, and LOADER_DONE when there is none.
  *   T_free   frees an instance, which is not NULL: once, when it is closed or Python has no use for it any more, on any
- *            thread. It takes no call and cannot fail. Every class has it.
+ *            thread. It takes no call and cannot fail. Every class has it; a plugin may lack a class whose T_free is
+ *            LOADER_OPTIONAL, with all functions that take or give instances.
  *
  * Other functions may take instances, const or not, and give them (LOADER_OUT app_reader **). An instance that is given
  * is the host's from then on, for T_free; it is given once. A host passes only instances that the same plugin made.

@@ -54,10 +54,16 @@ def run(options: Namespace) -> int:
         return 0
     stamped = "" if contract.stamped else ", not stamped"
     lines = [f"contract {contract}, marker {contract.marker}, fingerprint 0x{contract.fingerprint}{stamped}", ""]
-    lines += [_line(function) for function in contract.functions]
+    lines += [_line(function) for function in contract.functions if not function.cls]
+    for each in contract.classes:
+        shared = "" if not each.shared else "  (several threads at once)"
+        lines += ["", f"class {each.name}{shared}"]
+        lines += [f"  {_line(function)}" for function in contract.functions if function.cls == each.name]
     for struct in contract.structs:
         members = ", ".join(map(_field, struct.fields))
         lines += ["", f"struct {struct.name} ({struct.size} bytes)  {members}"]
+    for interface in contract.interfaces:
+        lines += ["", f"interface {interface.name}", *(f"  {_line(function)}" for function in interface.functions)]
     for service in contract.services:
         lines += ["", f"service {service.id}", *(f"  {_line(function)}" for function in service.functions)]
     streams.write("\n".join([*lines, ""]))
@@ -67,7 +73,8 @@ def run(options: Namespace) -> int:
 def _line(function: Function) -> str:
     optional = "  (optional)" if function.optional else ""
     parameters = ", ".join(map(_parameter, function.parameters))
-    return f"{function.name}({parameters}) -> {_given(function)}{optional}"
+    given = _given(function)
+    return f"{function.name}({parameters})" + (f" -> {given}" if given else "") + optional
 
 
 def _given(function: Function) -> str:
@@ -89,6 +96,8 @@ def _field(field: Field) -> str:
 def _kind(part: Field | Parameter) -> str:
     if part.struct is not None:
         return part.struct.name
+    if isinstance(part, Parameter) and part.kind in (Kind.INTERFACE, Kind.INSTANCE):
+        return part.cls or (part.interface.name if part.interface is not None else "")
     if part.values == BOOL:
         return "bool"
     width = f" of {part.size * 8} bits" if part.kind is Kind.INTEGER else ""

@@ -7,6 +7,7 @@
     texts     a JSON array of strings
     bytes     hex:00ff…, @FILE, or the word's UTF-8
     struct    a JSON object as one word, or any number of words FIELD=VALUE
+    interface -: each call of it is shown
 
 `@-` as a text or as bytes stands for standard input, once; text in JSON is always as it stands.
 """
@@ -17,9 +18,11 @@ import json
 from array import array
 from base64 import b64encode
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Array
+from loader.cli import streams
 from loader.cli.parser import UsageError
 from loader.contract import Field, Kind, Parameter
 from loader.contract.kinds import BOOL
@@ -29,7 +32,7 @@ from loader.cures import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from loader.contract import Function
+    from loader.contract import Function, Interface
 
 __all__ = ["arguments_of", "json_of", "usage_of"]
 
@@ -49,10 +52,28 @@ def json_of(value: object) -> object:
     return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
+def _shown(interface: Interface) -> object:
+    """An object whose methods write each call as a line. What gives a result must give one that is right: 0."""
+
+    def method(name: str) -> Callable[..., None]:
+        def shown(*arguments: object) -> None:
+            words = ", ".join(json.dumps(json_of(each)) for each in arguments)
+            streams.message("loader", "called", f"{name}({words})")
+
+        return shown
+
+    for each in interface.functions:
+        if each.results:
+            reason = f"{each.name} of {interface.name} gives a result, which a command line cannot"
+            raise UsageError(reason, cure="Call it from Python")
+    return SimpleNamespace(**{each.name: method(each.name) for each in interface.functions})
+
+
 def usage_of(function: Function) -> str:
     """How a function is called on the command line: "process ROLE:text POST:{id,author}"."""
-    words = [function.name]
-    for each in function.parameters:
+    method = function.role in ("method", "next")
+    words = [f".{function.method}" if method else function.name]
+    for each in function.parameters[method:]:
         if each.kind is Kind.STRUCT and each.struct is not None:
             words.append(f"{each.name.upper()}:{{{','.join(field.name for field in each.struct.fields)}}}")
         else:
@@ -72,7 +93,10 @@ class _ArgumentReader:
         self._read_input: Callable[[], bytes] | None = read_input
 
     def all(self) -> list[Any]:
-        values = [self._argument(parameter) for parameter in self._function.parameters]
+        parameters = self._function.parameters
+        if self._function.role in ("method", "next"):  # the first is the instance
+            parameters = parameters[1:]
+        values = [self._argument(parameter) for parameter in parameters]
         if self._words:
             raise self._wrong(f"too many arguments, from {self._words[0]!r} on{self._misspelt()}")
         return values
@@ -101,6 +125,12 @@ class _ArgumentReader:
             return self._pairs(fields)
         if not self._words:
             raise self._wrong(f"no argument for {parameter.name}")
+        if parameter.kind is Kind.INSTANCE:
+            raise self._wrong(f"{parameter.name} is an instance, which a command line cannot bring")
+        if parameter.interface is not None:
+            if self._words.pop(0) != "-":
+                raise self._wrong(f"{parameter.name} is called by the plugin: - shows each call on standard error")
+            return _shown(parameter.interface)
         return self._value(parameter, self._words.pop(0))
 
     def _value(self, part: Parameter | Field, word: str) -> object:

@@ -205,7 +205,7 @@ def _classes(old: Contract, new: Contract) -> Iterator[Change]:
             more = "is shared by threads now: plugins that were built before do not lock"
             how = more if cls.shared else "is not shared by threads any more"
             yield Change("class", cls.name, how, allowed=known.shared)
-    # That one is new, or gone, its functions tell: one of them is required.
+    # That one is new, or gone, its functions tell: there is always one.
 
 
 def _places(part: str, name: str, old: Sequence[Function], new: Sequence[Function]) -> Iterator[Change]:

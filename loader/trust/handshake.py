@@ -90,6 +90,8 @@ def shake_hands(image: Image, contract: Contract, *, built_with: Contract | None
         raise _not_functions(image, contract)
     check_sanitizer(image)
     missing = frozenset(contract.optional) - image.exports
+    if contract.classes and missing:
+        _check_classes(image, contract, missing)
     return Candidate(image, contract, version, missing, _promises(image, contract), fingerprint)
 
 
@@ -220,6 +222,21 @@ def check_sanitizer(image: Image) -> None:
     what, expected = RULE
     found = f"-fsanitize={image.sanitizer}"
     raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=sanitizer_cure(image))
+
+
+def _check_classes(image: Image, contract: Contract, missing: frozenset[str]) -> None:
+    """An optional class is there with the function that frees its instances, or not at all."""
+    free = {each.cls: each.name for each in contract.functions if each.role == "free"}
+    for function in contract.functions:
+        for cls in {part.cls for part in (*function.parameters, *function.results)} - {""}:
+            if free[cls] in missing and function.name not in missing:
+                raise HandshakeError(
+                    f"is incomplete for {contract}",
+                    path=image.path,
+                    expected=f"{free[cls]}, since it has {function.name}",
+                    found=f"no {free[cls]}",
+                    cure=f"Define the function that frees instances of {cls}",
+                )
 
 
 def _not_functions(image: Image, contract: Contract) -> HandshakeError:

@@ -133,10 +133,10 @@ class _Rules:
         if made.returns.spelled != "void" or made.variadic or target is None or target.const or parameters[0].out:
             reason = f"{named.name!r} is to free instances, and is declared otherwise"
             raise refused(named.place, reason, expected=f"void {named.name}({cls} *instance);", function=named.name)
-        odd = flags - {"LOADER_EXPORT"}
+        odd = flags - {"LOADER_EXPORT", "LOADER_OPTIONAL"}
         if odd:
-            reason = f"{min(odd)} before {named.name!r}, which every plugin has and which gives nothing"
-            raise refused(named.place, reason, expected="LOADER_EXPORT", function=named.name)
+            raise refused(named.place, f"{min(odd)} before {named.name!r}, which gives nothing", function=named.name)
         instance = {"name": parameters[0].name or "instance", "kind": "instance", "cls": cls}
         role = {"cls": cls, "role": "free"}
-        return {"name": named.name, "parameters": [instance], "optional": False, "gives": None, "doc": doc, **role}
+        optional = "LOADER_OPTIONAL" in flags
+        return {"name": named.name, "parameters": [instance], "optional": optional, "gives": None, "doc": doc, **role}
