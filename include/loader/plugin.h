@@ -35,6 +35,13 @@
 
 #define LOADER_ABI 1
 
+/* What has been added to this header since, each behind what was there before: a host of a later minor runs all plugins
+ * of this ABI, and a plugin runs in older hosts as long as it can do without what is newer (LOADER_NEEDS).
+ *     1   loader_plugin_path
+ *     2   the host's own copy of long output, which plugins do not see
+ *     3   loader_alloc, LOADER_OUT, arrays, lists, tensors, floating-point numbers, interfaces, classes */
+#define LOADER_ABI_MINOR 3
+
 /* ---- What a compiler needs to hear ------------------------------------------------------------------- */
 
 /* LOADER_EXPORT, on a contract's prototypes: the definition is visible outside the shared object, also
@@ -126,6 +133,12 @@
 #define LOADER_CONTRACT(name, major, minor) LOADER_MARKER(name##_abi_##major##_##minor)
 
 LOADER_MARKER(loader_abi_1);
+
+/* LOADER_NEEDS(3), once, in a plugin or in a contract's header: a host whose LOADER_ABI_MINOR is less refuses the plugin
+ * before any of its code runs. Without it a plugin needs none of what was added: the functions below that an older host
+ * lacks are safe to call there and say so (loader_alloc gives NULL, loader_plugin_path nothing). So say the least that
+ * the plugin cannot do without. It exports a name, loader_abi_1_3, so any language can say it. */
+#define LOADER_NEEDS(minor) LOADER_MARKER(loader_abi_1_##minor)
 
 /* LOADER_FINGERPRINT(greeter, 1, 0, 0x0123456789abcdef), after LOADER_CONTRACT, a line for each minor version: what
  * that version declared, as a number. `loader contract --stamp greeter.h` writes the line. Keep those of earlier

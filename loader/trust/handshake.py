@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.image import Image
 
-__all__ = ["LOADER_ABI", "Candidate", "check_plugin", "fingerprints", "markers", "shake_hands"]
+__all__ = ["LOADER_ABI", "LOADER_ABI_MINOR", "Candidate", "check_plugin", "fingerprints", "markers", "shake_hands"]
 
 #: The version of include/loader/plugin.h that this host speaks.
 LOADER_ABI = 1
+#: What it knows of what was added to that since.
+LOADER_ABI_MINOR = 3
 
 _MARKER = f"loader_abi_{LOADER_ABI}"
 #: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS, plugin.h.
 _NEVER_BLOCKS = "_never_blocks"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
+_NEED = re.compile(rf"{_MARKER}_(0|[1-9][0-9]{{0,5}})\Z")
 _EXPORT = "If it is to be a plugin, include the contract's header, or use its Rust or Go kit, and export the symbols"
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")
 
@@ -57,7 +60,7 @@ def markers(image: Image) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, list[tuple[int, int]]] = {}
     for export in image.exports:
         match = _CONTRACT_MARKER.match(export) if "_abi_" in export else None
-        if match:
+        if match and match[1] != "loader":  # which says what of the base ABI it needs
             found.setdefault(match[1], []).append((int(match[2]), int(match[3])))
     for versions in found.values():
         versions.sort()
@@ -103,6 +106,21 @@ def check_abi(image: Image) -> None:
         raise HandshakeError(what, path=image.path, expected=expected, found=found, cure=cure)
     if _MARKER not in image.exports:
         raise _other_abi(image)
+    needed = loader_minor(image)
+    if needed > LOADER_ABI_MINOR:
+        raise HandshakeError(
+            "needs a newer loader",
+            path=image.path,
+            expected=f"loader ABI {LOADER_ABI}.0 to {LOADER_ABI}.{LOADER_ABI_MINOR}",
+            found=f"{_MARKER}_{needed}",
+            cure="Update native-plugin-loader, or build the plugin to need less (LOADER_NEEDS)",
+        )
+
+
+def loader_minor(image: Image) -> int:
+    """The least minor of the loader ABI that a file says it needs: LOADER_NEEDS."""
+    needs = (_NEED.match(each) for each in image.exports if each.startswith(_MARKER))
+    return max((int(match[1]) for match in needs if match), default=0)
 
 
 def check_plugin(image: Image) -> None:

@@ -31,6 +31,16 @@ struct desk {
     int (*left)(loader_call *call, const desk *self, const loader_text *what, LOADER_OUT int64_t *left);
 };
 LOADER_SERVICE("test.desk/1", desk);
+typedef struct watch watch;
+struct watch {
+    size_t size;
+    int (*seen)(loader_call *call, const watch *self, double done);
+};
+LOADER_INTERFACE(watch);
+LOADER_CLASS(clock);
+LOADER_OPTIONAL int clock_new(loader_call *call, LOADER_OUT clock **made);
+LOADER_OPTIONAL int clock_wind(loader_call *call, clock *self, const watch *watch);
+LOADER_OPTIONAL void clock_free(clock *self);
 """
 SCALE = "LOADER_EXPORT int scale("
 NEW = "(loader_call *call);\n"
@@ -64,6 +74,24 @@ ALLOWED = {
         "LOADER_OUT int64_t *left);\n",
         "LOADER_OUT int64_t *left);\n    int (*note)(loader_call *call, const desk *self);\n",
         "service test.desk/1: note is new, at the end",
+    ),
+    "end of an interface": (
+        "double done);\n",
+        "double done);\n    int (*over)(loader_call *call, const watch *self);\n",
+        "interface watch: over is new, at the end",
+    ),
+    "a class": (
+        "LOADER_CLASS(clock);",
+        (
+            "LOADER_CLASS(clock);\nLOADER_CLASS(dial);\nLOADER_OPTIONAL void dial_free(dial *self);\n"
+            "LOADER_OPTIONAL int dial_new(loader_call *call, LOADER_OUT dial **made);"
+        ),
+        "function dial_free: is new, optional",
+    ),
+    "a method": (
+        "LOADER_OPTIONAL int clock_wind",
+        "LOADER_OPTIONAL int clock_stop(loader_call *call, clock *self);\nLOADER_OPTIONAL int clock_wind",
+        "function clock_stop: is new, optional",
     ),
     "required becomes optional": (SCALE, SCALE.replace("EXPORT", "OPTIONAL"), "function scale: is optional"),
 }
@@ -125,6 +153,18 @@ BREAKS = {
         "    int (*note)(loader_call *call, const desk *self);\n    int (*left)",
         "in place 1 of the table is note, was left",
     ),
+    "middle of an interface": (
+        "    int (*seen)",
+        "    int (*over)(loader_call *call, const watch *self);\n    int (*seen)",
+        "interface watch: in place 1 of the table is over, was seen",
+    ),
+    "function of an interface": ("double done", "float done", "interface watch: seen takes (done: float), was"),
+    "a class is shared": (
+        "LOADER_CLASS(clock)",
+        "LOADER_SHARED_CLASS(clock)",
+        "class clock: is shared by threads now",
+    ),
+    "another class": ("clock *self, const watch", "const watch", "function clock_wind: takes (watch: watch), was"),
     "function of a table": (
         "LOADER_OUT int64_t *left",
         "LOADER_OUT double *left",

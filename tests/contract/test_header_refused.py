@@ -57,6 +57,42 @@ REFUSED = {
     "int f(loader_call *call, int a, int a);": (4, "'f' has two parameters 'a'"),
     "int f(loader_call *call, int from);": (4, "parameter 'from' of 'f' is a key word of Python"),
     "int f(loader_call *call, ...);": (4, "'f' is variadic"),
+    # classes and interfaces
+    "LOADER_CLASS(c);\nint c_new(loader_call *call, LOADER_OUT c **x);": (4, "no function that frees its instances"),
+    "LOADER_CLASS(c);\nvoid c_free(c *x);": (4, "no function gives an instance of class 'c'"),
+    "LOADER_CLASS(c);\nLOADER_CLASS(c);": (5, "a second LOADER_CLASS(c)"),
+    "LOADER_CLASS(c);\nint c_free(loader_call *call, c *x);": (5, "'c_free' is to free instances, and is declared"),
+    "LOADER_CLASS(c);\nvoid c_free(const c *x);": (5, "'c_free' is to free instances, and is declared otherwise"),
+    "LOADER_CLASS(c);\nLOADER_GIVES_BYTES void c_free(c *x);": (5, "LOADER_GIVES_BYTES before 'c_free'"),
+    "LOADER_CLASS(c);\nint c_new(loader_call *call, int a);": (5, "'c_new' does not give an instance alone"),
+    "LOADER_CLASS(c);\nint c_new(loader_call *call, LOADER_OUT c **x, LOADER_OUT int *y);": (5, "an instance alone"),
+    "LOADER_CLASS(c);\nint c_close(loader_call *call, c *x);": (5, "a method 'close', which instances of c have"),
+    "LOADER_CLASS(c);\nint c_from(loader_call *call, c *x);": (5, "a method 'from', which is no name of one"),
+    "LOADER_CLASS(c);\nint c__x(loader_call *call, c *x);": (5, "a method '_x', which is no name of one"),
+    "LOADER_CLASS(c);\nint c_next(loader_call *call, c *x, int a);": (5, "takes more than an instance"),
+    "LOADER_CLASS(c);\nint f(loader_call *call, c x);": (5, "is a struct c by value"),
+    "LOADER_CLASS(c);\nint f(loader_call *call, volatile c *x);": (5, "volatile"),
+    "LOADER_CLASS(c);\nint f(loader_call *call, c **x);": (5, "is a pointer to a pointer"),
+    "LOADER_CLASS(c);\ntypedef struct s { c *x; } s;\n" + _USE: (5, "member 'x' of 's' is"),
+    _TABLE % "int (*f)(loader_call *call, const t *t, const c *x);" + "\nLOADER_CLASS(c);": (4, "'c' is not a type"),
+    "LOADER_CLASS(c);\n" + _TABLE % "int (*f)(loader_call *call, const t *t, const c *x);": (
+        5,
+        "'x' of 't.f' is a const struct c *, which tables do not pass",
+    ),
+    "LOADER_CLASS(int64_t);": (4, "type 'int64_t' is defined anew"),
+    "LOADER_INTERFACE(nothing);": (4, "the table 'nothing' is not a struct that is defined here"),
+    "typedef struct t { int a; } t;\nLOADER_INTERFACE(t);": (4, "the table 't' does not begin with its size"),
+    "typedef struct t { size_t size; } t;\nLOADER_INTERFACE(t);": (5, "the table 't' has no function"),
+    "typedef struct t { size_t size; int a; } t;\nLOADER_INTERFACE(t);": (4, "member 'a' of the table 't' is an int"),
+    "typedef struct t t; struct t { size_t size; int (*f)(loader_call *c, const t *t, const t *u); };\n"
+    "LOADER_INTERFACE(t);": (4, "'u' of 't.f' is a const struct t *, which tables do not pass"),
+    "typedef struct t t; struct t { size_t size; int (*f)(loader_call *c, const t *t); };\nLOADER_INTERFACE(t);\n"
+    "int f(loader_call *call, t *t);": (6, "is a non-const pointer (struct t *)"),
+    "typedef struct t t; struct t { size_t size; int (*f)(loader_call *c, const t *t); };\nLOADER_INTERFACE(t);\n"
+    "int f(loader_call *call, LOADER_OUT t *t);": (6, "LOADER_OUT stands before 't' of 'f'"),
+    "typedef struct t t; struct t { size_t size; "
+    + " ".join(f"int (*f{i})(loader_call *c, const t *t);" for i in range(33))
+    + " };\nLOADER_INTERFACE(t);": (5, "interface 't' has 33 functions"),
     # what looks like something else
     "int name(loader_call *call);": (4, "'name' is an attribute that every plugin has"),
     "int _function(loader_call *call);": (4, "'_function' is an attribute that every plugin has"),

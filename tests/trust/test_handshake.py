@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tree import ROOT
 
 import loader
 from loader.errors import HandshakeError, ImageError, LoaderError
-from loader.trust.handshake import markers, shake_hands
+from loader.trust.handshake import LOADER_ABI_MINOR, markers, shake_hands
 
 Build = Callable[..., Path]
 MakeContract = Callable[..., loader.Contract]
@@ -31,6 +32,11 @@ REFUSED = {
     "no loader marker": ((marks("greeter_abi_1_0"),), "not a plugin", "none among its"),
     "no contract's marker": ((marks("loader_abi_1"),), "no marker of a contract", "none among its"),
     "newer loader ABI": ((marks("loader_abi_2", "greeter_abi_1_0"),), "another loader ABI", "loader_abi_2"),
+    "needs a newer loader": (
+        (marks("loader_abi_1", "loader_abi_1_2", "loader_abi_1_4", "greeter_abi_1_0"),),
+        "needs a newer loader",
+        "loader_abi_1_4",
+    ),
     "older loader ABI": ((marks("loader_abi_0", "greeter_abi_1_0"),), "another loader ABI", "loader_abi_0"),
     "another contract": ((marks("loader_abi_1", "parrot_abi_1_0"),), "another contract", "parrot 1.0"),
     "name with a prefix": (
@@ -234,3 +240,46 @@ def test_a_function_that_is_exported_as_cpp(build: Build, tmp_path: Path, greete
         loader.load(build(path), contract=greeter)
     assert "It exports _Z5greet" in str(caught.value)
     assert 'extern "C" before greet' in str(caught.value)
+
+
+@pytest.mark.parametrize("need", ["loader_abi_1_0", f"loader_abi_1_{LOADER_ABI_MINOR}"])
+def test_what_this_host_has_may_be_needed(build: Build, greeter: loader.Contract, need: str) -> None:
+    """A plugin that needs no more than this host's minor is accepted; the name is no contract's."""
+    image = loader.read_image(build("hostile.c", marks("loader_abi_1", need, "greeter_abi_1_0")))
+    assert markers(image) == {"greeter": [(1, 0)]}
+    assert shake_hands(image, greeter).version == (1, 0)
+
+
+def test_the_minor_is_that_of_the_header() -> None:
+    """The host says what plugin.h says."""
+    text = (ROOT / "include" / "loader" / "plugin.h").read_text()
+    assert f"#define LOADER_ABI_MINOR {LOADER_ABI_MINOR}\n" in text
+
+
+def test_a_class_is_there_with_what_frees_it(build: Build, tmp_path: Path) -> None:
+    """A plugin may lack an optional class as a whole, and not the free function alone."""
+    header = tmp_path / "lamps.h"
+    header.write_text(
+        '#include "loader/plugin.h"\nLOADER_CONTRACT(lamps, 1, 0);\nLOADER_BEGIN_C\n'
+        "LOADER_EXPORT int on(loader_call *call);\nLOADER_CLASS(lamp);\n"
+        "LOADER_OPTIONAL int lamp_new(loader_call *call, LOADER_OUT lamp **made);\n"
+        "LOADER_OPTIONAL int dim(loader_call *call, const lamp *dimmed);\n"
+        "LOADER_OPTIONAL void lamp_free(lamp *lamp);\nLOADER_END_C\n"
+    )
+    contract = loader.Contract.from_header(header)
+    source = tmp_path / "lamps.c"
+    source.write_text(
+        '#include "lamps.h"\n#include <stdlib.h>\nstruct lamp { int on; };\n'
+        'int on(loader_call *call) { return loader_write_string(call, "on"); }\n'
+        "#ifdef DIM\nint dim(loader_call *call, const lamp *dimmed) { (void)call; return dimmed->on; }\n#endif\n"
+        "#ifdef FREE\nvoid lamp_free(lamp *lamp) { free(lamp); }\n#endif\n"
+    )
+    flags = [f"-I{tmp_path}"]
+    without = loader.load(build(source, name="without", flags=flags), contract=contract)
+    assert (without.on(), dict(without.classes)) == ("on", {})
+    with pytest.raises(HandshakeError, match="no lamp_free") as caught:
+        loader.load(build(source, "DIM", name="half", flags=flags), contract=contract)
+    assert caught.value.expected == "lamp_free, since it has dim"
+    with_class = loader.load(build(source, "DIM", "FREE", name="whole", flags=flags), contract=contract)
+    with pytest.raises(TypeError, match="plugin whole has no function lamp_new"):
+        with_class.lamp()

@@ -55,6 +55,22 @@ macro_rules! never_blocks {
     };
 }
 
+/// Says the least minor of the loader ABI that this plugin cannot do without: `LOADER_NEEDS` in `loader/plugin.h`. A host
+/// that is older refuses the plugin before any of its code runs.
+///
+/// ```
+/// native_plugin::needs!(3);
+/// ```
+#[macro_export]
+macro_rules! needs {
+    ($minor:literal) => {
+        const _: () = {
+            #[export_name = ::core::concat!("loader_abi_1_", ::core::stringify!($minor))]
+            pub static NEED: u8 = $crate::abi::LOADER_ABI;
+        };
+    };
+}
+
 /// Exports the functions of a contract by their plain names, and its markers.
 ///
 /// Behind the marker stands the fingerprint, if the contract's header says one; see [`markers!`](crate::markers!).

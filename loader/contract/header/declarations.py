@@ -126,7 +126,7 @@ def split(header: str, source: Preprocessed) -> Unit:
         elif start.text == "LOADER_INTERFACE":
             name = _name(tokens, unit.interfaces)
             unit.interfaces[name.text] = start
-        elif start.text not in _ASSERTS and start.text != "LOADER_MARKER" and not _is_static(tokens):
+        elif start.text not in _ASSERTS and start.text not in ("LOADER_MARKER", "LOADER_NEEDS") and not _is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
         raise refusal(
