@@ -53,8 +53,9 @@ def run(options: Namespace) -> int:
         streams.write_json(contract.to_dict())
         return 0
     stamped = "" if contract.stamped else ", not stamped"
-    lines = [f"contract {contract}, marker {contract.marker}, fingerprint 0x{contract.fingerprint}{stamped}", ""]
-    lines += [_line(function) for function in contract.functions if not function.cls]
+    lines = [f"contract {contract}, marker {contract.marker}, fingerprint 0x{contract.fingerprint}{stamped}"]
+    plain = [_line(function) for function in contract.functions if not function.cls]
+    lines += ["", *plain] if plain else []
     for each in contract.classes:
         shared = "" if not each.shared else "  (several threads at once)"
         lines += ["", f"class {each.name}{shared}"]

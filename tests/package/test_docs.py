@@ -91,6 +91,7 @@ def test_every_block_holds(
 ) -> None:
     """Files are written, commands give what is shown, Python runs and prints what is shown."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "native_plugins").symlink_to(ROOT / "native_plugins")  # "in a clone of this repository"
     namespace: dict[str, object] = {"__name__": "__main__"}
     printed = ""
     seen = 0
