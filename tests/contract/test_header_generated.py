@@ -10,7 +10,7 @@ from headers import HEAD, HTMLIZE, compile_header
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
+from loader.contract import Class, Contract, Field, Function, Interface, Kind, Parameter, Service, Struct
 from loader.contract.header import target
 from loader.errors import ContractError
 
@@ -138,9 +138,9 @@ def _parameters(structs: list[Struct], most: int, *, writable: bool) -> st.Searc
 
 
 @st.composite
-def _functions(draw: st.DrawFn, structs: list[Struct], *, of_service: bool = False) -> Function:
+def _functions(draw: st.DrawFn, structs: list[Struct], *, most: int = 5, of_service: bool = False) -> Function:
     """With results at any places among the parameters."""
-    parameters = draw(_parameters(structs, 5, writable=not of_service))
+    parameters = draw(_parameters(structs, most, writable=not of_service))
     outs = [Parameter("", Kind.TEXT), Parameter("", Kind.INTEGER, 4, signed=True), *_REALS, *_NUMBERS]
     outs += [Parameter("", Kind.STRUCT, struct=struct) for struct in structs]
     kinds = draw(st.lists(st.sampled_from(outs), max_size=3))
@@ -157,6 +157,33 @@ def _functions(draw: st.DrawFn, structs: list[Struct], *, of_service: bool = Fal
 
 
 @st.composite
+def _classes(draw: st.DrawFn, name: str, structs: list[Struct]) -> tuple[Class, list[Function]]:
+    """A class with its functions, in any order; it is told of by its own functions alone."""
+    one = Parameter("me", Kind.INSTANCE, cls=name)
+    made = dataclasses.replace(one, position=draw(st.integers(0, 1)))
+    optional = draw(st.booleans())
+    number = Parameter("number", Kind.INTEGER, 4, signed=True)
+    functions = [
+        Function(f"{name}_new", (number,), optional, None, results=(made,), cls=name, role="new"),
+        Function(f"{name}_free", (one,), optional, None, cls=name, role="free"),
+        Function(f"{name}_next", (one,), True, cls=name, role="next"),
+        Function(f"f_{name}_other", (number, one), True),  # takes one, and is no method
+    ]
+    for each in draw(st.lists(_functions(structs, most=4), max_size=1)):
+        shifted = tuple(dataclasses.replace(result, position=result.position + 1) for result in each.results)
+        parts = {"parameters": (one, *each.parameters), "results": shifted, "cls": name, "role": "method"}
+        functions.append(dataclasses.replace(each, name=f"{name}_{each.name}", **parts))
+    return Class(name, draw(st.booleans())), draw(st.permutations(functions))
+
+
+@st.composite
+def _interfaces(draw: st.DrawFn, name: str, structs: list[Struct]) -> Interface:
+    lent = _functions(structs, of_service=True)
+    tables = st.lists(lent, min_size=1, max_size=2, unique_by=lambda function: function.name)
+    return Interface(f"i_{name}", tuple(draw(tables)))
+
+
+@st.composite
 def _contracts(draw: st.DrawFn) -> Contract:
     names = draw(st.lists(_NAMES, max_size=3, unique=True))
     structs = [draw(_structs(name)) for name in names]
@@ -168,7 +195,16 @@ def _contracts(draw: st.DrawFn) -> Contract:
         for number, name in enumerate(draw(st.lists(_NAMES, max_size=2, unique=True)))
     )
     made = draw(st.lists(functions, min_size=1, max_size=4, unique_by=lambda function: function.name))
-    return Contract(draw(_NAMES), draw(st.integers(0, 99)), draw(st.integers(0, 99)), tuple(made), services)
+    classes = []
+    for name in draw(st.lists(_NAMES.map("c_".__add__), max_size=1, unique=True)):
+        cls, more = draw(_classes(name, structs))
+        classes.append(cls)
+        made += more
+    for name in draw(st.lists(_NAMES, max_size=1)):
+        part = Parameter("table", Kind.INTERFACE, interface=draw(_interfaces(name, structs)))
+        made.append(Function(f"f_{name}_calls", (part,)))
+    version = draw(st.integers(0, 99)), draw(st.integers(0, 99))
+    return Contract(draw(_NAMES), *version, tuple(made), services, classes=tuple(classes))
 
 
 def _integer(size: int, signed: bool) -> str:
@@ -180,12 +216,18 @@ def _c_parameter(parameter: Parameter) -> str:
         return f"{_integer(parameter.size, parameter.signed)} {parameter.name}"
     if parameter.kind in (Kind.FLOAT, Kind.DOUBLE):
         return f"{parameter.kind.value} {parameter.name}"
+    if parameter.kind is Kind.INSTANCE:
+        return f"{parameter.cls} *{parameter.name}"
     return f"{'' if parameter.writable else 'const '}{_pointed(parameter)} *{parameter.name}"
 
 
 def _pointed(parameter: Parameter) -> str:
     if parameter.element:
         return f"loader_{parameter.element}s"
+    if parameter.interface is not None:
+        return parameter.interface.name
+    if parameter.kind is Kind.INSTANCE:  # of a result
+        return f"{parameter.cls} *"
     if parameter.struct:
         return parameter.struct.name
     if parameter.kind is Kind.INTEGER:
@@ -215,24 +257,31 @@ def _c_header(contract: Contract) -> str:
             plain = {Kind.TEXT: "loader_text", Kind.BYTES: "loader_bytes", Kind.DOUBLE: "double", Kind.FLOAT: "float"}
             parts.append(f"    {plain.get(field.kind) or _integer(field.size, field.signed)} {field.name};")
         parts.append(f"}} {struct.name};")
+    for interface in contract.interfaces:
+        parts += [*_c_table(interface.name, interface.functions), f"LOADER_INTERFACE({interface.name});"]
+    for cls in contract.classes:
+        parts.append(f"LOADER_{'SHARED_' * cls.shared}CLASS({cls.name});")
     for function in contract.functions:
+        if function.role == "free":
+            parts.append(f"{'LOADER_OPTIONAL ' * function.optional}void {function.name}({function.cls} *me);")
+            continue
         parts += _c_doc(function.doc)
         flags = "LOADER_GIVES_BYTES " * (function.gives is Kind.BYTES) + "LOADER_OPTIONAL " * function.optional
         flags += "LOADER_GIVES_TEXT " * (function.gives is Kind.TEXT and bool(function.results))
         given = ", ".join(["loader_call *call", *_c_parameters(function)])
         parts.append(f"{flags}int {function.name}({given});")
     for service in contract.services:
-        parts += [
-            f"typedef struct {service.table} {service.table};",
-            f"struct {service.table} {{",
-            "size_t size;",
-        ]
-        for function in service.functions:
-            parts += _c_doc(function.doc)
-            given = ", ".join(["loader_call *call", f"const {service.table} *self", *_c_parameters(function)])
-            parts.append(f"int (*{function.name})({given});")
-        parts += ["};", f'LOADER_SERVICE("{service.id}", {service.table});']
+        parts += [*_c_table(service.table, service.functions), f'LOADER_SERVICE("{service.id}", {service.table});']
     return "\n".join(parts) + "\n"
+
+
+def _c_table(name: str, functions: tuple[Function, ...]) -> list[str]:
+    parts = [f"typedef struct {name} {name};", f"struct {name} {{", "size_t size;"]
+    for function in functions:
+        parts += _c_doc(function.doc)
+        given = ", ".join(["loader_call *call", f"const {name} *self", *_c_parameters(function)])
+        parts.append(f"int (*{function.name})({given});")
+    return [*parts, "};"]
 
 
 def _c_doc(doc: str) -> list[str]:
