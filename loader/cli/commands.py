@@ -32,6 +32,7 @@ COMMANDS = {
     "call": "call one function",
     "doctor": "what would fail here, and the cure",
     "contract": "what a contract's header says",
+    "bindings": "a contract's header as C++, Rust, Go or Zig",
     "keygen": "a new key pair to sign with",
     "sign": "sign files",
     "lock": "write digests to a lock file",

@@ -23,6 +23,7 @@ __all__ = [
     "built_with",
     "contract_named",
     "contract_of",
+    "header_named",
     "read_images",
     "required_contract",
 ]
@@ -64,6 +65,12 @@ def contract_of(options: Namespace) -> Contract | None:
 
 def contract_named(name: str, options: Namespace, *, check_stamp: bool = True) -> Contract:
     """The contract of a header, or NAME for NAME/NAME.h among the shipped headers."""
+    include = [*options.include, include_dir()]
+    return Contract.from_header(header_named(name), include=include, check_stamp=check_stamp)
+
+
+def header_named(name: str) -> Path:
+    """The path of such a header. Raises UsageError for a name that none ships by."""
     shipped = include_dir()
     header = Path(name)
     if not header.exists() and name.isidentifier():
@@ -75,7 +82,7 @@ def contract_named(name: str, options: Namespace, *, check_stamp: bool = True) -
                 expected=f"the path of a C header, or one of: {', '.join(known)}",
                 cure=did_you_mean(name, known) or _near_header(name),
             )
-    return Contract.from_header(header, include=[*options.include, shipped], check_stamp=check_stamp)
+    return header
 
 
 def _near_header(name: str) -> str | None:
