@@ -30,6 +30,7 @@
 #include <charconv>
 #include <cstddef>
 #include <exception>
+#include <iterator>
 #include <new>
 #include <string>
 #include <string_view>
@@ -61,6 +62,44 @@ public:
 private:
     const unsigned char *data_ = nullptr;
     std::size_t size_ = 0;
+};
+
+// Items one behind another, borrowed: numbers, structs. Span<const T> may be read, Span<T> changed in place. A
+// contiguous range: it converts to std::span in C++20.
+template <class T> class Span {
+public:
+    constexpr Span() noexcept = default;
+    constexpr Span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+    // What has the same items and outlives the call that it is passed to: a vector, an array, a Span<T>.
+    template <class Range,
+              class = std::enable_if_t<!std::is_same_v<std::decay_t<Range>, Span> &&
+                                       std::is_convertible_v<decltype(std::data(std::declval<Range &>())), T *>>>
+    constexpr Span(Range &&range) noexcept : data_(std::data(range)), size_(std::size(range))
+    {
+    }
+
+    constexpr T *data() const noexcept { return data_; }
+    constexpr std::size_t size() const noexcept { return size_; }
+    constexpr bool empty() const noexcept { return size_ == 0; }
+    constexpr T *begin() const noexcept { return data_; }
+    constexpr T *end() const noexcept { return size_ == 0 ? data_ : data_ + size_; }
+    // `index` is less than size(); it is not checked.
+    constexpr T &operator[](std::size_t index) const noexcept { return data_[index]; }
+
+private:
+    T *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+// A result that is an array, in memory of the host's: Call::alloc makes it, and nothing else. It owns nothing; what
+// a function does not return goes when the function returns.
+template <class T> class Array : public Span<T> {
+public:
+    constexpr Array() noexcept = default;
+
+private:
+    friend class Call;
+    using Span<T>::Span;
 };
 
 // The text as a view; `text` is not null. Borrowed until the contract function returns. Does not throw.
@@ -214,6 +253,37 @@ public:
     // The absolute path of the plugin's file, as it was named to the host: see loader_plugin_path. Borrowed until
     // the contract function returns; empty if the host is older than this. Does not throw.
     std::string_view plugin_path() const noexcept { return view(loader_plugin_path(raw())); }
+
+    // Room of the host's for an array of `count` numbers or structs, which are not set to anything: return it as a
+    // result, or use it as scratch. Throws Error for a negative count, Passed(LOADER_NO_MEMORY).
+    template <class T, class Integer> [[nodiscard]] Array<T> alloc(Integer count) const
+    {
+        static_assert(std::is_integral_v<Integer> && std::is_trivially_copyable_v<T>, "an array of numbers or structs");
+        if constexpr (std::is_signed_v<Integer>)
+            if (count < 0)
+                throw Error("an array of " + std::to_string(count) + " items was wanted", LOADER_INVALID);
+        if (count == 0)
+            return Array<T>();
+        const std::size_t size = static_cast<std::size_t>(count);
+        void *room = loader_alloc_items(raw(), size, sizeof(T));
+        if (!LOADER_LIKELY(room != nullptr))
+            throw Passed(LOADER_NO_MEMORY);
+        return Array<T>(static_cast<T *>(room), size);
+    }
+
+    // A copy of the text or bytes in memory of the host's, for a result that is a struct with a member of that type.
+    loader_text keep(std::string_view text) const
+    {
+        const Array<char> copy = alloc<char>(text.size());
+        loader_copy(copy.data(), text.data(), text.size());
+        return loader_text{copy.data(), copy.size()};
+    }
+    loader_bytes keep(Bytes bytes) const
+    {
+        const Array<char> copy = alloc<char>(bytes.size());
+        loader_copy(copy.data(), bytes.data(), bytes.size());
+        return loader_bytes{reinterpret_cast<const unsigned char *>(copy.data()), copy.size()};
+    }
 
     // The table of a service, or null if the host lends none under this id ("app.db/1"). Owned by the host,
     // borrowed until the contract function returns. `Table` is the struct that the service's header declares.
