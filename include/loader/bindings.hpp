@@ -155,6 +155,7 @@ template <class A> struct Signature<void (*)(A)> {
 // The type of a C function's parameter as its header spells it: `long` and `long long` are two types to a compiler.
 template <class F, std::size_t N>
 using Parameter = std::tuple_element_t<N, typename Signature<std::remove_const_t<F>>::Parameters>;
+#define LOADER_PARAMETER(function, number) ::loader::detail::Parameter<decltype(&::function), number>
 // What it points to.
 template <class F, std::size_t N> using Pointed = std::remove_const_t<std::remove_pointer_t<Parameter<F, N>>>;
 
