@@ -1,0 +1,321 @@
+"""Kinds of a contract in Zig: declarations, the type that an author sees, and the way from C and to C."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from loader.author.bindings.words import integer, short, unused
+from loader.contract.kinds import BOOL, Field, Kind
+from loader.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.author.bindings.words import Place
+    from loader.contract.contract import Contract
+    from loader.contract.kinds import Parameter, Struct
+
+__all__ = ["Names", "declared", "ident", "quoted"]
+
+_KEYWORDS = frozenset(
+    """
+    addrspace align allowzero and anyframe anytype asm async await break callconv catch comptime const continue defer
+    else enum errdefer error export extern false fn for if inline linksection noalias noinline nosuspend null opaque
+    or orelse packed pub resume return struct suspend switch test threadlocal true try undefined union unreachable
+    usingnamespace var volatile while
+    anyerror anyopaque bool comptime_float comptime_int f16 f32 f64 f80 f128 isize noreturn type usize void
+    c_char c_short c_ushort c_int c_uint c_long c_ulong c_longlong c_ulonglong c_longdouble
+    """.split()  # noqa: SIM905 - a list of a hundred lines
+)
+_WORDS = {word: word for word in ("bool", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64")}
+
+
+def ident(name: str) -> str:
+    """A name of the header as Zig takes it."""
+    return f'@"{name}"' if name in _KEYWORDS or re.fullmatch(r"[iu]\d+|_", name) else name
+
+
+def quoted(text: str) -> str:
+    """A string literal."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def declared(contract: Contract) -> Iterator[str]:
+    """The contract's enums and structs, as extern types with their names in C."""
+    for part in _enums(contract):
+        yield from _enum(part)
+    for struct in contract.structs:
+        yield from _struct(struct)
+
+
+def _enums(contract: Contract) -> Iterator[Parameter | Field]:
+    """A parameter or member of each enum."""
+    seen: set[str] = set()
+    parts: list[Parameter | Field] = [field for struct in contract.structs for field in struct.fields]
+    functions = [*contract.functions]
+    for tables in (contract.interfaces, contract.services):
+        for table in tables:
+            functions += table.functions
+    parts += [part for function in functions for part in (*function.parameters, *function.results)]
+    for part in parts:
+        if part.enum and part.enum not in seen:
+            seen.add(part.enum)
+            yield part
+
+
+def _enum(part: Parameter | Field) -> Iterator[str]:
+    tag = f"{'i' if part.signed else 'u'}{part.size * 8}"
+    yield from ["", f"pub const {ident(part.enum)} = enum({tag}) {{"]
+    first: dict[int, str] = {}
+    for name, value in part.values:
+        if first.setdefault(value, name) == name:
+            yield f"    {ident(name)} = {value},"
+    yield "    _,"
+    for name, value in part.values:
+        if first[value] != name:
+            yield f"    pub const {ident(name)}: {ident(part.enum)} = .{ident(first[value])};"
+    yield "};"
+
+
+def _struct(struct: Struct) -> Iterator[str]:
+    yield from ["", f"pub const {ident(struct.name)} = extern struct {{"]
+    if struct.sized:
+        yield "    size: usize = 0,"
+    for field in struct.fields:
+        count = f"[{field.count}]" if field.count else ""
+        yield f"    {ident(field.name)}: {count}{_member(field)},"
+    yield from ["};", "comptime {"]
+    yield f"    std.debug.assert(@sizeOf({ident(struct.name)}) == {struct.size});"
+    for field in struct.fields:
+        yield f"    std.debug.assert(@offsetOf({ident(struct.name)}, {quoted(field.name)}) == {field.offset});"
+    yield "}"
+
+
+def _member(field: Field) -> str:
+    if field.struct is not None:
+        return ident(field.struct.name)
+    if field.kind in (Kind.TEXT, Kind.BYTES):
+        return "loader.Text"
+    if field.kind in (Kind.FLOAT, Kind.DOUBLE):
+        return f"f{field.size * 8}"
+    if field.enum:
+        return ident(field.enum)
+    return "bool" if field.values == BOOL else f"{'i' if field.signed else 'u'}{field.size * 8}"
+
+
+class Names:
+    """The types of one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._of: dict[str, str] = {}
+        self._raw: dict[str, str] = {}
+        self._rows: dict[str, str] = {}
+        taken = {"Exports", "exportPlugin", "loader", "std", "Plugin"}
+        taken |= {each.name for each in contract.structs} | set(contract.enums)
+        tables = [(each.name, each.functions) for each in contract.interfaces]
+        tables += [(each.table, each.functions) for each in contract.services]
+        for name in (*(each.name for each in contract.classes), *(name for name, _ in tables)):
+            self._of[name] = self._new(short(contract, name), taken)
+        functions = {each.name: each for each in contract.functions}
+        methods = set()
+        for table, declared_ in tables:
+            self._raw[table] = self._new(f"{self._of[table]}Table", taken)
+            functions |= {f"{table}_{each.name}": each for each in declared_}
+            methods |= {each.name for each in declared_}
+        for name, function in functions.items():
+            if len(function.results) > 1:
+                row = self._new(f"{short(contract, name)}Result", taken)
+                self._rows[name] = row
+        #: What a parameter must not be called: Zig lets nothing hide anything.
+        self._visible = taken | methods | {"self", "of", "call", "table"}
+
+    @staticmethod
+    def _new(name: str, taken: set[str]) -> str:
+        name = unused(name, taken)
+        taken.add(name)
+        return name
+
+    def of(self, name: str) -> str:
+        """What a class or a table is called."""
+        return self._of[name]
+
+    def raw(self, name: str) -> str:
+        """The table's own struct."""
+        return self._raw[name]
+
+    def row(self, name: str) -> str:
+        """The struct of several results of a function."""
+        return self._rows[name]
+
+    def local(self, name: str) -> str:
+        """A parameter of a function within a struct."""
+        return ident(unused(name, self._visible))
+
+    # ---- C -------------------------------------------------------------------------------------------------------
+
+    def c_type(self, place: Place) -> str:
+        """The type of a parameter in C."""
+        part = place.part
+        if place.result:
+            return self.c_result(part)
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES:
+                return "*const loader.Text"
+            case Kind.TEXTS:
+                return "*const loader.Texts"
+            case Kind.STRUCT:
+                return f"*const {_named(part)}"
+            case Kind.NUMBERS | Kind.LIST:
+                return f"*const loader.List({_item(part)})"
+            case Kind.TENSOR:
+                return "*const loader.Tensor"
+            case Kind.INTERFACE if part.interface is not None:
+                return f"*const {self.raw(part.interface.name)}"
+            case Kind.INSTANCE:
+                return f"*Plugin.{self.of(part.cls)}"
+        return _number(part)
+
+    def c_result(self, part: Parameter) -> str:
+        """The type of a result in C: a pointer to where it goes."""
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES:
+                return "*loader.Text"
+            case Kind.STRUCT:
+                return f"*{_named(part)}"
+            case Kind.NUMBERS | Kind.LIST:
+                return f"*loader.List({_item(part)})"
+            case Kind.INSTANCE:
+                return f"**Plugin.{self.of(part.cls)}"
+        return f"*{_number(part)}"
+
+    # ---- A plugin's functions ------------------------------------------------------------------------------------
+
+    def taken(self, part: Parameter) -> str:
+        """The type of a parameter, for the author."""
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES:
+                return "[]const u8"
+            case Kind.TEXTS:
+                return "[]const loader.Text"
+            case Kind.STRUCT:
+                return _named(part)
+            case Kind.NUMBERS | Kind.LIST:
+                return f"[]{'' if part.writable else 'const '}{_item(part)}"
+            case Kind.TENSOR:
+                return "loader.MutableTensor" if part.writable else "*const loader.Tensor"
+            case Kind.INTERFACE if part.interface is not None:
+                return self.of(part.interface.name)
+            case Kind.INSTANCE:
+                return f"*{self.of(part.cls)}"
+        return _number(part)
+
+    def result(self, part: Parameter) -> str:
+        """The type of a result, for the author."""
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES:
+                return "[]const u8"
+            case Kind.STRUCT:
+                return _named(part)
+            case Kind.NUMBERS | Kind.LIST:
+                return f"[]{_item(part)}"
+            case Kind.INSTANCE:
+                return f"Plugin.{self.of(part.cls)}"
+        return _number(part)
+
+    def from_c(self, part: Parameter, name: str) -> str:
+        """The C parameter as the author takes it."""
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES | Kind.TEXTS | Kind.NUMBERS | Kind.LIST:
+                return f"{name}.slice()"
+            case Kind.STRUCT:
+                return f"loader.whole({_named(part)}, {name})" if _sized(part) else f"{name}.*"
+            case Kind.TENSOR if part.writable:
+                return f"loader.MutableTensor{{ .tensor = {name} }}"
+            case Kind.INTERFACE if part.interface is not None:
+                return f"{self.of(part.interface.name)}{{ .call = call, .table = {name} }}"
+        return name
+
+    def to_c(self, part: Parameter, name: str, value: str) -> str:
+        """A statement that sets the C result."""
+        failed = "catch |failure| return loader.failed(call, failure)"
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES:
+                return f"{name}.* = call.keep({value}) {failed};"
+            case Kind.STRUCT if _sized(part):
+                return f"loader.giveSized({_named(part)}, {name}, {value});"
+            case Kind.NUMBERS | Kind.LIST:
+                return f"{name}.* = .of({value});"
+            case Kind.INSTANCE:
+                return f"{name}.* = loader.box(Plugin.{self.of(part.cls)}, {value}) {failed};"
+        return f"{name}.* = {value};"
+
+    # ---- A table's functions -------------------------------------------------------------------------------------
+
+    def passed(self, part: Parameter) -> str:
+        """The type of an argument that the author passes."""
+        return self.taken(part)
+
+    def got(self, part: Parameter) -> str:
+        """The type of a result that the author gets."""
+        if part.kind in (Kind.NUMBERS, Kind.LIST):
+            return f"[]const {_item(part)}"
+        return self.result(part)
+
+    def lent(self, part: Parameter, name: str) -> tuple[list[str], str]:
+        """Statements that make the C argument, and the argument."""
+        match part.kind:
+            case Kind.TEXT | Kind.BYTES:
+                return [], f"&loader.Text.of({name})"
+            case Kind.TEXTS:
+                return [], f"&loader.Texts.ofConst({name})"
+            case Kind.NUMBERS | Kind.LIST:
+                return [], f"&loader.List({_item(part)}).ofConst({name})"
+            case Kind.STRUCT if _sized(part):
+                lent = f"lent_{name.strip('@').strip(chr(34))}"
+                size = f"{lent}.size = @sizeOf({_named(part)});"
+                return [f"var {lent} = {name};", size], f"&{lent}"
+            case Kind.STRUCT:
+                return [], f"&{name}"
+        return [], name
+
+    def room(self, part: Parameter, name: str) -> list[str]:
+        """Statements that make room for a C result."""
+        made = self.c_result(part).removeprefix("*")
+        lines = [f"var {name} = std.mem.zeroes({made});"]
+        if part.kind is Kind.STRUCT and _sized(part):
+            lines.append(f"{name}.size = @sizeOf({made});")
+        return lines
+
+    def read(self, part: Parameter, name: str) -> str:
+        """The C result as the author gets it."""
+        if part.kind in (Kind.TEXT, Kind.BYTES, Kind.NUMBERS, Kind.LIST):
+            return f"{name}.slice()"
+        return name
+
+
+def _sized(part: Parameter) -> bool:
+    return part.struct is not None and part.struct.sized
+
+
+def _named(part: Parameter) -> str:
+    if part.struct is None:
+        raise AssertionError(f"{part.name} is of a struct")
+    return ident(part.struct.name)
+
+
+def _item(part: Parameter) -> str:
+    return _named(part) if part.kind is Kind.LIST else part.element
+
+
+def _number(part: Parameter) -> str:
+    match part.kind:
+        case Kind.FLOAT:
+            return "f32"
+        case Kind.DOUBLE:
+            return "f64"
+        case Kind.INTEGER:
+            return ident(part.enum) if part.enum else integer(part, _WORDS)
+    found = f"{part.name!r} is {part.kind.value}"
+    raise ContractError("Zig bindings cannot carry this", found=found, cure="Write this plugin in C")
