@@ -5,6 +5,7 @@ In a shell, for a compiler's command line or a build file:
     python -m loader.author.sdk include      the folder for -I; holds loader/plugin.h and htmlize/htmlize.h
     python -m loader.author.sdk rust         the crate native-plugin, for a path dependency
     python -m loader.author.sdk go           the module native-plugin.example, for a replace directive
+    python -m loader.author.sdk zig          the folder of loader.zig, a module that plugins in Zig import
     python -m loader.author.sdk cmake        the folder for -Dloader_DIR= and find_package(loader CONFIG)
 
 Imports nothing of ours.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-__all__ = ["cmake_dir", "go_dir", "include_dir", "rust_dir"]
+__all__ = ["cmake_dir", "go_dir", "include_dir", "rust_dir", "zig_dir"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -45,12 +46,17 @@ def go_dir() -> Path:
     return include_dir() / "go"
 
 
+def zig_dir() -> Path:
+    """The folder of loader.zig. Raises FileNotFoundError as include_dir does."""
+    return include_dir() / "zig"
+
+
 def cmake_dir() -> Path:
     """The folder of the CMake package: loader-config.cmake and what it needs."""
     return _PACKAGE / "cmake"
 
 
-_FOLDERS = {"include": include_dir, "rust": rust_dir, "go": go_dir, "cmake": cmake_dir}
+_FOLDERS = {"include": include_dir, "rust": rust_dir, "go": go_dir, "zig": zig_dir, "cmake": cmake_dir}
 
 
 def _main(arguments: list[str]) -> int:

@@ -21,6 +21,7 @@ FOLDERS = {
     "cmake-dir": "the CMake package, for -Dloader_DIR=",
     "rust-dir": "the Rust crate, for a path dependency",
     "go-dir": "the Go module, for a replace directive",
+    "zig-dir": "loader.zig, for a module named loader",
 }
 
 

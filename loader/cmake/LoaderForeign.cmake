@@ -1,11 +1,12 @@
-# LoaderForeign.cmake: runs cargo or go for one plugin, puts the result in its place and writes a depfile, so
-# that the build is repeated when something changed that only cargo or go knows about. LoaderPlugin.cmake
-# runs it:
+# LoaderForeign.cmake: runs cargo, go or zig for one plugin, puts the result in its place and writes a depfile, so
+# that the build is repeated when something changed that only these know about. LoaderPlugin.cmake runs it:
 #
-#     cmake -DTOOL=cargo|go -DEXECUTABLE=path -DNAME=plugin -DSOURCE=folder -DOUTPUT=file -DWORK=folder
-#           -DDEPFILE=file -DHEADERS=list -DEXPORTS=file -DCC=compiler -DSTRICT=bool -P LoaderForeign.cmake
+#     cmake -DTOOL=cargo|go|zig -DEXECUTABLE=command -DNAME=plugin -DSOURCE=folder -DOUTPUT=file -DWORK=folder
+#           -DDEPFILE=file -DHEADERS=list -DEXPORTS=file -DCC=compiler -DSTRICT=bool
+#           -DROOT=file -DKIT=file -DBINDINGS=file -DCONTRACT=name -P LoaderForeign.cmake
 #
-# HEADERS: C headers that the plugin is built with. EXPORTS: a version script for the linker, or empty.
+# HEADERS: C headers that the plugin is built with. EXPORTS: a version script for the linker, or empty. ROOT: zig's first source; KIT:
+# loader.zig; BINDINGS: what was generated for the contract CONTRACT, or empty.
 cmake_minimum_required(VERSION 3.20)
 
 function(run)
@@ -116,9 +117,28 @@ function(build_with_go)
     write_depfile("${listed}")
 endfunction()
 
+function(build_with_zig)
+    get_filename_component(file "${OUTPUT}" NAME)
+    set(modules --dep loader "-Mroot=${ROOT}")
+    if(BINDINGS)
+        list(PREPEND modules --dep "${CONTRACT}")
+        list(APPEND modules --dep loader "-M${CONTRACT}=${BINDINGS}")
+    endif()
+    # Its cache tells what changed by contents. -fPIC and -dynamic: a library with a name of its own.
+    run(${EXECUTABLE} build-lib -dynamic -fPIC -O ReleaseSafe --name "${NAME}" --cache-dir "${WORK}/cache"
+        ${modules} "-Mloader=${KIT}" "-femit-bin=${WORK}/${file}")
+    configure_file("${WORK}/${file}" "${OUTPUT}" COPYONLY)
+    file(TOUCH_NOCREATE "${OUTPUT}")
+    # Every source beside the first one and below: which of them it imports only zig knows.
+    file(GLOB_RECURSE sources "${SOURCE}/*.zig")
+    write_depfile("${sources};${KIT};${BINDINGS}")
+endfunction()
+
 file(MAKE_DIRECTORY "${WORK}")
 if(TOOL STREQUAL "cargo")
     build_with_cargo()
-else()
+elseif(TOOL STREQUAL "go")
     build_with_go()
+else()
+    build_with_zig()
 endif()

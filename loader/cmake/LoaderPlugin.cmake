@@ -12,8 +12,8 @@
 #     loader_test_plugin(shout CALL hooks GIVES "role:shout\\n")
 #
 # loader_add_plugin(NAME CONTRACT contract
-#                   SOURCES file... | CARGO folder | GO folder
-#                   [CONTRACT_HEADER file] [LINK library...])
+#                   SOURCES file... | CARGO folder | GO folder | ZIG file
+#                   [BINDINGS language [folder]] [CONTRACT_HEADER file] [LINK library...])
 #
 #     Builds NAME.so (.dylib, .dll) into plugins/<contract>/ of the build folder, or into the folder that
 #     LOADER_PLUGIN_OUTPUT names. The target is called NAME. Rebuilt when a source, a header, a manifest or a
@@ -21,6 +21,11 @@
 #     SOURCES   C11 or C++17, everything hidden but the contract's functions, undefined symbols refused.
 #     CARGO     a crate of type cdylib, its library called NAME. Skipped with a message without cargo.
 #     GO        package main of a Go module, built with -buildmode=c-shared. Skipped likewise without go.
+#     ZIG       a root source file, built with -dynamic -O ReleaseSafe. It imports the kit as `loader` and, with
+#               BINDINGS zig, the contract by its name. Skipped without zig and without PyPI's ziglang.
+#     BINDINGS  cpp, rust, go or zig: `loader bindings` writes <contract>.hpp (.rs, .go, .zig) into the folder, the
+#               current one by default, when the header changes. Commit what it wrote: where no Python has loader,
+#               that file is used, and it is an error if it was written from another header.
 #     The contract's version is read from its header (LOADER_CONTRACT): CONTRACT_HEADER, or <contract>.h in
 #     the current folder, or <contract>/<contract>.h among the loader's own headers.
 #     Adds the test plugin.NAME: the plugin loads and exports both markers of the handshake, and the
@@ -32,11 +37,12 @@
 #     Adds the test plugin.NAME.<function>[.<label>]: a small host in C (check_plugin.c, where arguments are
 #     described) calls the function and compares. In texts, \n \\ and \x2c are read as in C.
 #
-# Variables: LOADER_SANITIZE ("address,undefined"), LOADER_WARNINGS_AS_ERRORS, BUILD_TESTING, and
-# CARGO_EXECUTABLE or GO_EXECUTABLE to name a toolchain.
+# Variables: LOADER_SANITIZE ("address,undefined"), LOADER_WARNINGS_AS_ERRORS, BUILD_TESTING, LOADER_PYTHON (with
+# loader; OFF: use the files that are there), and CARGO_EXECUTABLE, GO_EXECUTABLE or ZIG_EXECUTABLE.
 include_guard(GLOBAL)
 cmake_policy(PUSH)
 cmake_policy(VERSION 3.20...3.31)
+include("${CMAKE_CURRENT_LIST_DIR}/LoaderBindings.cmake")
 
 # The folder with loader/plugin.h: beside this one in a wheel, one level up in a checkout.
 function(_loader_include_folder result)
@@ -85,12 +91,17 @@ function(_loader_read_contract contract header)
 endfunction()
 
 function(loader_add_plugin name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "CONTRACT;CONTRACT_HEADER;CARGO;GO" "SOURCES;LINK")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "CONTRACT;CONTRACT_HEADER;CARGO;GO;ZIG" "SOURCES;LINK;BINDINGS")
     if(arg_UNPARSED_ARGUMENTS OR NOT arg_CONTRACT)
-        message(FATAL_ERROR "loader_add_plugin(${name}): wanted CONTRACT name and SOURCES, CARGO or GO; "
+        message(FATAL_ERROR "loader_add_plugin(${name}): wanted CONTRACT name and SOURCES, CARGO, GO or ZIG; "
                             "not understood: '${arg_UNPARSED_ARGUMENTS}'")
     endif()
     _loader_read_contract("${arg_CONTRACT}" "${arg_CONTRACT_HEADER}")
+    set(bindings_FILE "")
+    set(bindings_STAMP "")
+    if(arg_BINDINGS)
+        _loader_add_bindings(${name} "${arg_CONTRACT}" ${arg_BINDINGS})
+    endif()
 
     set(folder "${LOADER_PLUGIN_OUTPUT}")
     if(NOT folder)
@@ -110,8 +121,10 @@ function(loader_add_plugin name)
         _loader_add_foreign(${name} cargo "${arg_CARGO}" "${file}")
     elseif(arg_GO)
         _loader_add_foreign(${name} go "${arg_GO}" "${file}")
+    elseif(arg_ZIG)
+        _loader_add_foreign(${name} zig "${arg_ZIG}" "${file}")
     else()
-        message(FATAL_ERROR "loader_add_plugin(${name}): it is built from one of SOURCES, CARGO and GO")
+        message(FATAL_ERROR "loader_add_plugin(${name}): it is built from one of SOURCES, CARGO, GO and ZIG")
     endif()
     if(TARGET ${name})
         set_target_properties(${name} PROPERTIES LOADER_PLUGIN_FILE "${file}"
@@ -130,7 +143,12 @@ function(_loader_add_native name folder suffix sources link)
         C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
         CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON CXX_EXTENSIONS OFF
         C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-    target_include_directories(${name} PRIVATE "${include}" "${CMAKE_CURRENT_SOURCE_DIR}")
+    get_filename_component(beside "${contract_HEADER}" DIRECTORY)
+    target_include_directories(${name} PRIVATE "${include}" "${CMAKE_CURRENT_SOURCE_DIR}" "${beside}")
+    if(bindings_STAMP)
+        add_custom_target(${name}.bindings DEPENDS "${bindings_STAMP}")
+        add_dependencies(${name} ${name}.bindings)
+    endif()
     target_link_libraries(${name} PRIVATE ${link})
     _loader_compile_strictly(${name})
     if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
@@ -171,6 +189,9 @@ function(_loader_add_foreign name tool folder file)
     set(manifest "${folder}/Cargo.toml")
     if(tool STREQUAL "go")
         set(manifest "${folder}/go.mod")
+    elseif(tool STREQUAL "zig")
+        set(manifest "${folder}") # the root source file
+        get_filename_component(folder "${folder}" DIRECTORY)
     endif()
     if(NOT EXISTS "${manifest}")
         message(FATAL_ERROR "loader_add_plugin(${name}): ${manifest} does not exist")
@@ -188,8 +209,9 @@ function(_loader_add_foreign name tool folder file)
         COMMAND "${CMAKE_COMMAND}" "-DTOOL=${tool}" "-DEXECUTABLE=${executable}" "-DNAME=${name}"
                 "-DSOURCE=${folder}" "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d"
                 "-DHEADERS=${headers}" "-DEXPORTS=${exports}" "-DCC=${CMAKE_C_COMPILER}"
-                "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" -P "${script}"
-        DEPENDS "${manifest}" "${script}" ${headers} ${exports}
+                "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" "-DROOT=${manifest}" "-DKIT=${include}/zig/loader.zig"
+                "-DBINDINGS=${bindings_FILE}" "-DCONTRACT=${arg_CONTRACT}" -P "${script}"
+        DEPENDS "${manifest}" "${script}" ${headers} ${exports} ${bindings_STAMP}
         DEPFILE "${work}.d"
         WORKING_DIRECTORY "${folder}"
         COMMENT "Building plugin ${name} with ${tool}"
@@ -197,18 +219,29 @@ function(_loader_add_foreign name tool folder file)
     add_custom_target(${name} ALL DEPENDS "${file}")
 endfunction()
 
-# The path of cargo or go, or an empty string. It is run: a shim without a toolchain behind it does not count.
+# The command cargo, go or zig, or an empty string. It is run: a shim without a toolchain behind it does not count.
 function(_loader_find_tool result tool)
     string(TOUPPER "${tool}" upper)
+    if(tool STREQUAL "zig" AND NOT ZIG_EXECUTABLE)
+        find_program(ZIG_EXECUTABLE zig)
+        foreach(python IN ITEMS "${LOADER_PYTHON}" python3 python)
+            if(NOT ZIG_EXECUTABLE AND python)
+                execute_process(COMMAND "${python}" -m ziglang version RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+                if(status EQUAL 0)
+                    set(ZIG_EXECUTABLE "${python};-m;ziglang" CACHE STRING "zig, or a Python with ziglang" FORCE)
+                endif()
+            endif()
+        endforeach()
+    endif()
     find_program(${upper}_EXECUTABLE ${tool}
                  HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" /usr/local/go/bin)
     set(${result} "" PARENT_SCOPE)
     if(${upper}_EXECUTABLE)
         set(version --version)
-        if(tool STREQUAL "go")
+        if(NOT tool STREQUAL "cargo")
             set(version version)
         endif()
-        execute_process(COMMAND "${${upper}_EXECUTABLE}" ${version}
+        execute_process(COMMAND ${${upper}_EXECUTABLE} ${version}
                         RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
         if(status EQUAL 0)
             set(${result} "${${upper}_EXECUTABLE}" PARENT_SCOPE)

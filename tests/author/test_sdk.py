@@ -17,6 +17,7 @@ from loader.author import sdk
         ("include", "htmlize/htmlize.h"),
         ("rust", "Cargo.toml"),
         ("go", "go.mod"),
+        ("zig", "loader.zig"),
         ("cmake", "loader-config.cmake"),
     ],
 )
@@ -36,4 +37,4 @@ def test_wrong_use_ends_with_two_and_the_words(words: list[str]) -> None:
         [sys.executable, "-m", "loader.author.sdk", *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "{include,rust,go,cmake}" in done.stderr
+    assert "{include,rust,go,zig,cmake}" in done.stderr

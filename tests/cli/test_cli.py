@@ -110,11 +110,12 @@ def test_main_with_a_list_runs_in_this_process(tool_so: Path, capsysbinary: pyte
 
 
 def test_the_folders_for_plugin_authors(command: Command) -> None:
-    """include-dir, cmake-dir, rust-dir and go-dir print folders that hold what is said."""
+    """include-dir, cmake-dir, rust-dir, go-dir and zig-dir print folders that hold what is said."""
     assert (Path(command("include-dir").text.strip()) / "loader" / "plugin.h").is_file()
     assert (Path(command("cmake-dir", "--json").json["path"]) / "loader-config.cmake").is_file()
     assert (Path(command("rust-dir").text.strip()) / "Cargo.toml").is_file()
     assert (Path(command("go-dir").text.strip()) / "go.mod").is_file()
+    assert (Path(command("zig-dir").text.strip()) / "loader.zig").is_file()
 
 
 # ---- Signals and streams -----------------------------------------------------------------------------------
