@@ -110,7 +110,9 @@ class _Cpp:
         ]
 
     def _with(self, function: Function) -> str:
-        return f"{self.upper}_WITH_{function.name.upper()}"
+        """What an author defines to give an optional function; a class is made and freed by one word."""
+        name = function.cls if function.role in ("new", "free") else function.name
+        return f"{self.upper}_WITH_{name.upper()}"
 
     def _signature(self, function: Function, *, given: bool = True) -> str:
         own = function.parameters[function.role in ("method", "next") :]

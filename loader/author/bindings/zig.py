@@ -158,6 +158,8 @@ class _Zig:
         yield "    const exports = Exports(Plugin);"
         for each in self.contract.classes:
             name = self.names.of(each.name)
+            if self.contract.function(f"{each.name}_free").optional:
+                continue
             yield f'    loader.wants(Plugin, "{name}", "pub const {name} = struct");'
         for function in self.contract.functions:
             yield from self._export(function)
@@ -192,12 +194,15 @@ class _Zig:
 
     def _export(self, function: Function) -> Iterator[str]:
         exported = f"@export(&exports.{ident(function.name)}, .{{ .name = {quoted(function.name)} }});"
+        owner, name = self._owner(function), quoted(_called(function, quote=False))
+        there = [f"@hasDecl(Plugin, {quoted(self.names.of(function.cls))})"] if function.role else []
+        if function.role != "free":
+            there.append(f"@hasDecl({owner}, {name})")
+        if function.optional:
+            yield from [f"    if ({' and '.join(there)})", f"        {exported}"]
+            return
         if function.role == "free":
             yield f"    {exported}"
-            return
-        owner, name = self._owner(function), quoted(_called(function, quote=False))
-        if function.optional:
-            yield from [f"    if (@hasDecl({owner}, {name}))", f"        {exported}"]
             return
         yield f"    loader.wants({owner}, {name}, {quoted(self._signature(function))});"
         yield f"    {exported}"
