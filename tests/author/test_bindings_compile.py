@@ -1,0 +1,209 @@
+"""What `loader bindings` writes, compiled: for every header here, and one with all that a header can say."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tree import GREETER, PLUGINS, ROOT
+
+import loader
+from loader.author.bindings import bindings
+from loader.author.sdk import include_dir, zig_dir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CODEC = ROOT / "native_plugins" / "codec"
+HEADERS = [
+    CODEC / "codec.h",
+    GREETER,
+    ROOT / "include" / "htmlize" / "htmlize.h",
+    ROOT / "tests" / "author_project" / "kit.h",
+    *(PLUGINS / f"{name}.h" for name in ("all", "stateful", "lend", "probe", "values", "serving")),
+]
+
+
+@pytest.fixture(scope="module", params=HEADERS, ids=lambda each: each.stem)
+def header(request: pytest.FixtureRequest) -> Path:
+    """Headers of this repository; all.h has all that a header can say."""
+    path: Path = request.param
+    return path
+
+
+def cpp_plugin(text: str, upper: str, name: str) -> str:
+    """A plugin whose functions all throw, made of the pure functions in the header that was generated."""
+    space = re.search(r"^namespace (\w+) \{$", text, re.MULTILINE)
+    assert space is not None
+    classes = []
+    for match in re.finditer(r"^class (\w+) \{\n(?:.*\n)*?\};$", text, re.MULTILINE):
+        pure = re.findall(r"^    virtual (.*) = 0;$", match[0], re.MULTILINE)
+        if pure:
+            unnamed = [re.sub(r"(?<=[ &])[a-z_0-9]+(?=[,)])", "", each) for each in pure]
+            body = "\n".join(f'    {each} override {{ throw loader::Error("made"); }}' for each in unnamed)
+            classes.append(f"class My{match[1]} final : public {match[1]} {{\npublic:\n{body}\n}};\n")
+    wanted = "".join(f"#define {each}\n" for each in sorted(set(re.findall(rf"{upper}_WITH_\w+", text))))
+    inner = f"namespace {space[1]} {{\n{''.join(classes)}}}\n"
+    return f'{wanted}#include "{name}.hpp"\n{inner}{upper}_EXPORT({space[1]}::MyPlugin);\n'
+
+
+def test_cpp_compiles_without_a_warning_and_is_a_plugin(
+    header: Path, tmp_path: Path, tool: Callable[..., str]
+) -> None:
+    """As C++17 and C++20, by every compiler here; it exports what the contract has, and an exception is an error."""
+    contract = loader.Contract.from_header(header, include=[include_dir()])
+    (text,) = bindings(contract, "cpp", header).values()
+    (tmp_path / f"{contract.name}.hpp").write_text(text)
+    source = tmp_path / "plugin.cpp"
+    source.write_text(cpp_plugin(text, contract.name.upper(), contract.name))
+    flags = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-fPIC", "-shared", "-O1"]
+    flags += [f"-I{each}" for each in (include_dir(), header.parent, tmp_path)]
+    compilers = [tool("c++", "g++"), *([tool("clang++")] if _there("clang++") else [])]
+    for compiler in compilers:
+        for standard in ("c++17", "c++20"):
+            target = tmp_path / f"{contract.name}.so"
+            made = [compiler, f"-std={standard}", *flags, "-fvisibility=hidden", str(source), "-o", str(target)]
+            done = subprocess.run(made, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    plugin = loader.load(target, contract=contract)
+    for function in contract.functions:
+        if not function.cls and not function.parameters:
+            with pytest.raises(loader.PluginError, match="made"):
+                getattr(plugin, function.name)()
+    for declared in contract.classes:
+        new = contract.function(f"{declared.name}_new")
+        values = [each.values[0][1] if each.values else 0 for each in new.parameters]
+        with pytest.raises(loader.PluginError, match="made"):
+            getattr(plugin, declared.name)(*values)
+
+
+def zig_plugin(text: str, name: str) -> str:
+    """A plugin whose functions all fail, made of the signatures in the comment that was generated."""
+    comment = re.search(r"^/// Exports the functions of an author's struct.*\n((?:///.*\n)*)", text, re.MULTILINE)
+    assert comment is not None
+    lines = [line.removeprefix("///").split(" // ")[0].rstrip() for line in comment[1].splitlines()]
+    types = re.findall(r"^pub (?:const|fn) (\w+)", text, re.MULTILINE)
+    body = []
+    for line in lines:
+        if line.strip().startswith("//") or not line.strip():
+            continue
+        if "pub fn" in line:
+            before, parameters, given = re.fullmatch(r"(.*?)\((.*)\) (.*)", line).groups()  # type: ignore[union-attr]
+            parameters = re.sub(r"(\w+|@\"\w+\"): ", "_: ", parameters)
+            end = "{}" if given == "void" else "{ return error.Made; }"
+            named = rf"(?<![\w.\"])({'|'.join(types)})(?=[,)( ])(?!\(_)"
+            body.append(re.sub(named, r"bindings.\1", f"{before}({parameters}) {given} {end}"))
+        else:
+            body.append(line)
+    made = "\n".join(body).replace("(Plugin)", "(Made)")
+    return (
+        f'const bindings = @import("{name}");\nconst loader = @import("loader");\n'
+        f"const Made = struct {{\n{made}\n}};\ncomptime {{ bindings.exportPlugin(Made); }}\n"
+    )
+
+
+def zig() -> list[str]:
+    """The command: zig, or PyPI's."""
+    if _there("zig"):
+        return ["zig"]
+    command = [sys.executable, "-m", "ziglang"]
+    if subprocess.run([*command, "version"], capture_output=True, check=False).returncode != 0:
+        if os.environ.get("CI"):
+            pytest.fail("zig is not installed")
+        pytest.skip("zig is not installed")
+    return command
+
+
+def test_zig_compiles_and_is_a_plugin(header: Path, tmp_path: Path) -> None:
+    """It exports what the contract has, and an error is one, with its name."""
+    contract = loader.Contract.from_header(header, include=[include_dir()])
+    (text,) = bindings(contract, "zig", header).values()
+    (tmp_path / "bindings.zig").write_text(text)
+    source, target = tmp_path / "plugin.zig", tmp_path / f"{contract.name}.so"
+    source.write_text(zig_plugin(text, "bindings"))
+    made = [
+        *zig(),
+        "build-lib",
+        "-dynamic",
+        "-fPIC",
+        "-ODebug",
+        "--dep",
+        "bindings",
+        "--dep",
+        "loader",
+        f"-Mroot={source}",
+    ]
+    made += ["--dep", "loader", f"-Mbindings={tmp_path / 'bindings.zig'}", f"-Mloader={zig_dir() / 'loader.zig'}"]
+    done = subprocess.run(
+        [*made, f"-femit-bin={target}", "--cache-dir", str(tmp_path / "cache")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    plugin = loader.load(target, contract=contract)
+    for declared in contract.classes:
+        new = contract.function(f"{declared.name}_new")
+        values = [each.values[0][1] if each.values else 0 for each in new.parameters]
+        with pytest.raises(loader.PluginError, match="Made"):
+            getattr(plugin, declared.name)(*values)
+
+
+def test_zig_says_what_is_missing(tmp_path: Path) -> None:
+    """A misspelt function is an error of the compiler's, with the line that the contract wants."""
+    (text,) = bindings(loader.Contract.from_header(GREETER), "zig", GREETER).values()
+    (tmp_path / "bindings.zig").write_text(text)
+    source = tmp_path / "plugin.zig"
+    source.write_text(zig_plugin(text, "bindings").replace("pub fn greet(", "pub fn gret("))
+    made = [
+        *zig(),
+        "build-lib",
+        "-dynamic",
+        "-fno-emit-bin",
+        "--dep",
+        "bindings",
+        "--dep",
+        "loader",
+        f"-Mroot={source}",
+    ]
+    made += ["--dep", "loader", f"-Mbindings={tmp_path / 'bindings.zig'}", f"-Mloader={zig_dir() / 'loader.zig'}"]
+    done = subprocess.run(made, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "lacks what the contract wants: pub fn greet(call: loader.Call" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("scale(", "sclae("), "override|abstract"),
+        (("double , float )", "double , double )"), "override|abstract"),
+        (("public:\n    double scale", "public:\n    int state_ = 0;\n    double scale"), "no data members"),
+    ],
+)
+def test_cpp_says_what_is_missing(
+    tmp_path: Path, tool: Callable[..., str], change: tuple[str, str], reason: str
+) -> None:
+    """A misspelt function, one with other types and a plugin with state do not compile."""
+    (text,) = bindings(loader.Contract.from_header(CODEC / "codec.h"), "cpp", CODEC / "codec.h").values()
+    source = tmp_path / "plugin.cpp"
+    plugin = cpp_plugin(text, "CODEC", "codec")
+    source.write_text(plugin)
+    (tmp_path / "codec.hpp").write_text(text)
+    made = [tool("c++", "g++"), "-std=c++17", "-fsyntax-only", f"-I{include_dir()}", f"-I{CODEC}", str(source)]
+    assert subprocess.run(made, capture_output=True, check=False).returncode == 0
+    wrong = plugin.replace(*change)
+    assert wrong != plugin
+    source.write_text(wrong)
+    done = subprocess.run(made, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert re.search(reason, done.stderr)
+
+
+def _there(program: str) -> bool:
+    return shutil.which(program) is not None
