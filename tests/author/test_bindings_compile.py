@@ -102,9 +102,15 @@ def zig_plugin(text: str, name: str) -> str:
         else:
             body.append(line)
     made = "\n".join(body).replace("(Plugin)", "(Made)")
+    used = []  # functions that nobody asks for are not compiled
+    for struct in re.finditer(r"^pub const (\w+) = struct \{\n(?:.*\n)*?\};$", text, re.MULTILINE):
+        for function in re.findall(r"^    pub fn ([^(]+)", struct[0], re.MULTILINE):
+            used.append(
+                f"export fn used_{len(used)}() usize {{ return @intFromPtr(&bindings.{struct[1]}.{function}); }}"
+            )
     return (
         f'const bindings = @import("{name}");\nconst loader = @import("loader");\n'
-        f"const Made = struct {{\n{made}\n}};\ncomptime {{ bindings.exportPlugin(Made); }}\n"
+        f"const Made = struct {{\n{made}\n}};\ncomptime {{ bindings.exportPlugin(Made); }}\n" + "\n".join(used)
     )
 
 

@@ -41,6 +41,8 @@ typedef struct all_lent all_lent;
 struct all_lent {
     size_t size;
     int (*of)(loader_call *call, const all_lent *self, double table, LOADER_OUT all_part_list *parts);
+    int (*call)(loader_call *call, const all_lent *self, const loader_text *lent);
+    int (*lent)(loader_call *call, const all_lent *self);
 };
 LOADER_SERVICE("all.lent/1", all_lent);
 

@@ -25,7 +25,8 @@ def table_class(names: Names, table: str, functions: Sequence[Function], service
             yield "};"
     yield ""
     if service:
-        yield from _SERVICE.format(name=name, table=table, service=service).splitlines()
+        lent = unused("lent", {function.name for function in functions})
+        yield from _SERVICE.format(name=name, table=table, service=service, lent=lent).splitlines()
     else:
         yield from _INTERFACE.format(name=name, table=table).splitlines()
     for function in functions:
@@ -81,6 +82,9 @@ public:
             throw loader::Error("the application does not lend the service {service}");
     }}
     // Whether the application lends it.
-    static bool lent(const loader::Call &call) noexcept {{ return call.service<::{table}>("{service}") != nullptr; }}
+    static bool {lent}(const loader::Call &call) noexcept
+    {{
+        return call.service<::{table}>("{service}") != nullptr;
+    }}
     {name}(const {name} &) = delete;
     {name} &operator=(const {name} &) = delete;"""

@@ -65,7 +65,7 @@ class _Zig:
     # ---- Interfaces and services -------------------------------------------------------------------------------
 
     def _table(self, table: str, functions: Sequence[Function], service: str) -> Iterator[str]:
-        name, raw = self.names.of(table), self.names.raw(table)
+        name, raw, (call, inner, of) = self.names.of(table), self.names.raw(table), self.names.inner(table)
         for function in functions:
             if len(function.results) > 1:
                 row = self.names.row(f"{table}_{function.name}")
@@ -81,17 +81,17 @@ class _Zig:
         yield from [
             f"/// {about}",
             f"pub const {name} = struct {{",
-            "    call: loader.Call,",
-            f"    table: *const {raw},",
+            f"    {call}: loader.Call,",
+            f"    {inner}: *const {raw},",
         ]
         if service:
             yield from ["", "    /// An error with its text if the application does not lend it."]
-            yield f"    pub fn of(call: loader.Call) loader.Error!{name} {{"
-            yield f"        const table = call.service({raw}, {quoted(service)}) orelse"
+            yield f"    pub fn {of}(entered: loader.Call) loader.Error!{name} {{"
+            yield f"        const found = entered.service({raw}, {quoted(service)}) orelse"
             message = f"the application does not lend the service {service}"
             message = quoted(message.replace("{", "{{").replace("}", "}}"))
-            yield f"            return call.fail({message}, .{{}});"
-            yield "        return .{ .call = call, .table = table };"
+            yield f"            return entered.fail({message}, .{{}});"
+            yield f"        return .{{ .{call} = entered, .{inner} = found }};"
             yield "    }"
         for function in functions:
             yield from self._table_function(table, function)
@@ -99,6 +99,7 @@ class _Zig:
 
     def _table_function(self, table: str, function: Function) -> Iterator[str]:
         names, row = self.names, len(function.results) > 1
+        call, inner, _ = names.inner(table)
         own = {part.name: names.local(part.name) for part in (*function.parameters, *function.results)}
         parameters = "".join(f", {own[part.name]}: {names.passed(part)}" for part in function.parameters)
         answer = "void"
@@ -107,10 +108,10 @@ class _Zig:
         yield from ["", *comment(function.doc, "    ", "///")]
         name = ident(function.name)
         yield f"    pub fn {name}(self: {names.of(table)}{parameters}) loader.Error!{answer} {{"
-        yield f"        if (!loader.has(self.table, {quoted(function.name)}) or self.table.{name} == null)"
+        yield f"        if (!loader.has(self.{inner}, {quoted(function.name)}) or self.{inner}.{name} == null)"
         older = quoted(f"the application is older than the function {function.name}")
-        yield f"            return self.call.fail({older}, .{{}});"
-        arguments, results = ["self.call.raw", "self.table"], []
+        yield f"            return self.{call}.fail({older}, .{{}});"
+        arguments, results = [f"self.{call}.raw", f"self.{inner}"], []
         for each in places(function):
             local = own[each.part.name]
             if each.result:
@@ -121,7 +122,7 @@ class _Zig:
                 statements, argument = names.lent(each.part, local)
                 yield from (f"        {line}" for line in statements)
                 arguments.append(argument)
-        yield f"        try self.call.check(self.table.{name}.?({', '.join(arguments)}));"
+        yield f"        try self.{call}.check(self.{inner}.{name}.?({', '.join(arguments)}));"
         if row:
             yield f"        return .{{ {', '.join(f'.{field} = {value}' for field, value in results)} }};"
         elif results:

@@ -112,6 +112,7 @@ class Names:
         self._of: dict[str, str] = {}
         self._raw: dict[str, str] = {}
         self._rows: dict[str, str] = {}
+        self._inner: dict[str, tuple[str, str, str]] = {}
         taken = {"Exports", "exportPlugin", "loader", "std", "Plugin"}
         taken |= {each.name for each in contract.structs} | set(contract.enums)
         tables = [(each.name, each.functions) for each in contract.interfaces]
@@ -123,13 +124,15 @@ class Names:
         for table, declared_ in tables:
             self._raw[table] = self._new(f"{self._of[table]}Table", taken)
             functions |= {f"{table}_{each.name}": each for each in declared_}
-            methods |= {each.name for each in declared_}
+            own = {each.name for each in declared_}
+            self._inner[table] = unused("call", own), unused("table", own), unused("of", own)
+            methods |= own | set(self._inner[table])
         for name, function in functions.items():
             if len(function.results) > 1:
                 row = self._new(f"{short(contract, name)}Result", taken)
                 self._rows[name] = row
         #: What a parameter must not be called: Zig lets nothing hide anything.
-        self._visible = taken | methods | {"self", "of", "call", "table"}
+        self._visible = taken | methods | {"self"}
 
     @staticmethod
     def _new(name: str, taken: set[str]) -> str:
@@ -144,6 +147,10 @@ class Names:
     def raw(self, name: str) -> str:
         """The table's own struct."""
         return self._raw[name]
+
+    def inner(self, name: str) -> tuple[str, str, str]:
+        """Of what calls a table: the names of its call, its table and its constructor."""
+        return self._inner[name]
 
     def row(self, name: str) -> str:
         """The struct of several results of a function."""
@@ -234,7 +241,8 @@ class Names:
             case Kind.TENSOR if part.writable:
                 return f"loader.MutableTensor{{ .tensor = {name} }}"
             case Kind.INTERFACE if part.interface is not None:
-                return f"{self.of(part.interface.name)}{{ .call = call, .table = {name} }}"
+                call, table, _ = self.inner(part.interface.name)
+                return f"{self.of(part.interface.name)}{{ .{call} = call, .{table} = {name} }}"
         return name
 
     def to_c(self, part: Parameter, name: str, value: str) -> str:
