@@ -381,6 +381,11 @@ pub fn exportMarker(comptime name: []const u8) void {
     @export(&marker, .{ .name = name });
 }
 
+/// Says that this plugin cannot do without what the base ABI has since a minor: see LOADER_NEEDS in plugin.h.
+pub fn needs(comptime minor: comptime_int) void {
+    exportMarker(std.fmt.comptimePrint("loader_abi_1_{d}", .{minor}));
+}
+
 /// Promises that a function of this plugin never blocks: see LOADER_NEVER_BLOCKS in plugin.h.
 pub fn neverBlocks(comptime function: []const u8) void {
     exportMarker(function ++ "_never_blocks");
