@@ -1,4 +1,4 @@
-"""BINDINGS of loader_add_plugin: what is generated follows the header; without Python the file that is there is used."""
+"""BINDINGS of loader_add_plugin: what is generated follows the header; without Python what is there is used."""
 
 from __future__ import annotations
 
