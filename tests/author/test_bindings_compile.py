@@ -20,6 +20,8 @@ from loader.author.sdk import include_dir, zig_dir
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 CODEC = ROOT / "native_plugins" / "codec"
 HEADERS = [
     CODEC / "codec.h",
