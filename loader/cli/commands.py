@@ -32,6 +32,7 @@ COMMANDS = {
     "call": "call one function",
     "doctor": "what would fail here, and the cure",
     "contract": "what a contract's header says",
+    "stubs": "types of a contract for mypy and pyright",
     "keygen": "a new key pair to sign with",
     "sign": "sign files",
     "lock": "write digests to a lock file",
