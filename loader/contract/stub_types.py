@@ -47,6 +47,7 @@ _MODULES = {
     "ReadableBuffer": "_typeshed",
     "StrPath": "_typeshed",
     "WriteableBuffer": "_typeshed",
+    "Never": "typing_extensions",
     "Self": "typing_extensions",
 }
 

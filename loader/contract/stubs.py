@@ -118,9 +118,10 @@ class _Stub:
 
     def _class(self, declared: Class) -> list[str]:
         lines = [f"class {declared.name}:", *_documented(declared.doc, "    ")]
-        for each in self.contract.functions:
-            if each.cls != declared.name:
-                continue
+        functions = [each for each in self.contract.functions if each.cls == declared.name]
+        if not any(each.role == "new" for each in functions):  # functions of the plugin give them
+            lines += _method("__init__", [f"never: {self.use('Never')}", "/"], "None", "")
+        for each in functions:
             taken = self._taken(each.parameters if each.role == "new" else each.parameters[1:])
             if each.role == "new":
                 lines += _method("__init__", taken, "None", each.doc)
@@ -132,6 +133,7 @@ class _Stub:
         kind = f"{self.use('type')}[{self.use('BaseException')}] | None"
         leaving = [f"kind: {kind}", f"error: {self.use('BaseException')} | None"]
         leaving += [f"trace: {self.use('TracebackType')} | None", "/"]
+        lines += [f"    @{self.use('property')}", f"    def closed(self) -> {self.use('bool')}: ..."]
         lines += _method("close", (), "None", "")
         lines += _method("__enter__", (), self.use("Self"), "")
         return lines + _method("__exit__", leaving, "None", "")
@@ -218,6 +220,7 @@ _ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "version": ("tuple", ("int", "int")),
     "digest": ("str", ()),
     "functions": ("Mapping", ("str", "Any")),
+    "classes": ("Mapping", ("str", "Any")),
 }
 
 
