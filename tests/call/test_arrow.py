@@ -440,6 +440,31 @@ def test_tables_do_not_pass_it(tmp_path: Path, parameter: str, kind: str) -> Non
         read_header(tmp_path, text)
 
 
+SPECIFICATION = """\
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+#define ARROW_FLAG_NULLABLE 2
+struct ArrowSchema { const char *format, *name, *metadata; int64_t flags, n_children; struct ArrowSchema **children,
+    *dictionary; void (*release)(struct ArrowSchema *); void *private_data; };
+struct ArrowArray { int64_t length, null_count, offset, n_buffers, n_children; const void **buffers;
+    struct ArrowArray **children, *dictionary; void (*release)(struct ArrowArray *); void *private_data; };
+#endif
+"""
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("suffix", [".c", ".cpp"])
+def test_beside_the_header_of_another(build: Callable[..., Path], tmp_path: Path, first: bool, suffix: str) -> None:
+    """The specification's guard: nanoarrow's header, or Arrow's own, may come before plugin.h or behind it."""
+    (tmp_path / "abi.h").write_text(SPECIFICATION)
+    includes = ['#include "abi.h"', '#include "loader/plugin.h"']
+    lines = ["#include <stdint.h>", *(includes if first else includes[::-1])]
+    lines.append("struct both { loader_arrow lent; struct ArrowSchema schema; struct ArrowArray array; };")
+    lines.append('LOADER_STATIC_ASSERT(sizeof(struct both) == 168, "as large as the specification says");')
+    (tmp_path / f"beside{suffix}").write_text("\n".join(lines) + "\n")
+    build(tmp_path / f"beside{suffix}", f"FIRST_{first}", flags=[f"-I{tmp_path}"])
+
+
 def test_contract_and_fingerprint() -> None:
     """It is a kind of its own, and survives JSON."""
     again = loader.Contract.from_json(CONTRACT.to_json())
