@@ -279,8 +279,9 @@ struct ArrowArray {
  *
  * `const loader_arrow *` is borrowed: neither of the two is changed, released or moved by the plugin. LOADER_OUT
  * loader_arrow * is a result: `schema` and `array` point to structs of the host's that are all 0. The plugin fills both,
- * with release functions of its own, which are called once, on any thread, also after many other calls. What it filled
- * is released too if it returns an error. */
+ * with release functions of its own, which are called once, on any thread, also after many other calls. So it is not
+ * in memory of loader_alloc, which goes when the function returns. What it filled is released too if it returns an
+ * error. */
 typedef struct loader_arrow {
     struct ArrowSchema *schema; /* of the array */
     struct ArrowArray *array;   /* released once, as the schema is */

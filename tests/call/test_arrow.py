@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import ctypes
 import gc
 import os
+import pickle
+import textwrap
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -325,6 +329,8 @@ def test_several_results(arrow: loader.Plugin) -> None:
         (14, "77"),
         (15, "forgets"),
         (16, "a length, an offset or a number of nulls"),
+        (17, "is in memory of loader_alloc, which goes when the call ends"),
+        (18, "is in memory of loader_alloc, which goes when the call ends"),
     ],
 )
 def test_results_that_are_wrong(arrow: loader.Plugin, how: int, words: str) -> None:
@@ -339,6 +345,60 @@ def test_another_result_that_is_wrong(arrow: loader.Plugin) -> None:
     with pytest.raises(loader.PluginError, match="its result text is wrong"):
         arrow.spoilt()
     assert arrow.alive() == (0, 0)
+
+
+def test_it_is_not_copied(arrow: loader.Plugin) -> None:
+    """Neither pickled nor copied, nor made by anybody else: whose it is would not be clear."""
+    values = arrow.count_up(3)
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            attempt(values)
+    with pytest.raises(TypeError):
+        type(values)()
+    with pytest.raises(TypeError):
+        object.__new__(type(values))
+    assert arrow.sum(values) == 3
+    del values
+
+
+def test_given_away_while_it_is_given_away(arrow: loader.Plugin) -> None:
+    """By what the garbage collector runs in the middle: one of both has it."""
+    given = [arrow.count_up(3)]
+    taken: list[object] = []
+
+    def take() -> None:
+        with contextlib.suppress(ValueError):
+            taken.append(given[0].__arrow_c_array__())
+
+    class Garbage:
+        def __del__(self) -> None:
+            take()
+
+    threshold = gc.get_threshold()
+    try:
+        garbage = Garbage()
+        garbage.self = garbage  # type: ignore[attr-defined]
+        del garbage
+        gc.set_threshold(1)
+        take()
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    assert len(taken) == 1
+    assert arrow.sum(Gives(taken.pop())) == 3
+
+
+def test_kept_until_the_end(path: Path, run_python: Callable[..., Any]) -> None:
+    """What is there when the interpreter ends is released, or lost; nothing crashes."""
+    code = f"""
+        import loader, threading
+        arrow = loader.load({str(path)!r}, contract=loader.Contract.from_header({str(PLUGINS / "arrow.h")!r}))
+        kept = [arrow.count_up(3), arrow.count_up(4).__arrow_c_array__()]
+        kept.append(kept)
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        print(arrow.sum(kept[0]))
+    """
+    assert run_python(textwrap.dedent(code)).stdout == "3\n"
 
 
 def test_threads_give_away_one_array(

@@ -139,7 +139,8 @@ int badly(loader_call *call, int32_t how, loader_arrow *values)
 {
     static struct ArrowSchema other;
     static struct ArrowSchema *child = NULL, *self_child[2];
-    static struct ArrowArray *array_child[2];
+    static struct ArrowArray *array_child[2], other_child;
+    static const void *other_buffers[2];
 
     switch (how) {
     case 0: return LOADER_OK; /* nothing */
@@ -172,6 +173,23 @@ int badly(loader_call *call, int32_t how, loader_arrow *values)
     case 14: fill(values, 2); return 77;
     case 15: fill(values, 2); values->schema->release = end_and_forget; return loader_fail(call, "forgets");
     case 16: fill(values, 2); values->array->length = INT64_MAX; values->array->offset = 1; return LOADER_OK;
+    case 17: /* memory that goes when the call ends */
+        fill(values, 2);
+        other_buffers[1] = loader_alloc(call, 16);
+        values->array->buffers[0] = other_buffers[1];
+        return LOADER_OK;
+    case 18: /* as a child's */
+        fill(values, 2);
+        other_child = *values->array;
+        other_buffers[0] = loader_alloc(call, 16);
+        other_child.buffers = other_buffers;
+        array_child[0] = &other_child;
+        other = *values->schema;
+        self_child[0] = &other;
+        values->schema->n_children = values->array->n_children = 1;
+        values->schema->children = self_child;
+        values->array->children = array_child;
+        return LOADER_OK;
     default: return loader_fail(call, "there are no more ways");
     }
 }

@@ -1,12 +1,10 @@
 /* arrow.c: arrays in Arrow's C data interface: those that a plugin is lent (what has __arrow_c_array__), and those that
- * it gives by LOADER_OUT (type Arrow).
+ * it gives by LOADER_OUT (type Arrow). Whether it is one: arrow_check.c.
  *
  * Their structs are moved, as the specification has it: copied, and released where they were. So nobody else has what
  * a plugin reads, whatever becomes of the capsules, and each array is released once: by who took it, or here.
  */
 #include "call/function.h"
-
-enum { MOST_DEPTH = 64, MOST_PARTS = 1000000 };
 
 /* What a result points to: see core_arrow_room. */
 struct room {
@@ -73,52 +71,6 @@ void core_arrow_drop(core_owner *owner, const char *at)
     release(owner, &room->schema, &room->array);
 }
 
-/* ---- Whether it is one ------------------------------------------------------------------------------- */
-
-static const char *wrong_numbers(const struct ArrowSchema *schema, const struct ArrowArray *array)
-{
-    if (schema->format == NULL)
-        return "has no format";
-    if (array->length < 0 || array->offset < 0 || array->length > INT64_MAX - array->offset || array->null_count < -1)
-        return "has a length, an offset or a number of nulls that no array has";
-    if (array->n_buffers < 0 || (array->n_buffers > 0 && array->buffers == NULL))
-        return "has buffers and no pointer to them";
-    if (schema->n_children != array->n_children || array->n_children < 0)
-        return "has other children than its schema";
-    if (array->n_children > 0 && (schema->children == NULL || array->children == NULL))
-        return "has children and no pointer to them";
-    if ((schema->dictionary == NULL) != (array->dictionary == NULL))
-        return "has a dictionary and its schema none, or the other way round";
-    return NULL;
-}
-
-/* What is wrong with an array, or NULL: what its specification asks for and C can see. `left`: parts that it may have, so
- * that one which contains itself comes to an end. */
-static const char *wrong(const struct ArrowSchema *schema, const struct ArrowArray *array, int depth, int64_t *left)
-{
-    const char *found;
-
-    if (schema == NULL || array == NULL)
-        return "has a child that is NULL";
-    if (schema->release == NULL || array->release == NULL)
-        return depth == 0 ? "was released, or given away already" : "has a child that was released";
-    if (depth > MOST_DEPTH || --*left < 0)
-        return "nests more deeply, or has more parts, than any array";
-    found = wrong_numbers(schema, array);
-    for (int64_t i = 0; found == NULL && i < array->n_children; i++)
-        found = wrong(schema->children[i], array->children[i], depth + 1, left);
-    if (found == NULL && array->dictionary != NULL)
-        found = wrong(schema->dictionary, array->dictionary, depth + 1, left);
-    return found;
-}
-
-static const char *wrong_array(const struct ArrowSchema *schema, const struct ArrowArray *array)
-{
-    int64_t left = MOST_PARTS;
-
-    return wrong(schema, array, 0, &left);
-}
-
 /* ---- Arrow: an array that Python has ------------------------------------------------------------------ */
 
 typedef struct arrow {
@@ -146,7 +98,7 @@ static PyObject *take(core_owner *owner, struct ArrowSchema *schema, struct Arro
     return (PyObject *)self;
 }
 
-PyObject *core_arrow_result(core_owner *owner, const char *at, const char **what)
+PyObject *core_arrow_result(const core_call *c, const char *at, const char **what)
 {
     struct room *room = (struct room *)(uintptr_t)at;
     PyObject *made = NULL;
@@ -160,11 +112,11 @@ PyObject *core_arrow_result(core_owner *owner, const char *at, const char **what
     else if (room->schema.release == NULL)
         *what = "has an array and no schema";
     else
-        *what = wrong_array(&room->schema, &room->array);
+        *what = core_arrow_wrong(c, &room->schema, &room->array);
     if (*what == NULL)
-        made = take(owner, &room->schema, &room->array);
+        made = take(c->owner, &room->schema, &room->array);
     if (made == NULL)
-        release(owner, &room->schema, &room->array);
+        release(c->owner, &room->schema, &room->array);
     return made;
 }
 
@@ -207,6 +159,19 @@ static void end_array(PyObject *capsule)
     PyMem_Free(held);
 }
 
+/* 0, or -1 with an exception. */
+static int check_there(const arrow *self)
+{
+    if (self->array.release == NULL)
+        PyErr_SetString(PyExc_ValueError, "this Arrow array was given away already; keep what took it");
+    else if (self->users > 0)
+        PyErr_SetString(PyExc_ValueError, "this Arrow array is lent to a call of a plugin, and cannot be given away");
+    else
+        return 0;
+    return -1;
+}
+
+/* What makes room for it may collect garbage, and so run any code: whether it is there is asked after that. */
 static PyObject *hand_over(arrow *self)
 {
     struct held_schema *schema = PyMem_Calloc(1, sizeof *schema);
@@ -215,9 +180,11 @@ static PyObject *hand_over(arrow *self)
     PyObject *second = array == NULL ? NULL : PyCapsule_New(array, "arrow_array", end_array);
     PyObject *both = first == NULL || second == NULL ? NULL : PyTuple_Pack(2, first, second);
 
+    if (both == NULL && !PyErr_Occurred())
+        PyErr_NoMemory();
+    if (both != NULL && check_there(self) < 0)
+        Py_CLEAR(both);
     if (both == NULL) {
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
         if (first == NULL)
             PyMem_Free(schema);
         if (second == NULL)
@@ -240,15 +207,10 @@ static PyObject *arrow_c_array(PyObject *object, PyObject *args, PyObject *kwarg
 {
     static char *names[] = {"requested_schema", NULL};
     PyObject *requested = Py_None; /* it may be asked for, and need not be given */
-    arrow *self = (arrow *)object;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:__arrow_c_array__", names, &requested))
         return NULL;
-    if (self->array.release == NULL)
-        return PyErr_Format(PyExc_ValueError, "this Arrow array was given away already; keep what took it");
-    if (self->users > 0)
-        return PyErr_Format(PyExc_ValueError, "this Arrow array is lent to a call of a plugin, and cannot be given away");
-    return hand_over(self);
+    return hand_over((arrow *)object);
 }
 
 static PyObject *arrow_repr(PyObject *object)
@@ -294,11 +256,13 @@ static PyObject *lend(arrow *self, PyObject *name)
 
     if (self->array.release == NULL)
         return PyErr_Format(PyExc_ValueError, "%U was given away already; pass what took it", name);
-    capsule = PyCapsule_New(self, NULL, end_lending);
-    if (capsule == NULL)
-        return NULL;
     self->users++;
     Py_INCREF(self);
+    capsule = PyCapsule_New(self, NULL, end_lending);
+    if (capsule == NULL) {
+        self->users--;
+        Py_DECREF(self);
+    }
     return capsule;
 }
 
@@ -324,7 +288,7 @@ static PyObject *of_capsules(PyObject *name, PyObject *pair)
     array = schema == NULL ? NULL : pointer_of(name, PyTuple_GET_ITEM(pair, 1), "arrow_array");
     if (array == NULL)
         return NULL;
-    what = wrong_array(schema, array);
+    what = core_arrow_wrong(NULL, schema, array);
     return what == NULL ? take(NULL, schema, array) : PyErr_Format(PyExc_ValueError, "%U %s", name, what);
 }
 

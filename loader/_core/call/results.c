@@ -71,7 +71,7 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
         return native == NULL ? wrong_result(f, c, result, "was not set") : core_instance_new(result->layout, native);
     case KIND_ARROW: {
         const char *what = NULL;
-        value = core_arrow_result(f->owner, at, &what);
+        value = core_arrow_result(c, at, &what);
         return what == NULL ? value : wrong_result(f, c, result, what);
     }
     case KIND_DOUBLE:
