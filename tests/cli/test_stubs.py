@@ -51,6 +51,11 @@ LOADER_GIVES_BYTES LOADER_EXPORT int codec_encoder_feed(loader_call *call, codec
                                                         const loader_bytes *chunk);
 LOADER_EXPORT int codec_encoder_next(loader_call *call, codec_encoder *encoder, LOADER_OUT int64_t *code);
 LOADER_EXPORT void codec_encoder_free(codec_encoder *encoder);
+LOADER_CLASS(codec_reader);
+LOADER_EXPORT int open(loader_call *call, const loader_text *name, LOADER_OUT codec_reader **reader);
+LOADER_EXPORT int codec_reader_read(loader_call *call, codec_reader *reader, LOADER_OUT loader_bytes *read);
+LOADER_EXPORT void codec_reader_free(codec_reader *reader);
+LOADER_EXPORT int column(loader_call *call, const loader_arrow *values, LOADER_OUT loader_arrow *same);
 typedef struct codec_store codec_store;
 struct codec_store { size_t size;
     int (*find)(loader_call *call, const codec_store *self, const loader_text *key, LOADER_OUT int64_t *value); };
@@ -105,6 +110,14 @@ with p.codec_encoder(codec.codec_mode.CODEC_BEST) as e:
     b3: bytes = e.feed(b"...")
     b4: list[int] = list(e)
 b5: tuple[int, int] = p.version
+with p.open("name") as reader:
+    b6: bytes = reader.read()
+b7: bool = reader.closed
+
+
+class Column:
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,8 @@ class Store:
         return len(key)
 
 
+p.column(p.column(Column()))
+b8: tuple[object, object] = p.column(Column()).__arrow_c_array__()
 p.norm(Point(3, 4), 0)
 p.train(floats, Progress())
 lent: codec.codec_store = Store()
@@ -152,6 +167,9 @@ WRONG = {
     "a misspelt method": "p.codec_encoder(0).fed(b'')",
     "an instance where none belongs": "p.dot(p.codec_encoder(0), floats)",
     "a fields by a wrong name": "p.norm(mode=0, z=1.0)",
+    "an instance that only functions make": "p.codec_reader()",
+    "no Arrow array": "p.column(floats)",
+    "an Arrow array as numbers": "p.dot(p.column(p.column(floats)), floats)",
     "a service of the wrong type": "wrong: codec.codec_store = object()",
 }
 
