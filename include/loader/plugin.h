@@ -237,6 +237,56 @@ enum loader_tensor_code {
     LOADER_TENSOR_BOOL = 6
 };
 
+/* Arrow's C data interface: these two structs are its specification's, under its guard, so that the headers of Arrow and
+ * of nanoarrow may be included as well. */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+/* What an array is of. */
+struct ArrowSchema {
+    const char *format;             /* the type: "l" for int64, "g" for double, "+s" for a struct; never NULL */
+    const char *name;               /* of the field, or NULL */
+    const char *metadata;           /* in a form of its own, or NULL */
+    int64_t flags;                  /* ARROW_FLAG_ of these, together */
+    int64_t n_children;             /* as many as the array has */
+    struct ArrowSchema **children;  /* n_children of them */
+    struct ArrowSchema *dictionary; /* of the values, if the array has numbers that stand for them, or NULL */
+    void (*release)(struct ArrowSchema *schema); /* of it and its children; sets itself to NULL, which says so */
+    void *private_data;             /* its maker's */
+};
+
+/* The array itself. */
+struct ArrowArray {
+    int64_t length;                /* elements */
+    int64_t null_count;            /* -1: not counted */
+    int64_t offset;                /* elements in the buffers before the first */
+    int64_t n_buffers;             /* by the type: two for numbers */
+    int64_t n_children;            /* columns of a struct, and the like */
+    const void **buffers;          /* n_buffers of them; the first mostly says what is null, and may be NULL */
+    struct ArrowArray **children;  /* n_children of them */
+    struct ArrowArray *dictionary; /* see ArrowSchema */
+    void (*release)(struct ArrowArray *array); /* see ArrowSchema */
+    void *private_data;            /* its maker's */
+};
+
+#endif /* ARROW_C_DATA_INTERFACE */
+
+/* An Arrow array of any type, with the schema that says which: look at schema->format first.
+ *
+ * `const loader_arrow *` is borrowed: neither of the two is changed, released or moved by the plugin. LOADER_OUT
+ * loader_arrow * is a result: `schema` and `array` point to structs of the host's that are all 0. The plugin fills both,
+ * with release functions of its own, which are called once, on any thread, also after many other calls. So it is not
+ * in memory of loader_alloc, which goes when the function returns. What it filled is released too if it returns an
+ * error. */
+typedef struct loader_arrow {
+    struct ArrowSchema *schema; /* of the array */
+    struct ArrowArray *array;   /* released once, as the schema is */
+} loader_arrow;
+
 /* What a contract function returns. Any other value is an error without a meaning of its own:
  * a host that is older than a value here says its number, and the text. */
 enum loader_status {
@@ -313,6 +363,10 @@ LOADER_STATIC_ASSERT(sizeof(loader_tensor) == 48 && offsetof(loader_tensor, ndim
                          offsetof(loader_tensor, code) == 20 && offsetof(loader_tensor, shape) == 24 &&
                          offsetof(loader_tensor, strides) == 32 && offsetof(loader_tensor, byte_offset) == 40,
                      "loader_tensor is DLPack's");
+LOADER_STATIC_ASSERT(sizeof(struct ArrowSchema) == 72 && offsetof(struct ArrowSchema, release) == 56 &&
+                         sizeof(struct ArrowArray) == 80 && offsetof(struct ArrowArray, release) == 64 &&
+                         sizeof(loader_arrow) == 16,
+                     "these structs are Arrow's");
 LOADER_STATIC_ASSERT(sizeof(loader_bytes) == 16 && offsetof(loader_bytes, size) == 8, "loader_bytes is frozen");
 LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, limit) == 16 &&
                          offsetof(loader_call, host) == 24 && offsetof(loader_call, error) == 32 &&

@@ -113,6 +113,9 @@ class Array:
     def __iter__(self) -> Iterator[Any]: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+class Arrow:
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+
 class Function:
     __name__: str
     __qualname__: str

@@ -33,6 +33,7 @@ COMMANDS = {
     "doctor": "what would fail here, and the cure",
     "contract": "what a contract's header says",
     "bindings": "a contract's header as C++, Rust, Go or Zig",
+    "stubs": "types of a contract for mypy and pyright",
     "keygen": "a new key pair to sign with",
     "sign": "sign files",
     "lock": "write digests to a lock file",

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from loader._core._call import Array
+from loader._core._call import Array, Arrow, Instance
 from loader.cli import streams
 from loader.cli.parser import UsageError
 from loader.contract import Field, Kind, Parameter
@@ -49,6 +49,8 @@ def json_of(value: object) -> object:
         return value.tolist()
     if isinstance(value, (Array, list, tuple)):
         return [json_of(each) for each in value]
+    if isinstance(value, (Arrow, Instance)):  # nothing of them is text
+        return repr(value)
     return {"base64": b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
@@ -125,8 +127,9 @@ class _ArgumentReader:
             return self._pairs(fields)
         if not self._words:
             raise self._wrong(f"no argument for {parameter.name}")
-        if parameter.kind is Kind.INSTANCE:
-            raise self._wrong(f"{parameter.name} is an instance, which a command line cannot bring")
+        if parameter.kind in (Kind.INSTANCE, Kind.ARROW):
+            what = "an instance" if parameter.kind is Kind.INSTANCE else "an Arrow array"
+            raise self._wrong(f"{parameter.name} is {what}, which a command line cannot bring")
         if parameter.interface is not None:
             if self._words.pop(0) != "-":
                 raise self._wrong(f"{parameter.name} is called by the plugin: - shows each call on standard error")

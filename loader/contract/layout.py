@@ -38,6 +38,7 @@ _LETTERS = {
     "tensor": "x",
     "interface": "o",
     "instance": "c",
+    "arrow": "a",
 }
 _REALS = "fd"
 #: Shared by all plugins of a process, so that a Record packed for one of them serves all.
@@ -200,6 +201,7 @@ def _signature(declared: Function) -> inspect.Signature:
         "x": Any,
         "o": Any,
         "c": Any,
+        "a": Any,
     }
     kinds["l"] = Sequence[str]
 

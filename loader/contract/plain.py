@@ -47,7 +47,7 @@ _APART = (Interface, Struct)  # told once, and by name elsewhere
 _STRUCTS = (Kind.STRUCT, Kind.LIST)
 _RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.NUMBERS, *_STRUCTS)
 _PASSED = (*_RESULTS, Kind.TEXTS)  # to a function of a table; _RESULTS it may give
-_PARAMETERS = (*_PASSED, Kind.TENSOR, Kind.INTERFACE, Kind.INSTANCE)
+_PARAMETERS = (*_PASSED, Kind.TENSOR, Kind.ARROW, Kind.INTERFACE, Kind.INSTANCE)
 _ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
 
 
@@ -162,7 +162,7 @@ def _parameter(
 
 def read_function(values: dict[str, Any], structs: Structs, interfaces: Interfaces) -> Function:
     """A contract's. Raises KeyError, TypeError or ValueError."""
-    return _function(values, structs, interfaces, (_PARAMETERS, (*_RESULTS, Kind.INSTANCE)))
+    return _function(values, structs, interfaces, (_PARAMETERS, (*_RESULTS, Kind.INSTANCE, Kind.ARROW)))
 
 
 def _function(

@@ -32,6 +32,15 @@ class Row(tuple[Any, ...]):
             raise TypeError(f"{cls.__name__} takes {', '.join(cls._fields)}")
         return super().__new__(cls, (*values, *(named[name] for name in rest)))
 
+    @classmethod
+    def _make(cls, values: Iterable[Any]) -> Row:
+        """Of the values in order, as a named tuple has it."""
+        return cls(*values)
+
+    def _replace(self, **named: Any) -> Row:
+        """The same with other values of these names."""
+        return type(self)(**{**self._asdict(), **named})
+
     def _asdict(self) -> dict[str, Any]:
         """Names and values."""
         return dict(zip(self._fields, self, strict=True))

@@ -105,3 +105,15 @@ def test_contract(command: Command) -> None:
     assert "move(points: list of values_point, changed in place, by: double) -> text\n" in out
     assert "both(text: text) -> text, size: integer of 64 bits\n" in out
     assert "peak: values_point, histogram: integer of 16 bits[3]" in out
+
+
+def test_arrow(command: Command, build: Callable[..., Path]) -> None:
+    """An Arrow array is told, not printed; none comes from a command line."""
+    plugin = build("arrow.c")
+    call = ("call", "--contract", PLUGINS / "arrow.h", plugin)
+    done = command(*call, "two")
+    assert (done.code, done.json["number"]) == (0, 7)
+    assert done.json["second"] == "<Arrow array of format 'l', 3 elements>"
+    done = command(*call, "sum", "[1, 2]")
+    assert done.code == 2
+    assert "values is an Arrow array, which a command line cannot bring" in one_line(done.err)

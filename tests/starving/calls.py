@@ -89,6 +89,54 @@ CALLS: dict[str, Callable[[], object]] = {
 SCENES = {name: Scene(play) for name, play in CALLS.items()}
 
 
+# ---- Arrow arrays ------------------------------------------------------------------------------------------
+
+arrow = loader.load(FOLDER / "arrow.so", contract=loader.Contract.from_header(PLUGINS / "arrow.h"))
+
+
+class Capsules:
+    """An Arrow array that is in capsules already."""
+
+    def __init__(self, pair: tuple[object, object]) -> None:
+        self.pair = pair
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        return self.pair
+
+
+def passes_arrow() -> None:
+    """Given, lent, given away, lent by capsules; whatever fails, all is released, once."""
+    try:
+        values = arrow.count_up(10)
+        equal(arrow.sum(values), 45)
+        equal(arrow.sum(Capsules(values.__arrow_c_array__())), 45)
+        equal(repr(values), "<Arrow array, given away>")
+    finally:
+        values = None
+        arrow_is_gone()
+
+
+def wrong_arrow() -> None:
+    """What the plugin filled is released although it is wrong."""
+    for how in (1, 8, 13):
+        try:
+            arrow.badly(how)
+        except loader.PluginError as error:
+            if not error.message:
+                raise
+        finally:
+            arrow_is_gone()
+
+
+def arrow_is_gone() -> None:
+    """Nothing of the plugin's is alive, and nothing was released twice."""
+    equal(tuple(arrow.alive()), (0, 0))
+
+
+ARROW: dict[str, Callable[[], object]] = {"an Arrow array": passes_arrow, "a wrong Arrow array": wrong_arrow}
+SCENES |= {name: Scene(play) for name, play in ARROW.items()}
+
+
 # ---- Services ----------------------------------------------------------------------------------------------
 
 

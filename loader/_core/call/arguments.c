@@ -55,6 +55,9 @@ int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyO
     } else if (parameter->kind == KIND_INTERFACE) {
         if (core_lend(parameter->layout, value, parameter->name, &keep, &a->values[place]) < 0)
             return -1;
+    } else if (parameter->kind == KIND_ARROW) {
+        if (core_borrow_arrow(value, parameter->name, &keep, text) < 0)
+            return -1;
     } else if (core_borrow_texts(value, parameter->name, &keep, text) < 0) {
         return -1;
     }

@@ -67,6 +67,7 @@ static inline int borrow(struct arguments *a, const struct parameter *parameter,
     case KIND_TENSOR:
     case KIND_INTERFACE:
     case KIND_INSTANCE:
+    case KIND_ARROW:
         return core_borrow_wide(a, parameter, value, i);
     default:
         if (LOADER_LIKELY(parameter->allowed == NULL))

@@ -11,6 +11,8 @@ static size_t result_size(const struct parameter *result)
 {
     if (result->kind == KIND_STRUCT)
         return core_layout_size(result->layout);
+    if (result->kind == KIND_ARROW)
+        return core_arrow_size();
     return result->kind == KIND_INTEGER || result->kind == KIND_FLOAT || result->kind == KIND_DOUBLE
                ? result->size
                : sizeof(loader_text);

@@ -23,7 +23,8 @@ enum kind {
     KIND_LIST = 'v', /* of structs */
     KIND_TENSOR = 'x',
     KIND_INTERFACE = 'o', /* a table of functions of the caller's */
-    KIND_INSTANCE = 'c'   /* of a class of the plugin's */
+    KIND_INSTANCE = 'c',  /* of a class of the plugin's */
+    KIND_ARROW = 'a'
 };
 
 /* ---- call.c ---- */
@@ -98,6 +99,19 @@ int core_borrow_tensor(PyObject *value, PyObject *name, bool writable, Py_buffer
 extern PyTypeObject core_lent_type;
 /* `table`: a Table. *keep holds what *out points to. 0, or -1 with an exception. */
 int core_lend(PyObject *table, PyObject *value, PyObject *name, PyObject **keep, uintptr_t *out);
+
+/* ---- arrow_check.c ---- */
+/* What is wrong with an array, or NULL. `c`: it is a result of this call; or NULL. */
+const char *core_arrow_wrong(const core_call *c, const struct ArrowSchema *schema, const struct ArrowArray *array);
+
+/* ---- arrow.c ---- */
+extern PyTypeObject core_arrow_type;
+int core_borrow_arrow(PyObject *value, PyObject *name, PyObject **keep, loader_text *out); /* *out: a loader_arrow */
+size_t core_arrow_size(void);   /* of the room for a result */
+void core_arrow_room(char *at); /* made ready for the plugin */
+/* What it filled: an Arrow; NULL with an exception, or with what is wrong as *what. Then it is released. */
+PyObject *core_arrow_result(const core_call *c, const char *at, const char **what);
+void core_arrow_drop(core_owner *owner, const char *at); /* releases what nobody gets */
 
 /* ---- crash.c ---- */
 #if defined(__GLIBC__)

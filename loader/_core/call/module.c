@@ -69,7 +69,7 @@ static int fill_module(PyObject *module)
                                    &core_layout_type,       &core_limit_type,    &core_owner_type,
                                    &core_record_type,       &core_services_type, &core_array_type,
                                    &core_table_type,        &core_class_type,    &core_instance_type,
-                                   &core_method_type,       &core_lent_type};
+                                   &core_method_type,       &core_lent_type,     &core_arrow_type};
     PyObject *capsule;
     int status = -1;
 

@@ -28,7 +28,7 @@ int core_read_parameter(struct parameter *parameter, PyObject *item)
     if (!PyArg_ParseTuple(item, "UCnpOOipsO", &name, &kind, &size, &is_signed, &layout, &allowed, &place, &writable,
                           &element, &members))
         return -1;
-    if (kind == '\0' || strchr("tbsifdnlvxoc", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
+    if (kind == '\0' || strchr("tbsifdnlvxoca", kind) == NULL || (size != 1 && size != 2 && size != 4 && size != 8) ||
         (kind == KIND_FLOAT && size != 4) || (kind == KIND_DOUBLE && size != 8) ||
         (kind == KIND_NUMBERS) != (*element != '\0' && strchr("fiu", *element) != NULL) || place < 0 ||
         place >= CORE_SLOTS ||

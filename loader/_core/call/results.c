@@ -69,6 +69,11 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
     case KIND_INSTANCE:
         memcpy(&native, at, sizeof native);
         return native == NULL ? wrong_result(f, c, result, "was not set") : core_instance_new(result->layout, native);
+    case KIND_ARROW: {
+        const char *what = NULL;
+        value = core_arrow_result(c, at, &what);
+        return what == NULL ? value : wrong_result(f, c, result, what);
+    }
     case KIND_DOUBLE:
         memcpy(&number, at, sizeof number);
         return PyFloat_FromDouble(number);
@@ -86,11 +91,14 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
     }
 }
 
-/* Instances that the plugin gave, from this result on, and that nobody gets: the answer is wrong elsewhere. */
+/* Instances and Arrow arrays that the plugin gave, from this result on, and that nobody gets: the answer is wrong
+ * elsewhere. */
 static PyObject *give_back(const function *f, int first, const char *room)
 {
     for (int i = first; i < f->result_count; i++) {
         void *native = NULL;
+        if (f->results[i].kind == KIND_ARROW)
+            core_arrow_drop(f->owner, room + f->results[i].offset);
         if (f->results[i].kind != KIND_INSTANCE)
             continue;
         memcpy(&native, room + f->results[i].offset, sizeof native);
@@ -128,14 +136,25 @@ static PyObject *row_of(function *f, core_call *c, const char *room)
     return core_shown(row);
 }
 
+/* What the plugin had filled when it failed. (An instance that it did not give is its own to free.) */
+static PyObject *failed(const function *f, const char *room)
+{
+    for (int i = 0; i < f->result_count; i++)
+        if (f->results[i].kind == KIND_ARROW)
+            core_arrow_drop(f->owner, room + f->results[i].offset);
+    return NULL;
+}
+
 PyObject *core_answer(function *f, core_call *c, int status, const char *room)
 {
     if (status == LOADER_DONE && f->ends) {
         PyErr_SetNone(PyExc_StopIteration);
-        return NULL;
+        return failed(f, room);
     }
-    if (status != LOADER_OK)
-        return core_raise(c, f->step.name, status, NULL);
+    if (status != LOADER_OK) {
+        core_raise(c, f->step.name, status, NULL);
+        return failed(f, room);
+    }
     if (f->result_count == 0)
         return written(f, c);
     if (f->gives == KIND_NONE) {

@@ -34,7 +34,7 @@ static int read_function(struct service_function *function, PyObject *item)
         if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
                                                      : PyTuple_GET_ITEM(results, i - count)) < 0)
             return -1;
-        if (parameter->kind == KIND_TENSOR || parameter->kind == KIND_INTERFACE || parameter->kind == KIND_INSTANCE || parameter->writable || (i >= count && parameter->kind == KIND_TEXTS)) {
+        if (strchr("xoca", parameter->kind) != NULL || parameter->writable || (i >= count && parameter->kind == KIND_TEXTS)) {
             PyErr_Format(PyExc_ValueError, "%U does not pass through a table", parameter->name);
             return -1;
         }

@@ -200,6 +200,8 @@ static PyObject *by_dlpack(PyObject *value, PyObject *name)
         if (device == NULL ? PyErr_ExceptionMatches(PyExc_AttributeError) : !PyErr_Occurred())
             PyErr_Format(PyExc_TypeError, "%U must be a tensor (NumPy, memoryview, what has __dlpack__), not %.100s",
                          name, Py_TYPE(value)->tp_name);
+        else if (device != NULL && (core_not_of_type() || PyErr_ExceptionMatches(PyExc_OverflowError)))
+            PyErr_Format(PyExc_TypeError, "%U: its __dlpack_device__ gave no two numbers of 32 bits", name);
         Py_XDECREF(device);
         return NULL;
     }

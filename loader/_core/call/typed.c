@@ -79,6 +79,8 @@ static void clear_results(const function *f, struct arguments *a, char *room)
         if (result->kind == KIND_STRUCT) {
             memset(at, 0, core_layout_size(result->layout));
             core_set_sizes(result->layout, at);
+        } else if (result->kind == KIND_ARROW) {
+            core_arrow_room(at);
         }
     }
 }

@@ -30,7 +30,7 @@ def why_not(made: Type) -> str:
         return f"a pointer to a pointer ({made.spelled})"
     if target.what == "function":
         return "a pointer to a function"
-    if target.what in ("text", "bytes", "texts", "struct") and not target.const:
+    if target.what in ("text", "bytes", "texts", "struct", "arrow") and not target.const:
         return f"a non-const pointer ({made.spelled})"
     return f"a pointer of another kind ({made.spelled})"
 
@@ -48,7 +48,7 @@ def cure_for(made: Type) -> str | None:
         }.get(made.what)
     if target.spelled == "char":
         return "Pass const loader_text *"
-    if not target.const and target.what in ("text", "bytes", "struct", "integer", "float", "double"):
-        const = "Make it const, or w" if target.what in ("text", "bytes", "struct") else "W"
+    if not target.const and target.what in ("text", "bytes", "struct", "arrow", "integer", "float", "double"):
+        const = "Make it const, or w" if target.what in ("text", "bytes", "struct", "arrow") else "W"
         return const + "rite LOADER_OUT before it if it is a result"
     return None

@@ -127,7 +127,7 @@ class Parameters:
 
     def _pointed(self, target: Type, named: Named) -> dict[str, Any] | None:
         """What a pointer to `target` is, if its direction is right."""
-        if target.what in ("text", "bytes", "texts", "tensor"):
+        if target.what in ("text", "bytes", "texts", "tensor", "arrow"):
             return {"kind": target.what}
         if target.what == "numbers":
             element = target.spelled.removeprefix("const ").removeprefix("loader_").removesuffix("s")

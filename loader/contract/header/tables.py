@@ -21,7 +21,7 @@ __all__ = ["Tables"]
 
 _SIZE = "size_t"
 #: What passes through contract functions only.
-_NOT_HERE = ("tensor", "interface", "instance")
+_NOT_HERE = ("tensor", "interface", "instance", "arrow")
 
 
 class Tables:

@@ -61,6 +61,7 @@ BUILTIN: dict[str, BuiltinType] = {
     "loader_f64s": BuiltinType("numbers", 8, True),
     "loader_texts": BuiltinType("texts", 16),
     "loader_tensor": BuiltinType("tensor", 48),
+    "loader_arrow": BuiltinType("arrow", 16),
     "loader_text": BuiltinType("text", 16),
     "loader_bytes": BuiltinType("bytes", 16),
     "loader_call": BuiltinType("call", 48),

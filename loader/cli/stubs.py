@@ -1,0 +1,67 @@
+"""`loader stubs`: a contract's types for type checkers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from loader.cli import streams
+from loader.cli.contracts import add_include, contract_named
+from loader.cli.keys import write_file
+from loader.cli.parser import UsageError, some_path
+from loader.contract.stubs import stub_of
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from loader.cli.parser import Parser
+
+__all__ = ["USAGE", "configure", "run"]
+
+USAGE = "loader stubs HEADER [-o FILE [--check]] [option ...]"
+
+
+def configure(parser: Parser) -> None:
+    """Adds the command's words and options."""
+    parser.add_words("HEADER", "a C header, or the name of one that ships", least=1, most=1)
+    out = "where to (default: standard output); FILE.pyi beside a FILE.py that reads the header"
+    parser.add_argument("-o", "--output", metavar="FILE", type=some_path, default=None, help=out)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if FILE would change")
+    add_include(parser)
+
+
+def run(options: Namespace) -> int:
+    """Writes the stub (.pyi) of a contract, with which mypy and pyright check calls of its plugins: functions,
+    classes, enums, rows, and what an application lends. The same header gives the same text.
+    """
+    if options.check and options.output is None:
+        raise UsageError("--check without -o", cure=f"Usage: {USAGE}")
+    contract = contract_named(options.words[0], options)
+    text = stub_of(contract, os.path.basename(options.words[0]))
+    path = options.output
+    if path is None:
+        values = {"contract": str(contract), "stub": text}
+        streams.write_json(values) if options.json else streams.write(text)
+        return 0
+    changed = _text_of(path) != text
+    if changed and not options.check:
+        write_file(path, text, 0o666)
+    if options.json:
+        streams.write_json({"contract": str(contract), "path": path, "changed": changed})
+    elif not changed:
+        streams.write(f"{streams.printable(path)}: has the types of {contract} already\n")
+    elif options.check:
+        again = streams.printable(f"loader stubs {options.words[0]} -o {path}")
+        streams.write(f"{streams.printable(path)}: does not have the types of {contract}. Write it anew: {again}\n")
+    else:
+        streams.write(f"{streams.printable(path)}: written, the types of {contract}\n")
+    return 1 if changed and options.check else 0
+
+
+def _text_of(path: str) -> str | None:
+    """What is there; None: nothing, or no text."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
