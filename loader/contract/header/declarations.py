@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OUT", "ClassDeclaration", "Declaration", "ServiceDeclaration", "Unit", "split"]
 
-_ASSERTS = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT")
+#: What a contract is not made of, though it may stand in its header.
+_PASSED_OVER = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT", "LOADER_MARKER", "LOADER_NEEDS")
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
 #: What pycparser sees in the place of LOADER_OUT: a word that no parameter of C may have.
 OUT = "auto"
@@ -126,7 +127,7 @@ def split(header: str, source: Preprocessed) -> Unit:
         elif start.text == "LOADER_INTERFACE":
             name = _name(tokens, unit.interfaces)
             unit.interfaces[name.text] = start
-        elif start.text not in _ASSERTS and start.text not in ("LOADER_MARKER", "LOADER_NEEDS") and not _is_static(tokens):
+        elif start.text not in _PASSED_OVER and not _is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
         raise refusal(
