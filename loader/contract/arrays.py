@@ -21,7 +21,7 @@ _INTEGERS = {1: "b", 2: "h", 4: "i", 8: "q"}
 
 
 def array_form(struct: Struct) -> tuple[str | None, Callable[[Any], bool]]:
-    """What C asks of a struct's arrays: see core_borrow_list in _core/call/array.c.
+    """What C asks of a struct's arrays: see core_borrow_list in _core/call/borrow.c.
 
     Their format as memoryview has it, with standard sizes and all padding written out; None if a member is text or
     bytes, which are pointers and mean nothing to others. And whether the elements of an array of NumPy, or of a

@@ -84,6 +84,9 @@ core_block *core_block_of(const core_call *c, const void *data, size_t size);
 PyObject *core_array(core_block *block, void *data, size_t count, char kind, size_t size); /* a memoryview */
 PyObject *core_copied_array(const loader_text *given, char kind, size_t size); /* a memoryview of a copy */
 PyObject *core_array_of_rows(core_block *block, void *data, size_t count, PyObject *layout);
+bool core_is_array_of(PyObject *value, PyObject *layout); /* one of these, of this struct */
+
+/* ---- borrow.c ---- */
 /* 1: *buffer is lent, 0: *keep holds a copy; -1 with an exception. */
 int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool writable, Py_buffer *buffer,
                      PyObject **keep, loader_text *out);
