@@ -34,7 +34,7 @@ def role_of(classes: Iterable[str], place: Token, function: Mapping[str, Any]) -
             continue
         short = name[len(cls) + 1 :]
         takes = bool(parameters) and parameters[0].get("cls") == cls
-        if short == "new" and not takes:
+        if short == "new":
             if function["gives"] is not None or [each.get("cls") for each in results] != [cls]:
                 expected = f"int {name}(loader_call *call, …, LOADER_OUT {cls} **instance);"
                 raise refused(place, f"{name!r} does not give an instance alone", expected=expected, function=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from loader.contract.header import MAX_STRUCT
+from loader.contract.header import MAX_DEPTH, MAX_STRUCT
 from loader.contract.header.complaint import described, why_not
 from loader.contract.header.refusal import refused
 from loader.contract.header.target import varies
@@ -21,7 +21,6 @@ _FIELDS = (
 )
 _SIZE = "size_t"
 MAX_VALUES = 50_000
-MAX_DEPTH = 16  # structs in structs
 
 
 class Structs:
