@@ -18,10 +18,10 @@ from loader.contract.header import MAX_PARAMETERS
 from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
 from loader.contract.plain import (
+    c_name,
     count_of,
     fingerprint_from,
     get,
-    name_of,
     one_each,
     read_class,
     read_function,
@@ -300,7 +300,7 @@ class Contract(_Forms):
             one_each("interfaces", [each.name for each in tables])
             functions = get(values, "functions", list)
             made = cls(
-                name_of(values),
+                c_name(values),
                 count_of(values, "major"),
                 count_of(values, "minor"),
                 tuple(read_function(each, structs, interfaces) for each in functions),

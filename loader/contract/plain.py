@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     Structs = Mapping[str, Struct]
 
 __all__ = [
+    "c_name",
     "count_of",
     "fingerprint_from",
     "get",
-    "name_of",
     "one_each",
     "read_class",
     "read_function",
@@ -87,14 +87,22 @@ def count_of(values: dict[str, Any], key: str, default: int | None = None) -> in
     return found
 
 
-def name_of(values: dict[str, Any], key: str = "name") -> str:
-    """A name of C that Python can have too. Raises KeyError, TypeError or ValueError.
+def c_name(values: dict[str, Any], key: str = "name") -> str:
+    """A name of C. Raises KeyError, TypeError or ValueError.
 
     The fingerprint is of a text with names in it: with a line feed or blank in one, two contracts had the same.
     """
     found = get(values, key, str)
-    if not found.isidentifier() or not found.isascii() or iskeyword(found):
+    if not found.isidentifier() or not found.isascii():
         raise ValueError(f"{key} is {found!r}")
+    return found
+
+
+def _name(values: dict[str, Any]) -> str:
+    """The same, of what Python code names too."""
+    found = c_name(values)
+    if iskeyword(found):
+        raise ValueError(f"{found} is a key word of Python")
     return found
 
 
@@ -113,13 +121,13 @@ def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
 
 def read_struct(values: dict[str, Any], structs: Structs) -> Struct:
     """`structs`: those before it, by name. Raises KeyError, TypeError or ValueError."""
-    name, size, sized = name_of(values), get(values, "size", int), get(values, "sized", bool)
+    name, size, sized = c_name(values), get(values, "size", int), get(values, "sized", bool)
     end = 8 if sized else 0
     fields = []
     for each in get(values, "fields", list):
         kind = _kind(each, (*_SIZES, Kind.STRUCT))
         made = Field(
-            name_of(each),
+            _name(each),
             kind,
             count_of(each, "offset"),
             get(each, "size", int),
@@ -160,8 +168,8 @@ def _values(values: dict[str, Any], kind: Kind) -> tuple[tuple[tuple[str, int], 
         raise TypeError(f"values is {found!r}")
     made = tuple((name, value) for name, value in found)
     if enum:
-        name_of(values, "enum")
-        one_each(f"values of {enum}", [name_of({"name": name}) for name, _ in made])
+        c_name(values, "enum")
+        one_each(f"values of {enum}", [c_name({"name": name}) for name, _ in made])
     elif made not in ((), BOOL):
         raise ValueError(f"values without an enum: {made!r}")
     if (made or enum) and (kind is not Kind.INTEGER or not made):
@@ -185,7 +193,7 @@ def _parameter(
     if size not in wide.get(kind, (8,)) or (writable and kind not in _WRITABLE):
         raise ValueError(f"{kind.value}: size {size}, writable {writable}")
     return Parameter(
-        name_of(values),
+        _name(values),
         kind,
         size,
         get(values, "signed", bool, False),
@@ -195,7 +203,7 @@ def _parameter(
         writable,
         count_of(values, "position", 0),
         interfaces[values["interface"]] if kind is Kind.INTERFACE else None,
-        name_of(values, "cls") if kind is Kind.INSTANCE else "",
+        c_name(values, "cls") if kind is Kind.INSTANCE else "",
     )
 
 
@@ -226,7 +234,7 @@ def _function(
     if gives not in (None, Kind.TEXT, Kind.BYTES):
         raise ValueError(f"gives is {gives.value}")
     made = Function(
-        name_of(values),
+        _name(values),
         parameters,
         get(values, "optional", bool, False),
         gives,
@@ -256,13 +264,13 @@ def _check_role(made: Function) -> None:
         and made.role == (made.method if made.method in _ROLES else "method")
         and made.method not in ("", "close", "closed")
     )
-    if not right.get(made.role) or not named:
+    if not right.get(made.role) or not named or bool(made.cls) is not bool(made.role):
         raise ValueError(f"{made.name} is {made.role or 'none'} of class {made.cls}")
 
 
 def read_service(values: dict[str, Any], structs: Structs) -> Service:
     """Raises KeyError, TypeError or ValueError."""
-    service = Service(get(values, "id", str), name_of(values, "table"), _table(values, structs))
+    service = Service(get(values, "id", str), c_name(values, "table"), _table(values, structs))
     if not _SERVICE_ID.fullmatch(service.id):
         raise ValueError(f"id is {service.id!r}")
     return service
@@ -273,7 +281,7 @@ def read_interface(values: dict[str, Any], structs: Structs) -> Interface:
     functions = _table(values, structs)
     if len(functions) > MAX_FUNCTIONS:
         raise ValueError(f"{len(functions)} functions")
-    return Interface(name_of(values), functions)
+    return Interface(c_name(values), functions)
 
 
 def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
@@ -289,7 +297,7 @@ def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
 
 def read_class(values: dict[str, Any]) -> Class:
     """Raises KeyError, TypeError or ValueError."""
-    return Class(name_of(values), get(values, "shared", bool, False), get(values, "doc", str, ""))
+    return Class(c_name(values), get(values, "shared", bool, False), get(values, "doc", str, ""))
 
 
 def fingerprint_from(values: dict[str, Any]) -> str:

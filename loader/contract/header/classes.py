@@ -5,6 +5,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from loader.contract.header.misleading import misleading_name
 from loader.contract.header.refusal import refused
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ def _check_method(cls: str, short: str, place: Token, name: str) -> None:
 def check_classes(classes: Mapping[str, ClassDeclaration], functions: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises ContractError for a class whose instances nobody frees, or nobody makes."""
     for cls, declared in classes.items():
+        misleading = misleading_name(cls)
+        if misleading is not None:
+            raise refused(declared.place, f"class {cls!r} {misleading}", cure="Rename the class")
         if f"{cls}_free" not in functions:
             reason = f"class {cls!r} has no function that frees its instances"
             raise refused(declared.place, reason, expected=f"LOADER_EXPORT void {cls}_free({cls} *instance);")
