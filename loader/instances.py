@@ -85,6 +85,7 @@ _REASONS = {
         "is in use by the very call that this one came from",
         "Do not come back to it from a service or an interface that its own function calls",
     ),
+    "ending": ("is in use by another thread when Python ends", "Join threads that use it before the end"),
     "forked": ("was in use by another thread when this process was forked", "Make instances after the fork"),
 }
 

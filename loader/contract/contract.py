@@ -18,9 +18,11 @@ from loader.contract.header import MAX_PARAMETERS
 from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
 from loader.contract.plain import (
+    c_name,
     count_of,
     fingerprint_from,
     get,
+    one_each,
     read_class,
     read_function,
     read_interface,
@@ -130,7 +132,7 @@ class Contract(_Forms):
         values = cache.recall(cache_name(read.digest))
         if values is not None:
             try:
-                known = cls.from_dict(values)
+                known = cls.from_dict(values, believe=True)
             except ContractError:
                 pass  # something else wrote it: made anew below
             else:
@@ -252,6 +254,8 @@ class Contract(_Forms):
         parts = (each.cls for function in self.functions for each in (*function.parameters, *function.results))
         unknown = {*parts, *(each.cls for each in self.functions)} - {"", *named}
         lacking = named - {each.cls for each in self.functions if each.role == "free"}
+        one_each("classes", [each.name for each in self.classes])
+        one_each("functions and classes", [*(each.name for each in self.functions), *named])
         if unknown or lacking:
             raise ValueError(f"classes {', '.join(sorted(unknown | lacking))}")
 
@@ -277,18 +281,26 @@ class Contract(_Forms):
         }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Contract:
-        """What :meth:`to_dict` gave, checked. Raises ContractError if it is something else."""
+    def from_dict(cls, values: dict[str, Any], *, believe: bool = False) -> Contract:
+        """What :meth:`to_dict` gave, checked. Raises ContractError if it is something else.
+
+        It is believed as the header would be: a plugin that says no fingerprint is called as the values say. With
+        one it is refused if it was built against other declarations.
+
+        believe: the fingerprint is not computed: of what this package wrote itself.
+        """
         try:
             structs: dict[str, Struct] = {}
             for each in get(values, "structs", list):  # nested ones come first
                 struct = read_struct(each, structs)
-                structs[struct.name] = struct
-            tables = (read_interface(each, structs) for each in get(values, "interfaces", list, []))
+                if structs.setdefault(struct.name, struct) is not struct:
+                    raise ValueError(f"two structs {struct.name}")
+            tables = [read_interface(each, structs) for each in get(values, "interfaces", list, [])]
             interfaces = {each.name: each for each in tables}
+            one_each("interfaces", [each.name for each in tables])
             functions = get(values, "functions", list)
             made = cls(
-                get(values, "name", str),
+                c_name(values),
                 count_of(values, "major"),
                 count_of(values, "minor"),
                 tuple(read_function(each, structs, interfaces) for each in functions),
@@ -298,9 +310,13 @@ class Contract(_Forms):
                 tuple(map(read_class, get(values, "classes", list, []))),
             )
             made.check_classes()
-            if "fingerprint" in values:
-                object.__setattr__(made, "known_fingerprint", fingerprint_from(values))
-        except (KeyError, TypeError, ValueError) as error:
+            one_each("services", [each.id for each in made.services])
+            told = fingerprint_from(values) if "fingerprint" in values else None
+            if believe:
+                object.__setattr__(made, "known_fingerprint", told)
+            elif told not in (None, made.fingerprint):
+                raise ValueError(f"the fingerprint is {told}, of these declarations {made.fingerprint}")
+        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"
             raise ContractError("these values are not a contract's", found=reason) from error
         return made
@@ -312,12 +328,12 @@ class Contract(_Forms):
         return json.dumps(self.to_dict())
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Contract:
-        """What :meth:`to_json` gave. Raises ContractError if it is something else."""
+    def from_json(cls, text: str | bytes, *, believe: bool = False) -> Contract:
+        """What :meth:`to_json` gave. Raises ContractError if it is something else. believe: as of from_dict."""
         import json  # noqa: PLC0415
 
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ContractError("this is not a contract's JSON", found=str(error)) from error
-        return cls.from_dict(values)
+        return cls.from_dict(values, believe=believe)

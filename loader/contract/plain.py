@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loader.contract.header import MAX_FUNCTIONS, MAX_PARAMETERS, MAX_STRUCT
-from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
+from loader.contract.header import MAX_DEPTH, MAX_FUNCTIONS, MAX_PARAMETERS, MAX_STRUCT
+from loader.contract.kinds import BOOL, Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from loader.contract.kinds import Stamp
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     Structs = Mapping[str, Struct]
 
 __all__ = [
+    "c_name",
     "count_of",
     "fingerprint_from",
     "get",
+    "one_each",
     "read_class",
     "read_function",
     "read_interface",
@@ -48,7 +51,10 @@ _STRUCTS = (Kind.STRUCT, Kind.LIST)
 _RESULTS = (Kind.TEXT, Kind.BYTES, Kind.INTEGER, Kind.FLOAT, Kind.DOUBLE, Kind.NUMBERS, *_STRUCTS)
 _PASSED = (*_RESULTS, Kind.TEXTS)  # to a function of a table; _RESULTS it may give
 _PARAMETERS = (*_PASSED, Kind.TENSOR, Kind.ARROW, Kind.INTERFACE, Kind.INSTANCE)
+_WRITABLE = (Kind.NUMBERS, Kind.LIST, Kind.TENSOR)
 _ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
+_SERVICE_ID = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
+_ROLES = ("new", "next", "free")  # each the only function of its name in a class
 
 
 def to_plain(value: object, *, outermost: bool = True) -> object:
@@ -81,6 +87,31 @@ def count_of(values: dict[str, Any], key: str, default: int | None = None) -> in
     return found
 
 
+def c_name(values: dict[str, Any], key: str = "name") -> str:
+    """A name of C. Raises KeyError, TypeError or ValueError.
+
+    The fingerprint is of a text with names in it: with a line feed or blank in one, two contracts had the same.
+    """
+    found = get(values, key, str)
+    if not found.isidentifier() or not found.isascii():
+        raise ValueError(f"{key} is {found!r}")
+    return found
+
+
+def _name(values: dict[str, Any]) -> str:
+    """The same, of what Python code names too."""
+    found = c_name(values)
+    if iskeyword(found):
+        raise ValueError(f"{found} is a key word of Python")
+    return found
+
+
+def one_each(what: str, names: Collection[str]) -> None:
+    """Raises ValueError for a name that is there twice."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what} of one name: {', '.join(names)}")
+
+
 def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
     found = Kind(values["kind"])
     if found not in allowed:
@@ -90,19 +121,18 @@ def _kind(values: dict[str, Any], allowed: Iterable[Kind]) -> Kind:
 
 def read_struct(values: dict[str, Any], structs: Structs) -> Struct:
     """`structs`: those before it, by name. Raises KeyError, TypeError or ValueError."""
-    name, size, sized = get(values, "name", str), get(values, "size", int), get(values, "sized", bool)
+    name, size, sized = c_name(values), get(values, "size", int), get(values, "sized", bool)
     end = 8 if sized else 0
     fields = []
     for each in get(values, "fields", list):
         kind = _kind(each, (*_SIZES, Kind.STRUCT))
         made = Field(
-            get(each, "name", str),
+            _name(each),
             kind,
             count_of(each, "offset"),
             get(each, "size", int),
             get(each, "signed", bool, False),
-            _values(each),
-            get(each, "enum", str, ""),
+            *_values(each, kind),
             structs[each["struct"]] if kind is Kind.STRUCT else None,
             count_of(each, "count", 0),
         )
@@ -111,9 +141,16 @@ def read_struct(values: dict[str, Any], structs: Structs) -> Struct:
             raise ValueError(f"{name}.{made.name} is {made.size} bytes at offset {made.offset}")
         end = made.offset + made.size * max(made.count, 1)
         fields.append(made)
+    one_each(f"members of {name}", [each.name for each in fields])
+    if max((_depth(each.struct) for each in fields if each.struct is not None), default=0) >= MAX_DEPTH:
+        raise ValueError(f"{name} nests more than {MAX_DEPTH} deep")
     if not end or size < end or size > min(-(-end // 8) * 8, MAX_STRUCT):
         raise ValueError(f"{name} is {size} bytes")
     return Struct(name, size, tuple(fields), sized)
+
+
+def _depth(struct: Struct) -> int:
+    return 1 + max((_depth(each.struct) for each in struct.fields if each.struct is not None), default=0)
 
 
 def _alignment(part: Field | Struct) -> int:
@@ -122,14 +159,22 @@ def _alignment(part: Field | Struct) -> int:
     return min(part.size, 8) if part.struct is None else _alignment(part.struct)
 
 
-def _values(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
-    """Of an enum or bool; what was written before there were these has none."""
-    found = values.get("values", [])
+def _values(values: dict[str, Any], kind: Kind) -> tuple[tuple[tuple[str, int], ...], str]:
+    """Of an enum or bool, and the enum's name; what was written before there were these has none."""
+    found, enum = values.get("values", []), get(values, "enum", str, "")
     if not isinstance(found, list) or not all(
         isinstance(each, list) and list(map(type, each)) == [str, int] for each in found
     ):
         raise TypeError(f"values is {found!r}")
-    return tuple((name, value) for name, value in found)
+    made = tuple((name, value) for name, value in found)
+    if enum:
+        c_name(values, "enum")
+        one_each(f"values of {enum}", [c_name({"name": name}) for name, _ in made])
+    elif made not in ((), BOOL):
+        raise ValueError(f"values without an enum: {made!r}")
+    if (made or enum) and (kind is not Kind.INTEGER or not made):
+        raise ValueError(f"{kind.value} with values of {enum or 'bool'}: {made!r}")
+    return made, enum
 
 
 def _parameter(
@@ -142,21 +187,23 @@ def _parameter(
         if not _ELEMENT.fullmatch(element):
             raise ValueError(f"element is {element!r}")
         wide = {kind: (int(element[1:]) // 8,)}
-    if size not in wide.get(kind, (8,)):
-        raise ValueError(f"size is {size}")
+    elif element:
+        raise ValueError(f"{kind.value} has elements {element!r}")
+    writable = get(values, "writable", bool, False)
+    if size not in wide.get(kind, (8,)) or (writable and kind not in _WRITABLE):
+        raise ValueError(f"{kind.value}: size {size}, writable {writable}")
     return Parameter(
-        get(values, "name", str),
+        _name(values),
         kind,
         size,
         get(values, "signed", bool, False),
         structs[values["struct"]] if kind in _STRUCTS else None,
-        _values(values),
-        get(values, "enum", str, ""),
+        *_values(values, kind),
         element,
-        get(values, "writable", bool, False),
+        writable,
         count_of(values, "position", 0),
         interfaces[values["interface"]] if kind is Kind.INTERFACE else None,
-        get(values, "cls", str) if kind is Kind.INSTANCE else "",
+        c_name(values, "cls") if kind is Kind.INSTANCE else "",
     )
 
 
@@ -181,17 +228,22 @@ def _function(
     positions = {each.position for each in results}
     if len(positions) < len(results) or not positions <= set(range(len(both))):
         raise ValueError("the positions of the results")
-    gives = values.get("gives", Kind.TEXT.value)
+    if any(each.writable for each in results):
+        raise ValueError("a result that is changed in place")
+    gives = None if values.get("gives", "") is None else Kind(values.get("gives", Kind.TEXT.value))
+    if gives not in (None, Kind.TEXT, Kind.BYTES):
+        raise ValueError(f"gives is {gives.value}")
     made = Function(
-        get(values, "name", str),
+        _name(values),
         parameters,
         get(values, "optional", bool, False),
-        None if gives is None else Kind(gives),
+        gives,
         get(values, "doc", str, ""),
         results,
         get(values, "cls", str, ""),
         get(values, "role", str, ""),
     )
+    one_each(f"parameters of {made.name}", [each.name for each in both])
     _check_role(made)
     return made
 
@@ -206,13 +258,22 @@ def _check_role(made: Function) -> None:
         "next": first == made.cls and len(made.parameters) == 1,
         "free": first == made.cls and len(made.parameters) == 1 and made.gives is None and not made.results,
     }
-    if not right.get(made.role) or (made.cls and made.name != f"{made.cls}_{made.method}"):
+    named = not made.cls or (
+        made.name == f"{made.cls}_{made.method}"
+        and not made.method.startswith("_")
+        and made.role == (made.method if made.method in _ROLES else "method")
+        and made.method not in ("", "close", "closed")
+    )
+    if not right.get(made.role) or not named or bool(made.cls) is not bool(made.role):
         raise ValueError(f"{made.name} is {made.role or 'none'} of class {made.cls}")
 
 
 def read_service(values: dict[str, Any], structs: Structs) -> Service:
     """Raises KeyError, TypeError or ValueError."""
-    return Service(get(values, "id", str), get(values, "table", str), _table(values, structs))
+    service = Service(get(values, "id", str), c_name(values, "table"), _table(values, structs))
+    if not _SERVICE_ID.fullmatch(service.id):
+        raise ValueError(f"id is {service.id!r}")
+    return service
 
 
 def read_interface(values: dict[str, Any], structs: Structs) -> Interface:
@@ -220,7 +281,7 @@ def read_interface(values: dict[str, Any], structs: Structs) -> Interface:
     functions = _table(values, structs)
     if len(functions) > MAX_FUNCTIONS:
         raise ValueError(f"{len(functions)} functions")
-    return Interface(get(values, "name", str), functions)
+    return Interface(c_name(values), functions)
 
 
 def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
@@ -228,12 +289,15 @@ def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
     for each in (part for function in functions for part in function.parameters):
         if each.writable:
             raise ValueError(f"a table does not take {each.name}")
+    one_each("functions of a table", [each.name for each in functions])
+    if any(each.cls or each.optional for each in functions):
+        raise ValueError("a table's functions are of no class, and all there")
     return functions
 
 
 def read_class(values: dict[str, Any]) -> Class:
     """Raises KeyError, TypeError or ValueError."""
-    return Class(get(values, "name", str), get(values, "shared", bool, False), get(values, "doc", str, ""))
+    return Class(c_name(values), get(values, "shared", bool, False), get(values, "doc", str, ""))
 
 
 def fingerprint_from(values: dict[str, Any]) -> str:

@@ -124,6 +124,7 @@ def test_exit_codes() -> None:
         "CallCancelled": 6,
         "DeadlineExceeded": 6,
         "ForkError": 6,
+        "InstanceError": 6,
         "PluginError": 6,
     }
 

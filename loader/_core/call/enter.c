@@ -68,5 +68,6 @@ int core_enter_slowly(const function *f, core_call *c, const struct arguments *a
     const core_crumb outer = core_enter(c, &f->step);
     status = f->reals > 0 ? core_enter_reals(f, &c->call, a) : core_enter_words(f, &c->call, a->values);
     core_leave(c, outer);
-    return token == NULL ? status : core_watch_after(c, f->step.name, token, status);
+    const int after = token == NULL ? status : core_watch_after(c, f->step.name, token, status);
+    return f->result_count > 0 && status == LOADER_OK && after != LOADER_OK ? CORE_REFUSED : after;
 }

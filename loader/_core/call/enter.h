@@ -31,6 +31,9 @@ static inline int core_enter_words(const function *f, loader_call *call, const u
 /* Of one that has floating-point parameters. */
 int core_enter_reals(const function *f, loader_call *call, const struct arguments *a);
 
+/* A status that no plugin has: its function gave its results, and the watch raised after it. */
+enum { CORE_REFUSED = -0x4C4F4145 };
+
 /* Of either, where the GIL is let go or the call is watched. CORE_NOT_CALLED: an interrupt came before. */
 int core_enter_slowly(const function *f, core_call *c, const struct arguments *a);
 

@@ -21,11 +21,28 @@ static PyObject *real_argument(const struct parameter *parameter, const struct p
     return PyFloat_FromDouble((double)narrow);
 }
 
+/* A list whose items are not there yet is hidden from the garbage collector: see core_hidden. */
+static PyObject *hidden_list(size_t size)
+{
+    PyObject *list = PyList_New((Py_ssize_t)size);
+
+    if (list != NULL)
+        PyObject_GC_UnTrack(list);
+    return list;
+}
+
+static PyObject *shown_list(PyObject *list)
+{
+    if (list != NULL)
+        PyObject_GC_Track(list);
+    return list;
+}
+
 static PyObject *texts_argument(const loader_texts *texts)
 {
     PyObject *list = texts->size > PY_SSIZE_T_MAX / sizeof(loader_text) || (texts->data == NULL && texts->size != 0)
                          ? PyErr_Format(PyExc_ValueError, "the plugin passed %zu texts at %p", texts->size, texts->data)
-                         : PyList_New((Py_ssize_t)texts->size);
+                         : hidden_list(texts->size);
 
     for (size_t i = 0; list != NULL && i < texts->size; i++) {
         PyObject *text = core_text_object(&texts->data[i], KIND_TEXT);
@@ -33,7 +50,7 @@ static PyObject *texts_argument(const loader_texts *texts)
         if (text == NULL)
             Py_CLEAR(list);
     }
-    return list;
+    return shown_list(list);
 }
 
 static PyObject *rows_argument(PyObject *layout, const loader_text *given)
@@ -41,7 +58,7 @@ static PyObject *rows_argument(PyObject *layout, const loader_text *given)
     const size_t size = core_layout_size(layout);
     PyObject *list = given->size > PY_SSIZE_T_MAX / size || (given->data == NULL && given->size != 0)
                          ? PyErr_Format(PyExc_ValueError, "the plugin passed %zu structs at %p", given->size, given->data)
-                         : PyList_New((Py_ssize_t)given->size);
+                         : hidden_list(given->size);
 
     for (size_t i = 0; list != NULL && i < given->size; i++) {
         PyObject *row = core_row(layout, given->data + i * size);
@@ -49,7 +66,7 @@ static PyObject *rows_argument(PyObject *layout, const loader_text *given)
         if (row == NULL)
             Py_CLEAR(list);
     }
-    return list;
+    return shown_list(list);
 }
 
 PyObject *core_argument(struct parameter *parameter, const struct passed *passed)

@@ -5,8 +5,9 @@
  * thread that holds one, without the GIL; the wait ends early by a deadline, a cancelled token or a signal. Instances
  * are taken in the order of their addresses, so that two calls with the same two never wait for each other. Who comes
  * back to an instance that its own thread holds (the plugin called a service, and that the plugin) would wait for ever,
- * and gets an error; so does a forked child whose parent had a thread in there. What is left is a circle through Python
- * code: a service that waits for a call of another thread, which waits for the instance.
+ * and gets an error; so does a forked child whose parent had a thread in there, and whoever waits when Python ends: a
+ * thread that is in there then never gets the GIL again to come out. What is left is a circle through Python code: a
+ * service that waits for a call of another thread, which waits for the instance.
  */
 #include "call/arguments.h"
 #include "call/instance.h"
@@ -34,6 +35,15 @@ static int refuse(const core_instance *instance, const char *function, const cha
     return -1;
 }
 
+static bool is_ending(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
 static int wait_for(core_instance *instance, core_call *c, const char *function)
 {
     PyLockStatus got = PY_LOCK_FAILURE;
@@ -41,8 +51,12 @@ static int wait_for(core_instance *instance, core_call *c, const char *function)
     for (;;) {
         if (instance->holder == PyThread_get_thread_ident())
             return refuse(instance, function, "busy");
-        if (instance->holder != 0 && instance->generation != core_generation)
+        /* Of the parent's: all who take it in this process first say so. That there is no holder means nothing: a
+         * thread that waited has the lock before it has the GIL, which it never got if another one forked then. */
+        if (instance->generation != core_generation)
             return refuse(instance, function, "forked");
+        if (is_ending())
+            return refuse(instance, function, "ending");
         const int status = c->limit == NULL ? LOADER_OK : core_limit_check(c->limit);
         if (status != LOADER_OK) {
             core_raise(c, function, status, NULL);

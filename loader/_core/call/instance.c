@@ -165,14 +165,16 @@ static core_class *class_of(PyTypeObject *type)
 static PyObject *instance_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     core_class *cls = class_of(type);
-    PyObject *made = NULL;
+    PyObject *made = NULL, *make;
 
     if (cls == NULL)
         return NULL;
-    if (cls->make == NULL)
+    make = Py_XNewRef(cls->make);
+    if (make == NULL)
         PyErr_Format(PyExc_TypeError, "plugin %U has no function %U_new", cls->owner->name, cls->name);
     else
-        made = PyObject_Call(cls->make, args, kwargs);
+        made = PyObject_Call(make, args, kwargs);
+    Py_XDECREF(make);
     Py_DECREF(cls);
     return made;
 }

@@ -1,6 +1,7 @@
 /* results.c: what a Function gives that has results by LOADER_OUT: a value, or a row of several. They are the plugin's,
  * so each is checked: arrays lie in memory of the host's, text is UTF-8, a member is one of its enum.
  */
+#include "call/enter.h"
 #include "call/instance.h"
 
 /* The plugin's answer is not what its header declares. */
@@ -150,6 +151,10 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room)
     if (status == LOADER_DONE && f->ends) {
         PyErr_SetNone(PyExc_StopIteration);
         return failed(f, room);
+    }
+    if (status == CORE_REFUSED) {
+        core_raise(c, f->step.name, LOADER_FAILED, NULL);
+        return give_back(f, 0, room);
     }
     if (status != LOADER_OK) {
         core_raise(c, f->step.name, status, NULL);

@@ -17,7 +17,7 @@ time; complaint, words for what is refused.
 
 from __future__ import annotations
 
-__all__ = ["MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
+__all__ = ["MAX_DEPTH", "MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
 
 #: Parameters of a contract's function after `call`, or of a service's after its table: as many words as
 #: loader/_core/call can pass, and as many floating-point numbers beside them.
@@ -26,3 +26,5 @@ MAX_PARAMETERS = 8
 MAX_FUNCTIONS = 32
 #: Bytes of a struct: loader/_core/call/record.c takes no larger one.
 MAX_STRUCT = 4096
+#: Structs in structs.
+MAX_DEPTH = 16

@@ -5,6 +5,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
+from loader.contract.header.misleading import misleading_name
 from loader.contract.header.refusal import refused
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def role_of(classes: Iterable[str], place: Token, function: Mapping[str, Any]) -
             continue
         short = name[len(cls) + 1 :]
         takes = bool(parameters) and parameters[0].get("cls") == cls
-        if short == "new" and not takes:
+        if short == "new":
             if function["gives"] is not None or [each.get("cls") for each in results] != [cls]:
                 expected = f"int {name}(loader_call *call, …, LOADER_OUT {cls} **instance);"
                 raise refused(place, f"{name!r} does not give an instance alone", expected=expected, function=name)
@@ -69,6 +70,9 @@ def _check_method(cls: str, short: str, place: Token, name: str) -> None:
 def check_classes(classes: Mapping[str, ClassDeclaration], functions: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises ContractError for a class whose instances nobody frees, or nobody makes."""
     for cls, declared in classes.items():
+        misleading = misleading_name(cls)
+        if misleading is not None:
+            raise refused(declared.place, f"class {cls!r} {misleading}", cure="Rename the class")
         if f"{cls}_free" not in functions:
             reason = f"class {cls!r} has no function that frees its instances"
             raise refused(declared.place, reason, expected=f"LOADER_EXPORT void {cls}_free({cls} *instance);")

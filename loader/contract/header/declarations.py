@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["OUT", "ClassDeclaration", "Declaration", "ServiceDeclaration", "Unit", "split"]
 
 #: What a contract is not made of, though it may stand in its header.
-_PASSED_OVER = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT", "LOADER_MARKER", "LOADER_NEEDS")
+_PASSED_OVER = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT", "LOADER_MARKER")
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
 #: What pycparser sees in the place of LOADER_OUT: a word that no parameter of C may have.
 OUT = "auto"
@@ -127,6 +127,8 @@ def split(header: str, source: Preprocessed) -> Unit:
         elif start.text == "LOADER_INTERFACE":
             name = _name(tokens, unit.interfaces)
             unit.interfaces[name.text] = start
+        elif start.text == "LOADER_NEEDS":
+            _check_needs(tokens)
         elif start.text not in _PASSED_OVER and not _is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
@@ -286,6 +288,13 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
             reason = f"the contract's {what} version is {value!r}"
             raise refusal(place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro")
     return name, int(major), int(minor)
+
+
+def _check_needs(tokens: list[Token]) -> None:
+    """LOADER_NEEDS(minor): a number, of which the compiler makes a part of a symbol's name."""
+    ((minor, *more),) = _arguments(tokens, 1)
+    if more or not _VERSION_PART.fullmatch(minor.text):
+        raise refused(tokens[0], "LOADER_NEEDS is malformed", expected="LOADER_NEEDS(3); with a plain number")
 
 
 def _name(tokens: list[Token], known: Iterable[str]) -> Token:

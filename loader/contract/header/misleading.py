@@ -23,7 +23,7 @@ _STDBOOL = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[<\"]stdbool\.h[>\"]", re.MUL
 
 
 def misleading_name(name: str) -> str | None:
-    """Why a function cannot be called so, or None."""
+    """Why a function or class cannot be called so, or None."""
     if iskeyword(name):
         return "is a key word of Python"
     return "is an attribute that every plugin has" if name in RESERVED else None

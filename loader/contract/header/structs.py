@@ -5,10 +5,11 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from loader.contract.header import MAX_STRUCT
+from loader.contract.header import MAX_DEPTH, MAX_STRUCT
 from loader.contract.header.complaint import described, why_not
 from loader.contract.header.refusal import refused
 from loader.contract.header.target import varies
+from loader.contract.kinds import BOOL
 
 if TYPE_CHECKING:
     from loader.contract.header.syntax import Declared, Named, Type
@@ -21,7 +22,6 @@ _FIELDS = (
 )
 _SIZE = "size_t"
 MAX_VALUES = 50_000
-MAX_DEPTH = 16  # structs in structs
 
 
 class Structs:
@@ -149,6 +149,9 @@ class Structs:
         if made.spelled == "bool" and not self.has_bool:
             reason, cure = "bool without <stdbool.h>, which no C compiler takes", "#include <stdbool.h>"
             raise refused(place, reason, cure=cure)
+        if made.values not in ((), BOOL) and not made.enum:
+            cure = "Give it a typedef, by which Python can call it"
+            raise refused(place, "an enum without a name", cure=cure)
         self._listed_values += len(made.values)
         if self._listed_values > MAX_VALUES:
             reason = f"enums of more than {MAX_VALUES} values in all, counted for each parameter and member"

@@ -5,6 +5,7 @@ A table is a struct: `size_t size`, then pointers to functions, each of which ta
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from loader.contract.header import MAX_FUNCTIONS
@@ -80,6 +81,9 @@ class Tables:
             reason = f"member {member.name!r} of the table {table!r} is {described(member.type)}"
             raise refused(member.place, reason, expected="a pointer to a function")
         name = f"{table}.{member.name}"
+        if iskeyword(member.name):
+            reason = f"{name!r} has a key word of Python as its name, and is to be a method there"
+            raise refused(member.place, reason, cure="Rename it", function=name)
         parameters = self.parameters.checked(name, member.place, target.function)
         own = parameters[1].type.target if len(parameters) > 1 else None
         if own is None or own.what != "struct" or own.tag != made.tag or not own.const:
