@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Reads a contract a line, loads the plugin by it, asks for all that Python shows of it and calls all that there is.
-CHILD = r'''
+CHILD = r"""
 import inspect, sys, traceback
 import loader
 from loader.contract import Kind
@@ -102,7 +102,7 @@ for line in sys.stdin:
         print(use(line, sys.argv[1], known), flush=True)
     except BaseException:
         print("failed: " + traceback.format_exc().replace("\n", " | "), flush=True)
-'''
+"""
 
 #: Put in the place of whatever is there.
 _ODD: list[Any] = [
@@ -198,7 +198,9 @@ def _lied(data: st.DataObject, truth: dict[str, Any]) -> dict[str, Any]:
         elif how == "twice" and isinstance(parent, list):
             parent.insert(data.draw(st.integers(0, len(parent))), copy.deepcopy(parent[key]))
         elif how == "new key" and isinstance(parent, dict):
-            new = data.draw(st.sampled_from(["writable", "element", "values", "enum", "cls", "role", "position", "count"]))
+            new = data.draw(
+                st.sampled_from(["writable", "element", "values", "enum", "cls", "role", "position", "count"])
+            )
             parent[new] = copy.deepcopy(data.draw(st.sampled_from(_ODD)))
     return values
 
@@ -284,7 +286,9 @@ def test_a_fingerprint_is_of_what_stands_beside_it(tmp_path: Path) -> None:
 
 def test_structs_nest_as_deep_as_a_header_may(tmp_path: Path) -> None:
     """C follows nested structs on its stack; a header has 16 in one another at most."""
-    values = read_header(tmp_path, "typedef struct s0 { int64_t x; } s0; int f(loader_call *call, const s0 *x);").to_dict()
+    values = read_header(
+        tmp_path, "typedef struct s0 { int64_t x; } s0; int f(loader_call *call, const s0 *x);"
+    ).to_dict()
     for deep in range(1, 5000):
         field = {"name": "x", "kind": "struct", "struct": f"s{deep - 1}", "offset": 0, "size": 8}
         values["structs"].append({"name": f"s{deep}", "size": 8, "sized": False, "fields": [field]})
