@@ -1,0 +1,547 @@
+"""Ways around what instances and interfaces promise: odd selves, finalizers, signals, forks, the end of Python."""
+
+from __future__ import annotations
+
+import contextlib
+import copyreg
+import gc
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tree import PLUGINS
+
+import loader
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HEADER = PLUGINS / "stateful.h"
+
+
+@pytest.fixture(scope="module")
+def contract() -> loader.Contract:
+    """The contract stateful."""
+    return loader.Contract.from_header(HEADER)
+
+
+@pytest.fixture(scope="module")
+def path(build: Callable[..., Path]) -> Path:
+    """The plugin stateful, a file."""
+    return build("stateful.c", flags=["-pthread"])
+
+
+@pytest.fixture
+def stateful(path: Path, contract: loader.Contract) -> Iterator[loader.Plugin]:
+    """The plugin, of which no instance lives before or after the test: its classes are the test's own."""
+    loaded = loader.load(path, contract=contract)
+    gc.collect()
+    before = loaded.living().count
+    yield loaded
+    gc.collect()
+    assert loaded.living().count == before
+
+
+# ---- Python's ways to an object ----------------------------------------------------------------------------
+
+
+def test_methods_take_nothing_else_than_an_instance(stateful: loader.Plugin) -> None:
+    """However a method is found, and however its instance is given."""
+    counter, hub = stateful.counter(1, 0), stateful.hub()
+    add = stateful.counter.add
+    assert add(self=counter, more=1) == 2
+    assert add(more=1, self=counter) == 3
+    assert counter.add.__func__(counter, 1) == 4
+    for wrong in (None, 0, hub, stateful.counter, add, object(), counter.add, stateful):
+        with pytest.raises(TypeError, match="self must be an instance of counter"):
+            add(wrong, 1)
+        with pytest.raises(TypeError, match="self must be an instance of counter"):
+            add.__get__(wrong, object)(1) if wrong is not None else add(None, 1)
+    with pytest.raises(TypeError, match="got self twice"):
+        counter.add(1, self=counter)
+    with pytest.raises(TypeError, match="is called without self"):
+        add(more=1)
+
+
+def test_another_class_does_not_make_it_another_instance(stateful: loader.Plugin) -> None:
+    """What the plugin made it as counts, not what Python takes it for."""
+    counter = stateful.counter(1, 0)
+    counter.__class__ = stateful.hub
+    assert isinstance(counter, stateful.hub)
+    with pytest.raises(TypeError, match="self must be an instance of hub, not counter"):
+        counter.during(lambda _: None)
+    assert stateful.counter.add(counter, 1) == 2
+    counter.close()
+
+
+def test_no_instance_without_the_plugin(stateful: loader.Plugin) -> None:
+    """By no way of Python's to make an object of a class, nor by one that takes the class apart."""
+    base: Any = stateful.counter.__mro__[1]
+    with pytest.raises(TypeError):
+        copyreg.__newobj__(stateful.counter)  # type: ignore[attr-defined]
+    counter = stateful.counter(1, 0)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="cannot be pickled"):
+            counter.__reduce_ex__(protocol)
+    del stateful.counter.__init_subclass__
+    below: Any = type("Below", (stateful.counter,), {})
+    assert type(below(1, 0)) is stateful.counter
+    for odd in (3, None, stateful.counter.add, stateful.counter):
+        with pytest.raises(TypeError, match="only functions of plugins make instances"):
+            type("Odd", (base,), {"_class": odd})()
+    stranger: Any = type("Stranger", (base,), {"_class": stateful.hub._class})
+    assert type(stranger()) is stateful.hub
+    with pytest.raises(TypeError):
+        type("Both", (stateful.counter, int), {})
+
+
+def test_a_class_that_changes_while_it_makes(stateful: loader.Plugin) -> None:
+    """What makes instances may be replaced by code that its own arguments run."""
+    native = stateful.counter._class
+
+    class Start:
+        def __index__(self) -> int:
+            native.finish(stateful.counter, None)
+            gc.collect()
+            return 3
+
+    assert stateful.counter(Start(), 0).add(0) == 3
+    with pytest.raises(TypeError, match="has no function counter_new"):
+        stateful.counter(1, 0)
+
+
+def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin) -> None:
+    """Whatever it lends out while instances are made and freed can be looked at and used."""
+
+    def look(phase: str, _info: object) -> None:
+        if phase == "start":
+            for each in gc.get_objects():
+                if type(each) is stateful.counter:
+                    repr(each)
+                    with contextlib.suppress(loader.InstanceError):  # closed, or the call under way is of it
+                        assert each.add(0) >= 0
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(1, 1, 1)
+    try:
+        for _ in range(5):
+            one, two = stateful.counter_pair()
+            assert gc.get_referrers(one) is not None
+            two.clone().close()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(look)
+
+
+def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plugin) -> None:
+    """A list of structs that a plugin passes is filled while objects are made: nobody sees it before it is full."""
+    seen: list[int] = []
+
+    class Visitor:
+        def see(self, _word: str, _share: float) -> int:
+            return 0
+
+        def place(self, points: list[Any], _mode: Any) -> tuple[float, float]:
+            seen.append(len(points))
+            assert any(each is points for each in gc.get_objects())
+            return points[0]
+
+    def look(phase: str, _info: object) -> None:
+        if phase == "start":
+            for each in gc.get_objects():
+                if type(each) is list and len(each) == 321:
+                    list(each)
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(1, 1, 1)
+    try:
+        stateful.locate([(1, 2)] * 321, Visitor())
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(look)
+    assert seen == [321]
+
+
+# ---- Finalizers --------------------------------------------------------------------------------------------
+
+
+def test_a_finalizer_may_use_and_keep_it(stateful: loader.Plugin) -> None:
+    """A __del__ that is put into the class, and keeps the instance: it is freed once, later."""
+    kept: list[Any] = []
+    start = stateful.living().count
+
+    def keep(self: Any) -> None:
+        kept.append((self, self.add(1)))
+
+    stateful.counter.__del__ = keep
+    counter = stateful.counter(1, 0)
+    del counter
+    ((again, value),) = kept
+    assert value == 2
+    assert again.add(1) == 3
+    assert stateful.living().count == start + 1
+    kept.clear()
+    del again
+    assert stateful.living().count == start
+    del stateful.counter.__del__
+
+
+def test_weak_references_end_before_it_is_freed(stateful: loader.Plugin) -> None:
+    """Who is called when it goes finds nothing, may use others, and may raise."""
+    other, seen = stateful.counter(5, 0), []
+
+    def gone(reference: Any) -> None:
+        seen.append((reference(), other.add(1)))
+
+    counter = stateful.counter(1, 0)
+    first, second = weakref.ref(counter, gone), weakref.ref(counter, gone)
+    weakref.finalize(counter, other.add, 1)
+    del counter
+    assert [each for each, _ in seen] == [None, None]
+    assert other.add(0) == 8
+    assert first() is second() is None
+
+
+def test_it_outlives_its_plugin(path: Path, contract: loader.Contract) -> None:
+    """An instance works, and is freed, when the Plugin, its class and all functions of it are given up."""
+    plugin: Any = loader.load(path, contract=contract)
+    living = plugin.living
+    start = living().count
+    counter = plugin.counter(1, 0)
+    add = counter.add
+    del plugin
+    gc.collect()
+    assert add(1) == 2
+    del add, counter
+    gc.collect()
+    assert living().count == start
+
+
+def test_a_plugin_with_classes_pickles(stateful: loader.Plugin) -> None:
+    """As any: what comes back is another plugin, whose instances are its own."""
+    again = pickle.loads(pickle.dumps(stateful))
+    with again.counter(1, 0) as counter:
+        assert counter.add(1) == 2
+        if again.counter is not stateful.counter:
+            with pytest.raises(TypeError, match="that this plugin made"):
+                stateful.counter.add(counter, 1)
+
+
+# ---- Closed while it is an argument ------------------------------------------------------------------------
+
+
+def test_an_argument_closes_an_argument(stateful: loader.Plugin) -> None:
+    """Code of an argument that closes an instance of the same call: the plugin never sees it."""
+    counter = stateful.counter(1, 0)
+
+    class Closes:
+        def __getattr__(self, name: str) -> Any:
+            if name == "at":
+                counter.close()
+            return lambda _done: None
+
+    with pytest.raises(loader.InstanceError, match="is closed"):
+        counter.during(Closes())
+
+    class Index:
+        def __index__(self) -> int:
+            second.close()
+            return 1
+
+    second = stateful.counter(1, 0)
+    with pytest.raises(loader.InstanceError, match="is closed"):
+        second.add(Index())
+
+
+def test_an_argument_calls_the_same_function(stateful: loader.Plugin) -> None:
+    """Before a call holds its instances, code of its arguments may use them; while it does, not."""
+    counter = stateful.counter(1, 0)
+
+    class Again:
+        @property
+        def at(self) -> Any:
+            counter.add(1)
+            counter.during(lambda _: None)
+            return lambda _done: None
+
+    counter.during(Again())
+    assert counter.add(0) == 2
+
+
+def test_close_on_another_thread_that_the_call_waits_for(stateful: loader.Plugin) -> None:
+    """Each waits for the other, in Python code, until the deadline of one; and nothing is broken after it."""
+    counter = stateful.counter(1, 0)
+    errors: list[BaseException] = []
+
+    def close() -> None:
+        try:
+            with loader.deadline(0.1):
+                counter.close()
+        except loader.DeadlineExceeded as error:
+            errors.append(error)
+
+    def step(_done: float) -> None:
+        thread = threading.Thread(target=close)
+        thread.start()
+        thread.join(30)
+
+    counter.during(step)
+    assert len(errors) == 1
+    assert counter.add(1) == 2
+    counter.close()
+
+
+def _held(counter: Any) -> tuple[threading.Thread, threading.Event]:
+    """A thread that is in a function with the instance until the event is set."""
+    entered, go = threading.Event(), threading.Event()
+
+    def step(_done: float) -> None:
+        entered.set()
+        go.wait(30)
+
+    thread = threading.Thread(target=counter.during, args=(step,))
+    thread.start()
+    assert entered.wait(20)
+    return thread, go
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupt_ends_a_wait(stateful: loader.Plugin) -> None:
+    """Ctrl-C in close(), at the end of `with` or in a call that waits: the instance is as it was."""
+    counter = stateful.counter(1, 0)
+    thread, go = _held(counter)
+
+    def leave() -> None:
+        with counter:
+            pass
+
+    try:
+        for wait in (counter.close, leave, lambda: counter.add(1), lambda: stateful.merge(counter, counter)):
+            timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,))
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                wait()
+                time.sleep(5)  # the signal is never late, or this is no wait
+            timer.join()
+            assert not counter.closed
+    finally:
+        go.set()
+        thread.join(20)
+    assert counter.add(1) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_handler_that_uses_what_is_waited_for(stateful: loader.Plugin) -> None:
+    """A signal's handler runs in the wait, closes another instance of the call and uses a third one."""
+    counter, other, third = (stateful.counter(1, 0) for _ in range(3))
+    thread, go = _held(counter)
+    seen: list[int] = []
+
+    def handler(_number: int, _frame: object) -> None:
+        seen.append(third.add(1))
+        go.set()
+        thread.join(20)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGUSR1,))
+    try:
+        timer.start()
+        assert stateful.merge(counter, other) == 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        go.set()
+        thread.join(20)
+        timer.join()
+    assert seen == [2]
+
+
+# ---- Debug mode, limits ------------------------------------------------------------------------------------
+
+
+def test_what_a_watch_refuses_is_freed(stateful: loader.Plugin) -> None:
+    """A constructor that went well and is an error all the same, as debug mode says: nobody gets the instance."""
+    start = stateful.living().count
+
+    def watch(_owner: object, function: str, token: object, _what: object) -> object:
+        if token is not None and function in ("counter_new", "counter_pair"):
+            raise ValueError("not so")
+        return True
+
+    stateful.owner.watch = watch
+    try:
+        for make in (lambda: stateful.counter(1, 0), stateful.counter_pair):
+            with pytest.raises(loader.PluginError) as caught:
+                make()
+            assert isinstance(caught.value.__cause__, ValueError)
+            assert caught.value.status == 1
+    finally:
+        stateful.owner.watch = None
+    assert stateful.living().count == start
+
+
+def test_an_interrupt_in_what_makes_an_instance(stateful: loader.Plugin) -> None:
+    """What a watch raises that is no error goes on as it is, and the instance is freed."""
+    start = stateful.living().count
+
+    def watch(_owner: object, function: str, token: object, _what: object) -> object:
+        if token is not None and function == "counter_new":
+            raise KeyboardInterrupt
+        return True
+
+    stateful.owner.watch = watch
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            stateful.counter(1, 0)
+    finally:
+        stateful.owner.watch = None
+    assert stateful.living().count == start
+
+
+def test_output_that_is_too_long_leaves_the_instance(path: Path, contract: loader.Contract) -> None:
+    """max_output is of a call, not of the instance."""
+    plugin = loader.Host(contract, max_output=10).load(path)
+    counter = plugin.counter(5, 0)
+    assert counter.name() == "counter 5"
+    counter.add(10**6)
+    with pytest.raises(loader.PluginError):
+        counter.name()
+    assert counter.add(-(10**6)) == 5
+    assert counter.name() == "counter 5"
+
+
+# ---- Fork --------------------------------------------------------------------------------------------------
+
+
+def _child_ends(child: int) -> int:
+    """Its exit code; a child that hangs is ended."""
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return -1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_in_a_callable(stateful: loader.Plugin) -> None:
+    """Both processes come back through the plugin's function, and go on with the instance."""
+    counter = stateful.counter(1, 0)
+    child = -1
+
+    def step(_done: float) -> None:
+        nonlocal child
+        child = os.fork()
+
+    counter.during(step)
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if counter.add(1) == 2 else 2
+            counter.close()
+        finally:
+            os._exit(code)
+    assert _child_ends(child) == 0
+    assert counter.add(1) == 2
+
+
+FORK_IN_BETWEEN = """
+import os, sys, threading, time, loader
+header, path = sys.argv[1:]
+plugin = loader.load(path, contract=loader.Contract.from_header(header))
+counter = plugin.counter(1, 0)
+waits = threading.Thread(target=counter.add, args=(1,))
+def step(done):
+    waits.start()
+    time.sleep(0.3)  # now it is in its wait, without the GIL
+counter.during(step)
+end = time.monotonic() + 0.3
+while time.monotonic() < end:  # the GIL is not let go: it has the instance, and waits for the GIL
+    pass
+child = os.fork()
+if child == 0:
+    try:
+        with loader.deadline(20):
+            counter.add(1)
+    except loader.InstanceError as error:
+        os._exit(0 if "when this process was forked" in str(error) else 3)
+    except loader.DeadlineExceeded:
+        os._exit(4)
+    os._exit(5)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+sys.setswitchinterval(0.005)
+waits.join()
+assert counter.add(0) == 2
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_while_a_thread_gets_it(
+    path: Path, run_python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A thread that has got the instance, and not the GIL yet, is not in the child: it is refused there."""
+    code = FORK_IN_BETWEEN.replace("import os,", "import os, sys; sys.setswitchinterval(30)\nimport", 1)
+    assert run_python(code, HEADER, path).stdout == "0\n"
+
+
+# ---- The end of Python -------------------------------------------------------------------------------------
+
+AT_THE_END = """
+import sys, threading, time, loader
+header, path = sys.argv[1:]
+contract = loader.Contract.from_header(header)
+plugin = loader.load(path, contract=contract)
+Closed = loader.InstanceError  # which is not imported before somebody asks
+class Holds:
+    def __init__(self, what):
+        self.what = what
+        self.me = self
+    def __del__(self):
+        try:
+            self.what.add(1)
+            self.what.close()
+        except Closed as error:
+            print(error, flush=True)
+holders = [Holds(plugin.counter(i, 0)) for i in range(10)]
+sys.modules["holders"] = type(sys)("holders")
+sys.modules["holders"].one = Holds(plugin.counter(1, 0))
+kept = plugin.counter(1, 0), plugin.hub(), plugin.counter.add, iter(plugin.counter(3, 0))
+kept_by_a_method = plugin.counter(1, 0).add
+"""
+INSIDE = """
+inside = plugin.counter(1, 0)
+threading.Thread(target=inside.spin, args=(1 << 60,), daemon=True).start()
+waiting = threading.Thread(target=inside.add, args=(1,), daemon=True).start()
+time.sleep(0.3)
+held = Holds(inside)
+"""
+
+
+@pytest.mark.parametrize("flags", [(), ("-X", "dev")])
+def test_live_instances_at_the_end(
+    path: Path, flags: tuple[str, ...], run_python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Modules, finalizers, cycles and methods that hold instances when Python ends: nothing is said, nothing hangs."""
+    done = run_python(AT_THE_END, HEADER, path, flags=flags)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("flags", [(), ("-X", "dev")])
+def test_a_thread_is_inside_at_the_end(
+    path: Path, flags: tuple[str, ...], run_python: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A finalizer that uses or closes an instance which a daemon thread will never let go is told so, and not kept."""
+    done = run_python(AT_THE_END + INSIDE, HEADER, path, flags=flags)
+    assert "is in use by another thread when Python ends" in done.stdout
+    assert done.stderr == ""
