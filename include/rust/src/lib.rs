@@ -87,7 +87,7 @@ pub use export::is_fingerprint;
 pub use instance::free_instance;
 pub use instance::{Instance, Lock, New, Shared};
 pub use item::{zeroed, Bool, Bytes, Item, Text};
-pub use structs::Sized;
+pub use structs::WithSize;
 #[doc(hidden)]
 pub use structs::{read_sized, write_sized, SIZE};
 #[doc(hidden)]

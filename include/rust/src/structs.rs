@@ -10,31 +10,37 @@ use crate::item::{zeroed, Item};
 /// A struct that begins with its size, as a member of another one: the size, and all other members.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sized<T> {
+pub struct WithSize<T> {
     size: usize,
     value: T,
 }
 
 // SAFETY: two items, laid out as C does.
-unsafe impl<T: Item> Item for Sized<T> {
-    type Lent<'call> = Sized<T::Lent<'call>>;
+unsafe impl<T: Item> Item for WithSize<T> {
+    type Lent<'call> = WithSize<T::Lent<'call>>;
 }
 
-impl<T> From<T> for Sized<T> {
-    fn from(value: T) -> Self {
-        // C rounds the size of a struct up to that of its first member's.
-        Sized { size: size_of::<Sized<T>>(), value }
+impl<T> WithSize<T> {
+    /// With the size that the struct has here.
+    pub fn new(value: T) -> Self {
+        WithSize { size: size_of::<WithSize<T>>(), value }
     }
 }
 
-impl<T> Deref for Sized<T> {
+impl<T> From<T> for WithSize<T> {
+    fn from(value: T) -> Self {
+        WithSize::new(value)
+    }
+}
+
+impl<T> Deref for WithSize<T> {
     type Target = T;
     fn deref(&self) -> &T {
         &self.value
     }
 }
 
-impl<T> DerefMut for Sized<T> {
+impl<T> DerefMut for WithSize<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
     }
@@ -104,7 +110,7 @@ macro_rules! structs {
     };
     (@sized $name:ident $life:tt $members:tt $size:literal) => {
         $crate::structs!(@layout $name $members $crate::SIZE);
-        const _: () = ::core::assert!(::core::mem::size_of::<$crate::Sized<$name>>() == $size, "as in C");
+        const _: () = ::core::assert!(::core::mem::size_of::<$crate::WithSize<$name>>() == $size, "as in C");
         $crate::structs!(@traits $name $life, sized);
     };
     (@layout $name:ident {$($member:ident: $type:ty = $offset:literal,)+} $start:expr) => {
@@ -168,18 +174,18 @@ macro_rules! structs {
             }
         }
     };
-    (@read plain $raw:ident) => { $raw.cast().read() };
+    (@read plain $raw:ident) => { ::core::ptr::read($raw.cast()) };
     (@read sized $raw:ident) => { $crate::read_sized($raw) };
-    (@write plain $given:ident $room:ident) => { $room.cast().write($given) };
+    (@write plain $given:ident $room:ident) => { ::core::ptr::write($room.cast(), $given) };
     (@write sized $given:ident $room:ident) => { $crate::write_sized(&$given, $room) };
     (@held plain $here:ty) => { $crate::HeldValue<$here> };
-    (@held sized $here:ty) => { $crate::HeldValue<$crate::Sized<$here>> };
+    (@held sized $here:ty) => { $crate::HeldValue<$crate::WithSize<$here>> };
     (@hold plain $value:expr) => { $crate::HeldValue::new($value) };
-    (@hold sized $value:expr) => { $crate::HeldValue::new($crate::Sized::from($value)) };
+    (@hold sized $value:expr) => { $crate::HeldValue::new($crate::WithSize::new($value)) };
     (@raw plain $here:ty) => { $here };
-    (@raw sized $here:ty) => { $crate::Sized<$here> };
+    (@raw sized $here:ty) => { $crate::WithSize<$here> };
     (@room plain) => { $crate::zeroed() };
-    (@room sized) => { $crate::Sized::from($crate::zeroed()) };
+    (@room sized) => { $crate::WithSize::new($crate::zeroed()) };
     (@taken plain $raw:ident) => { &$raw };
     (@taken sized $raw:ident) => { &*$raw };
 }

@@ -278,6 +278,10 @@ parameters!(A B C D E F G H I);
 parameters!(A B C D E F G H I J);
 parameters!(A B C D E F G H I J K);
 parameters!(A B C D E F G H I J K L);
+parameters!(A B C D E F G H I J K L M);
+parameters!(A B C D E F G H I J K L M N);
+parameters!(A B C D E F G H I J K L M N O);
+parameters!(A B C D E F G H I J K L M N O P);
 
 /// For [`table!`](crate::table!): calls the function at an offset of the table.
 ///
