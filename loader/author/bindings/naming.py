@@ -54,5 +54,5 @@ def notes(function: Function) -> list[str]:
     """What the header says before the function, and what its signature does not show."""
     lines = [line.rstrip() for line in function.doc.splitlines()]
     if function.gives is not None:
-        lines += [""] * bool(lines) + [f"Writes its result, {function.gives.value}, to the call."]
+        lines += [""] * bool(lines) + [f"What it writes to the call is {function.gives.value}."]
     return lines

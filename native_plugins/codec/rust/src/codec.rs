@@ -52,7 +52,7 @@ pub trait Encoder: Send + Sized + 'static {
 
     fn new<'call>(call: &mut kit::Call<'call>, mode: Mode) -> kit::Result<Self>;
 
-    /// Writes its result, bytes, to the call.
+    /// What it writes to the call is bytes.
     fn feed<'call>(&mut self, call: &mut kit::Call<'call>, chunk: &'call [u8]) -> kit::Result<()>;
 
     /// `None`: there is nothing more.
@@ -68,24 +68,24 @@ pub trait Codec: Sized + 'static {
 
     fn dot<'call>(call: &mut kit::Call<'call>, a: &'call [f64], b: &'call [f64]) -> kit::Result<f64>;
 
-    /// Writes its result, text, to the call.
+    /// What it writes to the call is text.
     fn gain<'call>(call: &mut kit::Call<'call>, samples: &'call mut [f32], factor: f32) -> kit::Result<()>;
 
     fn describe<'call>(call: &mut kit::Call<'call>, values: &'call [f64]) -> kit::Result<Stats>;
 
     fn divide<'call>(call: &mut kit::Call<'call>, a: i64, b: i64) -> kit::Result<(i64, i64)>;
 
-    /// Writes its result, text, to the call.
+    /// What it writes to the call is text.
     fn join<'call>(call: &mut kit::Call<'call>, words: &'call [kit::Text<'call>], separator: &'call str) -> kit::Result<()>;
 
     fn ramp<'call>(call: &mut kit::Call<'call>, count: i64) -> kit::Result<kit::Array<'call, f64>>;
 
     fn centre<'call>(call: &mut kit::Call<'call>, points: &'call [Point]) -> kit::Result<Point>;
 
-    /// Writes its result, text, to the call.
+    /// What it writes to the call is text.
     fn blur<'call>(call: &mut kit::Call<'call>, image: kit::Tensor<'call>, result: kit::TensorMut<'call>) -> kit::Result<()>;
 
-    /// Writes its result, text, to the call.
+    /// What it writes to the call is text.
     fn train<'call>(call: &mut kit::Call<'call>, values: &'call [f64], progress: Progress<'call>) -> kit::Result<()>;
 }
 

@@ -1,0 +1,288 @@
+"""A contract in Go: a package with an interface of its functions, one for each of its classes, and what exports them.
+
+    type Codec interface       the contract's functions; the author implements it
+    type Encoder interface     the methods of codec_encoder
+    type Progress struct       what calls an interface or a service
+    Register(Codec)            to be called in init, once
+
+The package needs no header of the contract: an exported function's C type is made of its Go type, and all that is
+lent comes as a pointer. What calls C is in include/go/binding; here is only what differs from contract to contract.
+An optional function is exported by a file of its own, which a build tag brings in: to export it is to have it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loader.author.bindings import first_line
+from loader.author.bindings.go_tables import table_lines, table_preamble
+from loader.author.bindings.go_types import KEYWORDS, USED, Types, identifier
+from loader.author.bindings.naming import notes, value_names
+from loader.author.bindings.words import camel, check_names, comment, members, places, unused
+from loader.contract.kinds import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.contract.contract import Contract
+    from loader.contract.kinds import Class, Function, Parameter, Struct
+
+__all__ = ["generate"]
+
+_PACKAGE = """\
+// Package {package} is contract {version} for plugins in Go: implement {main}, and register it in init.
+//
+//	type implementation struct{{}}
+//
+//	func init() {{ {package}.Register(implementation{{}}) }}
+//
+//	func main() {{}} // never run
+//
+// What functions receive is borrowed until they return: slices too, and what a struct points to. Copy to keep. An
+// error or a panic is an error of that call, with its text.
+package {package}
+"""
+_REGISTER = """
+var registered {main}
+
+// Register makes the plugin answer calls. Call it from init, once.
+func Register(implementation {main}) {{ registered = implementation }}
+
+// enter is the body of every exported function.
+func enter(call unsafe.Pointer, f func(call *plugin.Call) error) int32 {{
+	return int32(plugin.Guard(call, func(call *plugin.Call) error {{
+		if registered == nil {{
+			return plugin.Fail(plugin.Failed, "this plugin registers nothing: {package}.Register is to be called in init")
+		}}
+		return f(call)
+	}}))
+}}
+"""
+#: Endings of file names that Go takes for a system, a processor or a test.
+_ENDINGS = frozenset(
+    "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows 386 amd64 arm "
+    "arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm test".split()
+)
+
+
+def generate(contract: Contract, header: str) -> dict[str, str]:
+    """The file codec.go of a contract codec, and codec_NAME.go of each optional function."""
+    return _Go(contract, header).files()
+
+
+class _Go:
+    def __init__(self, contract: Contract, header: str) -> None:
+        self.contract = contract
+        self.first = first_line(contract, header)
+        names = [("function", each.name) for each in contract.functions]
+        check_names("Go", KEYWORDS | USED | {"init", "main", "Register", "_"}, names)
+        self.package = contract.name + ("_contract" if contract.name in KEYWORDS | USED | {"main"} else "")
+        self.types = Types(contract)
+
+    def files(self) -> dict[str, str]:
+        """All of it: names and texts."""
+        stem = self.package + ("_contract" if self.package.split("_")[-1] in _ENDINGS else "")
+        made = {f"{stem}.go": _text([self.first, "", *self._lines()])}
+        for function in self.contract.functions:
+            if function.optional:
+                lines = [self.first, "", f"//go:build {self._tag(function)}", "", f"package {self.package}", ""]
+                imports = ["unsafe", "native-plugin.example/binding", "native-plugin.example/plugin"]
+                body = list(self._exported(function))
+                used = [each for each in imports if any(f"{each.split('/')[-1]}." in line for line in body)]
+                made[f"{stem}_{function.name}_optional.go"] = _text(lines + ['import "C"', ""] + _imports(used) + body)
+        return made
+
+    def _tag(self, function: Function) -> str:
+        return f"{self.contract.name}_{function.name}"
+
+    def _lines(self) -> Iterator[str]:
+        body = list(self._body())
+        yield from _PACKAGE.format(package=self.package, version=self.contract, main=self.types.main).splitlines()
+        yield ""
+        preamble = table_preamble(self.contract)
+        if preamble:
+            yield from ["/*", *preamble, "*/"]
+        yield from ['import "C"', ""]
+        paths = ["strconv", "unsafe", "native-plugin.example/binding", "native-plugin.example/plugin"]
+        yield from _imports([each for each in paths if any(f"{each.split('/')[-1]}." in line for line in body)])
+        yield from body
+
+    def _body(self) -> Iterator[str]:
+        for name, values in self.contract.enums.items():
+            yield from self._enum(name, list(values))
+        for struct in self.contract.structs:
+            yield from self._struct(struct)
+        yield from table_lines(self.contract, self.types)
+        for declared in self.contract.classes:
+            yield from self._class(declared)
+        yield from self._main()
+        yield from _REGISTER.format(main=self.types.main, package=self.package).splitlines()
+        stamp = self.contract.stamp(self.contract.major, self.contract.minor)
+        yield from ["", "// The handshake: names that the host reads before any code runs.", ""]
+        for marker in [self.contract.marker] + ([f"{self.contract.marker}_is_0x{stamp}"] if stamp else []):
+            yield from [f"//export {marker}", f"func {marker}() {{}}", ""]
+        for function in self.contract.functions:
+            if not function.optional:
+                yield from self._exported(function)
+
+    # ---- What the author sees ------------------------------------------------------------------------------------
+
+    def _enum(self, name: str, values: list[tuple[str, int]]) -> Iterator[str]:
+        known = self.types.names[name]
+        parts = [part for function in self._functions() for part in (*function.parameters, *function.results)]
+        fields = [field for struct in self.contract.structs for field in struct.fields]
+        number = self.types.integer_of(next(each for each in (*parts, *fields) if each.enum == name))
+        named = [(f"{known}{camel(value.lower())}", count) for value, count in value_names(name, values, self.contract)]
+        yield from ["", f"// {known} is {name}.", f"type {known} {number}", "", "const ("]
+        wide = max(len(value) for value, _ in named)
+        yield from (f"\t{value:<{wide}} {known} = {count}" for value, count in named)
+        yield from [")", "", "// String is what the header calls it."]
+        yield from [f"func (value {known}) String() string {{", "\tswitch value {"]
+        seen: set[int] = set()
+        for (value, count), (original, _) in zip(named, values, strict=True):
+            if count not in seen:
+                yield from [f"\tcase {value}:", f'\t\treturn "{original}"']
+            seen.add(count)
+        digits = "strconv.FormatInt(int64(value), 10)" if number[0] == "i" else "strconv.FormatUint(uint64(value), 10)"
+        yield from ["\t}", f'\treturn "{name}(" + {digits} + ")"', "}"]
+
+    def _functions(self) -> Iterator[Function]:
+        yield from self.contract.functions
+        for table in (*self.contract.interfaces, *self.contract.services):
+            yield from table.functions
+
+    def _struct(self, struct: Struct) -> Iterator[str]:
+        known, names = self.types.names[struct.name], self.types.fields[struct.name]
+        yield from ["", f"// {known} is {struct.name}.", f"type {known} struct {{"]
+        wide = max(map(len, names.values()), default=0)
+        yield from (f"\t{names[field.name]:<{wide}} {self.types.field(field)}" for field in struct.fields)
+        yield from ["}", "", "// As in C, or it does not compile.", "var ("]
+        start = 8 if struct.sized else 0
+        for field in struct.fields:
+            offset = field.offset - start
+            yield f"\t_ = [1]struct{{}}{{}}[unsafe.Offsetof({known}{{}}.{names[field.name]})-{offset}]"
+        whole = f"binding.Sized[{known}]" if struct.sized else known
+        yield from [f"\t_ = [1]struct{{}}{{}}[unsafe.Sizeof({whole}{{}})-{struct.size}]", ")"]
+
+    def _class(self, declared: Class) -> Iterator[str]:
+        name = self.types.names[declared.name]
+        yield ""
+        yield from comment(declared.doc)
+        threads = "Several threads at once call its methods." if declared.shared else "One thread at a time has it."
+        yield f"// {name} is an instance of {declared.name}. {threads}"
+        yield f"type {name} interface {{"
+        for function in members(self.contract, declared.name):
+            yield from self._method(function)
+        yield from ["", "\t// Free is called last, on any thread: the application has no use for it any more.", "\tFree()"]
+        yield "}"
+
+    def _main(self) -> Iterator[str]:
+        yield from ["", f"// {self.types.main} is the functions of contract {self.contract}. The host calls them from several threads at once."]
+        yield f"type {self.types.main} interface {{"
+        for function in self.contract.functions:
+            if function.role not in ("method", "next", "free") and not function.optional:
+                yield from self._method(function)
+        yield "}"
+        for function in self.contract.functions:
+            if function.optional and function.role not in ("method", "next", "free"):
+                yield from ["", f"// {self._optional(function)} is what a plugin has that gives {function.name}: build it with -tags {self._tag(function)}."]
+                yield f"type {self._optional(function)} interface {{"
+                yield from self._method(function)
+                yield "}"
+
+    def _optional(self, function: Function) -> str:
+        return unused(f"{self.types.main}{camel(function.name)}", set(self.types.names.values()))
+
+    def _method(self, function: Function) -> Iterator[str]:
+        own = function.role in ("method", "next")
+        yield ""
+        yield from comment("\n".join(notes(function)), "\t")
+        if function.role == "next":
+            yield "\t// False: there is nothing more."
+        parts = ["call *plugin.Call"]
+        parts += [f"{identifier(part.name)} {self.types.taken(part)}" for part in function.parameters[own:]]
+        answers = [f"{identifier(part.name)} {self.types.given(part)}" for part in function.results]
+        if function.role == "next":
+            answers.append(f"{unused('more', [each.name for each in function.results])} bool")
+        answers.append(f"{unused('err', [part.name for part in (*function.parameters, *function.results)])} error")
+        answer = "error" if len(answers) == 1 else f"({', '.join(answers)})"
+        yield f"\t{self._method_name(function)}({', '.join(parts)}) {answer}"
+
+    def _method_name(self, function: Function) -> str:
+        if function.role == "new":
+            return unused(f"New{self.types.names[function.cls]}", {camel(each.name) for each in self.contract.functions})
+        return camel(function.method if function.cls else function.name)
+
+    # ---- What the host calls ---------------------------------------------------------------------------------------
+
+    def _exported(self, function: Function) -> Iterator[str]:
+        name = function.name
+        yield f"//export {name}"
+        if function.role == "free":
+            yield from [f"func {name}(instance uintptr) {{ binding.Free(instance) }}", ""]
+            return
+        taken = [f"{identifier(each.part.name)} {self._raw(each.part, result=each.result)}" for each in places(function)]
+        yield f"func {name}({', '.join(['call unsafe.Pointer', *taken])}) int32 {{"
+        yield "\treturn enter(call, func(call *plugin.Call) error {"
+        yield from (f"\t\t{line}" for line in self._inside(function))
+        yield from ["\t})", "}", ""]
+
+    def _raw(self, part: Parameter, *, result: bool) -> str:
+        return "unsafe.Pointer" if result else self.types.raw(part)
+
+    def _inside(self, function: Function) -> Iterator[str]:
+        own = function.role in ("method", "next")
+        target = self.types.from_c(function.parameters[0]) if own else "registered"
+        if function.optional and not own:
+            target = "implementation"
+            yield f"implementation, ok := registered.({self._optional(function)})"
+            reason = f"this plugin has no {self._method_name(function)}, and was built with -tags {self._tag(function)}"
+            yield from ["if !ok {", f'\treturn plugin.Fail(plugin.Failed, "{reason}")', "}"]
+        passed = ["call", *map(self.types.from_c, function.parameters[own:])]
+        called = f"{target}.{self._method_name(function)}({', '.join(passed)})"
+        if not function.results and function.role != "next":
+            yield f"return {called}"
+            return
+        values = [f"given{at}" for at in range(len(function.results))]
+        named = {identifier(part.name) for part in (*function.parameters, *function.results)}
+        values = [unused(value, named) for value in values]
+        more, failed = unused("more", {*named, *values}), unused("err", named)
+        ends = [more] if function.role == "next" else []
+        yield f"{', '.join([*values, *ends, failed])} := {called}"
+        yield from [f"if {failed} != nil {{", f"\treturn {failed}", "}"]
+        if ends:
+            yield from [f"if !{more} {{", "\treturn plugin.Done", "}"]
+        yield from self._putting(function, values)
+
+    def _putting(self, function: Function, values: list[str]) -> Iterator[str]:
+        # What can fail goes first: an instance that was given is the host's, and after an error nobody's.
+        order = sorted(zip(function.results, values, strict=True), key=lambda each: each[0].kind is Kind.INSTANCE)
+        for at, (part, value) in enumerate(order, 1):
+            text, fails = self.types.put(part, value)
+            if fails and at == len(order):
+                yield f"return {text}"
+                return
+            if fails:
+                yield from [f"if err := {text}; err != nil {{", "\treturn err", "}"]
+            else:
+                yield text
+        yield "return nil"
+
+
+def _imports(paths: list[str]) -> list[str]:
+    own = [each for each in paths if "/" in each]
+    lines = [f'\t"{each}"' for each in paths if "/" not in each]
+    lines += [""] * bool(lines and own) + [f'\t"{each}"' for each in own]
+    return ["import (", *lines, ")", ""] if lines else []
+
+
+def _text(lines: list[str]) -> str:
+    """As gofmt has it: no blank lines in a row, none after an opening brace, none at the end."""
+    kept: list[str] = []
+    for line in lines:
+        if not line and (not kept or not kept[-1] or kept[-1].endswith(("{", "("))):
+            continue
+        kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return "\n".join([*kept, ""])
