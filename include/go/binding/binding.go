@@ -12,6 +12,14 @@ import (
 	"native-plugin.example/plugin"
 )
 
+// What generated code calls these types where the contract has a function of that name.
+type (
+	Bool   = bool
+	Byte   = byte
+	Error  = error
+	String = string
+)
+
 // view is loader_text, loader_f64s, T_list and their like.
 type view struct {
 	data unsafe.Pointer
@@ -140,6 +148,9 @@ func Texts(call *plugin.Call, texts []string) ([]plugin.Text, error) {
 
 // Data is the address of the items, lent to C for one call.
 func Data[T any](items []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(items)) }
+
+// Address is that of a struct, lent to C for one call.
+func Address[T any](value *T) unsafe.Pointer { return unsafe.Pointer(value) }
 
 // Chars is the address of a string's bytes, lent to C for one call.
 func Chars(text string) unsafe.Pointer { return unsafe.Pointer(unsafe.StringData(text)) }

@@ -12,12 +12,13 @@ An optional function is exported by a file of its own, which a build tag brings 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import first_line
 from loader.author.bindings.go_tables import table_lines, table_preamble
-from loader.author.bindings.go_types import KEYWORDS, USED, Types, identifier
-from loader.author.bindings.naming import notes, value_names
+from loader.author.bindings.go_types import ALIASES, KEYWORDS, USED, Types, identifier
+from loader.author.bindings.naming import choice, notes, value_names
 from loader.author.bindings.words import camel, check_names, comment, members, places, unused
 from loader.contract.kinds import Kind
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["generate"]
 
+_OWN = ("method", "next")  # they have an instance
 _PACKAGE = """\
 // Package {package} is contract {version} for plugins in Go: implement {main}, and register it in init.
 //
@@ -78,22 +80,39 @@ class _Go:
         check_names("Go", KEYWORDS | USED | {"init", "main", "Register", "_"}, names)
         self.package = contract.name + ("_contract" if contract.name in KEYWORDS | USED | {"main"} else "")
         self.types = Types(contract)
+        self.shadowed = {each.name for each in contract.functions} & set(ALIASES)
 
     def files(self) -> dict[str, str]:
         """All of it: names and texts."""
         stem = self.package + ("_contract" if self.package.split("_")[-1] in _ENDINGS else "")
-        made = {f"{stem}.go": _text([self.first, "", *self._lines()])}
-        for function in self.contract.functions:
-            if function.optional:
-                lines = [self.first, "", f"//go:build {self._tag(function)}", "", f"package {self.package}", ""]
-                imports = ["unsafe", "native-plugin.example/binding", "native-plugin.example/plugin"]
-                body = list(self._exported(function))
-                used = [each for each in imports if any(f"{each.split('/')[-1]}." in line for line in body)]
-                made[f"{stem}_{function.name}_optional.go"] = _text(lines + ['import "C"', ""] + _imports(used) + body)
+        made = {f"{stem}.go": self._text([self.first, "", *self._lines()])}
+        optional = [each for each in self.contract.functions if each.optional]
+        for word in dict.fromkeys(map(choice, optional)):
+            body = [line for each in optional if choice(each) == word for line in self._exported(each)]
+            head = [self.first, "", f"//go:build {self._tag(word)}", "", f"package {self.package}", "", 'import "C"', ""]
+            made[f"{stem}_{word}_optional.go"] = self._text([*head, *_imports(body), *body])
         return made
 
-    def _tag(self, function: Function) -> str:
-        return f"{self.contract.name}_{function.name}"
+    def _tag(self, word: str) -> str:
+        """The build tag that brings an optional function in."""
+        return f"{self.contract.name}_{word.removeprefix(f'{self.contract.name}_')}"
+
+    def _text(self, lines: list[str]) -> str:
+        """As gofmt has it: no blank lines in a row, none after an opening brace, none at the end."""
+        kept: list[str] = []
+        for line in lines:
+            if line or (kept and kept[-1] and not kept[-1].endswith(("{", "("))):
+                kept.append(self._unshadowed(line))
+        while kept and not kept[-1]:
+            kept.pop()
+        return "\n".join([*kept, ""])
+
+    def _unshadowed(self, line: str) -> str:
+        """A function `error` of the contract takes the place of Go's `error` in the whole package."""
+        for name, alias in ALIASES.items():
+            if name in self.shadowed and not line.lstrip().startswith(("//", f"func {name}(")):
+                line = re.sub(rf"(?<![\w.\"]){name}\b(?!\")", alias, line)
+        return line
 
     def _lines(self) -> Iterator[str]:
         body = list(self._body())
@@ -103,8 +122,7 @@ class _Go:
         if preamble:
             yield from ["/*", *preamble, "*/"]
         yield from ['import "C"', ""]
-        paths = ["strconv", "unsafe", "native-plugin.example/binding", "native-plugin.example/plugin"]
-        yield from _imports([each for each in paths if any(f"{each.split('/')[-1]}." in line for line in body)])
+        yield from _imports(body)
         yield from body
 
     def _body(self) -> Iterator[str]:
@@ -172,7 +190,8 @@ class _Go:
         yield f"// {name} is an instance of {declared.name}. {threads}"
         yield f"type {name} interface {{"
         for function in members(self.contract, declared.name):
-            yield from self._method(function)
+            if not function.optional:
+                yield from self._method(function)
         yield from ["", "\t// Free is called last, on any thread: the application has no use for it any more.", "\tFree()"]
         yield "}"
 
@@ -180,21 +199,24 @@ class _Go:
         yield from ["", f"// {self.types.main} is the functions of contract {self.contract}. The host calls them from several threads at once."]
         yield f"type {self.types.main} interface {{"
         for function in self.contract.functions:
-            if function.role not in ("method", "next", "free") and not function.optional:
+            if function.role not in (*_OWN, "free") and not function.optional:
                 yield from self._method(function)
         yield "}"
         for function in self.contract.functions:
-            if function.optional and function.role not in ("method", "next", "free"):
-                yield from ["", f"// {self._optional(function)} is what a plugin has that gives {function.name}: build it with -tags {self._tag(function)}."]
+            if function.optional and function.role != "free":
+                tag = f"a plugin that gives {function.name} is built with -tags {self._tag(choice(function))}"
+                yield from ["", f"// {self._optional(function)} is optional: {tag}."]
                 yield f"type {self._optional(function)} interface {{"
                 yield from self._method(function)
                 yield "}"
 
     def _optional(self, function: Function) -> str:
-        return unused(f"{self.types.main}{camel(function.name)}", set(self.types.names.values()))
+        """The interface of an optional function."""
+        owner = self.types.names[function.cls] if function.role in _OWN else self.types.main
+        return unused(owner + self._method_name(function), set(self.types.names.values()))
 
     def _method(self, function: Function) -> Iterator[str]:
-        own = function.role in ("method", "next")
+        own = function.role in _OWN
         yield ""
         yield from comment("\n".join(notes(function)), "\t")
         if function.role == "next":
@@ -231,12 +253,14 @@ class _Go:
         return "unsafe.Pointer" if result else self.types.raw(part)
 
     def _inside(self, function: Function) -> Iterator[str]:
-        own = function.role in ("method", "next")
+        own = function.role in _OWN
         target = self.types.from_c(function.parameters[0]) if own else "registered"
-        if function.optional and not own:
-            target = "implementation"
-            yield f"implementation, ok := registered.({self._optional(function)})"
-            reason = f"this plugin has no {self._method_name(function)}, and was built with -tags {self._tag(function)}"
+        if function.optional:
+            interface = self._optional(function)
+            what = f"any({target})" if own else target
+            target = unused("implementation", [part.name for part in (*function.parameters, *function.results)])
+            yield f"{target}, ok := {what}.({interface})"
+            reason = f"this plugin is built with -tags {self._tag(choice(function))}, and has no {self._method_name(function)}"
             yield from ["if !ok {", f'\treturn plugin.Fail(plugin.Failed, "{reason}")', "}"]
         passed = ["call", *map(self.types.from_c, function.parameters[own:])]
         called = f"{target}.{self._method_name(function)}({', '.join(passed)})"
@@ -269,20 +293,12 @@ class _Go:
         yield "return nil"
 
 
-def _imports(paths: list[str]) -> list[str]:
+def _imports(body: list[str]) -> list[str]:
+    """Those that the lines need."""
+    known = ("strconv", "unsafe", "native-plugin.example/binding", "native-plugin.example/plugin")
+    code = "\n".join(line for line in body if not line.lstrip().startswith("//"))
+    paths = [each for each in known if re.search(rf"\b{each.split('/')[-1]}\.", code)]
     own = [each for each in paths if "/" in each]
     lines = [f'\t"{each}"' for each in paths if "/" not in each]
     lines += [""] * bool(lines and own) + [f'\t"{each}"' for each in own]
     return ["import (", *lines, ")", ""] if lines else []
-
-
-def _text(lines: list[str]) -> str:
-    """As gofmt has it: no blank lines in a row, none after an opening brace, none at the end."""
-    kept: list[str] = []
-    for line in lines:
-        if not line and (not kept or not kept[-1] or kept[-1].endswith(("{", "("))):
-            continue
-        kept.append(line)
-    while kept and not kept[-1]:
-        kept.pop()
-    return "\n".join([*kept, ""])

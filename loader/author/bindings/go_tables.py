@@ -172,7 +172,7 @@ def _passed(part: Parameter, name: str) -> list[str]:
     if part.kind in _VIEWS:
         return [f"binding.Data({name})", f"C.size_t(len({name}))"]
     if part.kind is Kind.STRUCT:
-        return [f"unsafe.Pointer(&{name})"]
+        return [f"binding.Address(&{name})"]
     if is_bool(part):
         return [f"C.uint8_t(plugin.BoolOf({name}))"]
     return [f"C.{_number(part)}({name})"]

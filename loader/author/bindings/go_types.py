@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Field, Parameter
 
-__all__ = ["KEYWORDS", "USED", "Types", "identifier"]
+__all__ = ["ALIASES", "KEYWORDS", "USED", "Types", "identifier"]
 
 KEYWORDS = frozenset(
     "break case chan const continue default defer else fallthrough for func go goto if import interface map package "
@@ -21,9 +21,11 @@ KEYWORDS = frozenset(
 )
 #: What generated code uses by name: no function of a contract can be called so, and no parameter in it.
 USED = frozenset(
-    "bool byte error false float32 float64 int int16 int32 int64 int8 nil string true uint16 uint32 uint64 uint8 "
-    "uintptr C binding plugin unsafe registered enter strconv".split()
+    "false float32 float64 int int16 int32 int64 int8 nil true uint16 uint32 uint64 uint8 uintptr C binding plugin unsafe "
+    "registered enter strconv".split()
 )
+#: As those; but a function may be called so, and then generated code says binding.Error in the place of error.
+ALIASES = {"bool": "binding.Bool", "byte": "binding.Byte", "error": "binding.Error", "string": "binding.String"}
 _INTEGERS = {f"{letter}{bits}": f"{kind}{bits}" for letter, kind in (("i", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)}
 _ELEMENTS = {**_INTEGERS, "f32": "float32", "f64": "float64"}
 _REALS = {Kind.FLOAT: "float32", Kind.DOUBLE: "float64"}
@@ -33,7 +35,7 @@ _SETTERS = {Kind.TEXT: "SetText(call, ", Kind.BYTES: "SetBytes(call, ", Kind.NUM
 
 def identifier(name: str) -> str:
     """A parameter's name in Go."""
-    return unused(name, KEYWORDS | USED | {"call"})
+    return unused(name, {*KEYWORDS, *USED, *ALIASES, "call"})
 
 
 class Types:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Field, Function, Parameter
 
-__all__ = ["borrows", "notes", "type_names", "value_names"]
+__all__ = ["borrows", "choice", "notes", "type_names", "value_names"]
 
 
 def type_names(contract: Contract, reserved: Collection[str]) -> dict[str, str]:
@@ -48,6 +48,11 @@ def borrows(parts: Sequence[Parameter | Field]) -> bool:
         part.kind in (Kind.TEXT, Kind.BYTES) or (part.struct is not None and borrows(part.struct.fields))
         for part in parts
     )
+
+
+def choice(function: Function) -> str:
+    """The word by which an author gives an optional function; a class is made and freed by one word."""
+    return function.cls if function.role in ("new", "free") else function.name
 
 
 def notes(function: Function) -> list[str]:

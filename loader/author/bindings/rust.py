@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import first_line
-from loader.author.bindings.naming import borrows, notes, value_names
+from loader.author.bindings.naming import borrows, choice, notes, value_names
 from loader.author.bindings.rust_types import Types, identifier
 from loader.author.bindings.words import comment, members, places, unused
 from loader.contract.kinds import Kind
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["generate"]
 
+_ALLOWED = "#[allow(clippy::too_many_arguments, clippy::type_complexity)]"
+_OWN = ("method", "next")  # they have an instance
 _MODULE = """\
 //! Contract {version}: what a plugin in Rust implements. In the crate's root:
 //!
@@ -166,13 +168,34 @@ class _Rust:
         for function in [*made, *members(self.contract, declared.name)]:
             yield from self._declared(function)
         yield "}"
+        if self._is_optional(declared.name):
+            yield from self._absent(declared)
+
+    def _is_optional(self, cls: str) -> bool:
+        return self.contract.function(f"{cls}_free").optional
+
+    def _absent(self, declared: Class) -> Iterator[str]:
+        """The class of a plugin that does not have it."""
+        generic = self.types.needs_plugin(declared.name)
+        trait = self.types.names[declared.name] + ("<Plugin>" if generic else "")
+        yield from ["", "#[allow(unused_variables)]"]
+        yield f"impl{f'<Plugin: {self.types.trait}>' if generic else ''} {trait} for ::core::convert::Infallible {{"
+        for function in self.contract.functions:
+            if function.cls != declared.name or function.role == "free":
+                continue
+            if function.role == "new":
+                yield f"    {self._signature(function)} {{ Err(\"not exported\".into()) }}"
+            elif not function.optional:
+                yield f"    {self._signature(function)} {{ match *self {{}} }}"
+        yield "}"
 
     def _trait(self) -> Iterator[str]:
         names = [each.name for each in self.contract.classes]
         yield from ["", f"/// The functions of contract {self.contract}.", f"pub trait {self.types.trait}: Sized + 'static {{"]
         for name in names:
             known = self.types.names[name]
-            yield f"    /// `{name}`."
+            absent = "; `std::convert::Infallible` in a plugin that does not give it" if self._is_optional(name) else ""
+            yield f"    /// `{name}`{absent}."
             yield f"    type {known}: {known}{'<Self>' if self.types.needs_plugin(name) else ''};"
         for function in self.contract.functions:
             if not function.cls:
@@ -181,34 +204,34 @@ class _Rust:
 
     def _declared(self, function: Function) -> Iterator[str]:
         """A function of a trait."""
-        own = function.role in ("method", "next")
-        parts = ["&self" if self.types.shared[function.cls] else "&mut self"] if own else []
-        parts.append(f"{self._call(function)}: &mut kit::Call<'call>")
-        parts += [f"{self._name_in(function, part)}: {self._taken(part, function)}" for part in function.parameters[own:]]
-        answer = _tuple(self._given(part, function) for part in function.results)
-        if function.role == "next":
-            answer = f"Option<{answer}>"
-        name = identifier(function.method if function.cls else function.name)
         yield ""
         yield from comment("\n".join(notes(function)), "    ", "///")
         if function.role == "next":
             yield "    /// `None`: there is nothing more."
-        signature = f"    fn {name}<'call>({', '.join(parts)}) -> kit::Result<{answer}>"
-        if not function.optional:
-            yield signature + ";"
+        if not function.optional or function.role == "new":
+            yield f"    {self._signature(function)};"
             return
-        yield f"    /// Optional: to give it, write it and export_{self.contract.name}!(…; {function.name})."
-        yield signature + " {"
-        yield f"        let _ = ({', '.join(part.split(':')[0] for part in parts[own:])});"
+        names = [self._call(function), *(part.name for part in function.parameters[function.role in _OWN :])]
+        yield f"    /// Optional: to give it, write it and export_{self.contract.name}!(…; {choice(function)})."
+        yield f"    {self._signature(function)} {{"
+        yield f"        let _ = {_tuple(map(identifier, names))};"
         yield '        Err("not exported".into())'
         yield "    }"
+
+    def _signature(self, function: Function) -> str:
+        own = function.role in _OWN
+        parts = ["&self" if self.types.shared[function.cls] else "&mut self"] if own else []
+        parts.append(f"{self._call(function)}: &mut kit::Call<'call>")
+        parts += [f"{identifier(part.name)}: {self._taken(part, function)}" for part in function.parameters[own:]]
+        answer = _tuple(self._given(part, function) for part in function.results)
+        if function.role == "next":
+            answer = f"Option<{answer}>"
+        name = identifier(function.method if function.cls else function.name)
+        return f"fn {name}<'call>({', '.join(parts)}) -> kit::Result<{answer}>"
 
     def _call(self, function: Function) -> str:
         """What the call is named, which no parameter is."""
         return unused("call", [part.name for part in (*function.parameters, *function.results)])
-
-    def _name_in(self, function: Function, part: Parameter) -> str:
-        return identifier(part.name)
 
     def _plugin_type(self, cls: str, function: Function) -> str:
         return f"{'Plugin' if function.cls else 'Self'}::{self.types.names[cls]}"
@@ -232,6 +255,7 @@ class _Rust:
         yield "/// Exports a plugin: the type that implements the trait, and the optional functions that it has."
         yield f"macro_rules! export_{self.contract.name} {{"
         yield "    ($plugin:ty $(; $($optional:ident),+ $(,)?)?) => {"
+        yield f"        {_ALLOWED}"
         yield "        const _: () = {"
         yield "            use ::native_plugin as kit;"
         yield f"            use $crate::{self.module} as contract;"
@@ -242,14 +266,17 @@ class _Rust:
         yield "        };"
         yield f"        $($($crate::{self.module}::export_{self.contract.name}!(@$optional $plugin);)+)?"
         yield "    };"
-        for function in self.contract.functions:
-            if function.optional:
-                yield f"    (@{identifier(function.name)} $plugin:ty) => {{"
-                yield "        const _: () = {"
-                yield "            use ::native_plugin as kit;"
-                yield f"            use $crate::{self.module} as contract;"
-                yield from self._exported(function)
-                yield from ["        };", "    };"]
+        optional = [each for each in self.contract.functions if each.optional]
+        for word in dict.fromkeys(map(choice, optional)):
+            yield f"    (@{identifier(word)} $plugin:ty) => {{"
+            yield f"        {_ALLOWED}"
+            yield "        const _: () = {"
+            yield "            use ::native_plugin as kit;"
+            yield f"            use $crate::{self.module} as contract;"
+            for function in optional:
+                if choice(function) == word:
+                    yield from self._exported(function)
+            yield from ["        };", "    };"]
         yield "}"
         yield f"pub(crate) use export_{self.contract.name};"
 
@@ -285,9 +312,9 @@ class _Rust:
                 yield f"let {'mut ' if changed else ''}{name} = {name}.lock()?;"
                 name = f"&mut {name}" if changed else name
             passed.append(name)
-            if at == 0 and function.role in ("method", "next"):
+            if at == 0 and function.role in _OWN:
                 passed.append(call)
-        if function.role not in ("method", "next"):
+        if function.role not in _OWN:
             passed.insert(0, call)
         called = f"{self._target(function)}({', '.join(passed)})"
         results = function.results

@@ -27,7 +27,7 @@ _KEYWORDS = frozenset(
 )
 _NO_RAW = frozenset(("self", "Self", "super", "crate", "_"))  # `r#self` is no name
 #: What generated code names without a path, besides what it declares.
-_RESERVED = frozenset(("Option", "Result", "Self", "Some", "None", "Ok", "Err", "Vec", "String", "Box", "Send", "Sync"))
+_RESERVED = frozenset(("Plugin", "Option", "Result", "Self", "Some", "None", "Ok", "Err", "Vec", "String", "Box", "Send", "Sync"))
 _PLAIN = {Kind.FLOAT: "f32", Kind.DOUBLE: "f64"}
 
 
