@@ -257,11 +257,12 @@ class _Go:
         target = self.types.from_c(function.parameters[0]) if own else "registered"
         if function.optional:
             interface = self._optional(function)
-            what = f"any({target})" if own else target
-            target = unused("implementation", [part.name for part in (*function.parameters, *function.results)])
-            yield f"{target}, ok := {what}.({interface})"
+            what = f"interface{{}}({target})" if own else target
+            names = [part.name for part in (*function.parameters, *function.results)]
+            target, ok = unused("implementation", names), unused("ok", names)
+            yield f"{target}, {ok} := {what}.({interface})"
             reason = f"this plugin is built with -tags {self._tag(choice(function))}, and has no {self._method_name(function)}"
-            yield from ["if !ok {", f'\treturn plugin.Fail(plugin.Failed, "{reason}")', "}"]
+            yield from [f"if !{ok} {{", f'\treturn plugin.Fail(plugin.Failed, "{reason}")', "}"]
         passed = ["call", *map(self.types.from_c, function.parameters[own:])]
         called = f"{target}.{self._method_name(function)}({', '.join(passed)})"
         if not function.results and function.role != "next":

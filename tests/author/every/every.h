@@ -12,6 +12,7 @@ LOADER_BEGIN_C
 
 typedef enum every_colour {
     EVERY_COLOUR_RED = -1,
+    EVERY_COLOUR_NONE = 0,
     EVERY_COLOUR_GREEN = 4,
     EVERY_COLOUR_ALSO_GREEN = 4
 } every_colour;
