@@ -34,7 +34,8 @@ pub unsafe trait Answer {
 /// stands where the header has it.
 pub struct Out<'call, T: Answer> {
     room: *mut c_void,
-    lent: PhantomData<(&'call mut (), fn(T))>,
+    lent: PhantomData<&'call mut ()>,
+    kind: PhantomData<fn(T)>,
 }
 
 impl<'call, T: Answer> Out<'call, T> {
@@ -52,7 +53,7 @@ unsafe impl<T: Answer> Argument for Out<'_, T> {
     type Lent<'call> = Out<'call, T>;
     #[inline]
     unsafe fn from_raw<'call>(room: *mut c_void, _: &Call<'call>) -> Out<'call, T> {
-        Out { room, lent: PhantomData }
+        Out { room, lent: PhantomData, kind: PhantomData }
     }
 }
 
@@ -238,7 +239,10 @@ impl<'a> Call<'a> {
         // SAFETY: the header: the table is valid for as many bytes as it says; the call is the one that we were lent.
         let memory = unsafe {
             let Some(Some(alloc)) = sized_field!(self.host(), loader_host, alloc) else {
-                return Err(Error::new(Status::FAILED, "this application is too old for results that are arrays"));
+                return Err(Error::new(
+                    Status::FAILED,
+                    "this application is too old for results that are arrays",
+                ));
             };
             alloc(self.as_raw(), bytes)
         };

@@ -100,8 +100,9 @@ pub fn check_apart(lent: &[(&str, Range<usize>, bool)]) -> Result {
         for (other, place, also) in &lent[at + 1..] {
             let shared = span.start.max(place.start)..span.end.min(place.end);
             if (*changed || *also) && !shared.is_empty() && !span.is_empty() && !place.is_empty() {
-                let text =
-                    format!("{name} and {other} lie in the same memory, and one is changed: pass a copy of one");
+                let text = format!(
+                    "{name} and {other} lie in the same memory, and one is changed: pass a copy of one"
+                );
                 return Err(Error::new(Status::INVALID, text));
             }
         }

@@ -300,7 +300,10 @@ pub unsafe fn invoke(
         function = table.cast::<u8>().add(offset).cast::<Option<unsafe extern "C" fn()>>().read();
     }
     let Some(function) = function else {
-        return Err(Error::new(Status::FAILED, "this application has no such function: it is older than the plugin"));
+        return Err(Error::new(
+            Status::FAILED,
+            "this application has no such function: it is older than the plugin",
+        ));
     };
     Status(parameters.call(function, call.as_raw(), table)).ok()
 }
@@ -317,7 +320,7 @@ pub unsafe fn invoke(
 ///     /// Who wants to know how far it is.
 ///     interface Progress {
 ///         /// So far.
-///         fn at @ 8 (done: f64) -> (f64, &'call str) = (rest, text) [in done, out rest: f64, out text: &str];
+///         fn at @ 8 (done: f64) -> (f64, &'call str) = (rest, text); [in done, out rest: f64, out text: &str];
 ///     }
 /// }
 /// fn half<'call>(call: &mut native_plugin::Call<'call>, progress: Progress<'call>) -> native_plugin::Result {

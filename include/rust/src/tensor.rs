@@ -80,7 +80,8 @@ impl<'call, T: Element> Place<'call, T> {
                 6 => "bool",
                 _ => "unknown",
             };
-            let text = format!("this tensor has elements of {kind}{}; wanted are those of {}", tensor.bits, T::NAME);
+            let text =
+                format!("this tensor has elements of {kind}{}; wanted are those of {}", tensor.bits, T::NAME);
             return Err(Error::new(Status::INVALID, text));
         }
         let first = tensor.data.cast::<u8>().wrapping_add(tensor.byte_offset as usize);
@@ -91,7 +92,12 @@ impl<'call, T: Element> Place<'call, T> {
     /// The address of an element.
     #[inline]
     fn address(&self, index: &[usize]) -> *mut T {
-        assert!(index.len() == self.shape.len(), "{} indices for {} dimensions", index.len(), self.shape.len());
+        assert!(
+            index.len() == self.shape.len(),
+            "{} indices for {} dimensions",
+            index.len(),
+            self.shape.len()
+        );
         let mut offset = 0isize;
         for (at, (size, stride)) in index.iter().zip(self.shape.iter().zip(self.strides)) {
             assert!((*at as i64) < *size && *at <= i64::MAX as usize, "index {at} of {size}");
