@@ -16,21 +16,20 @@ import re
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import first_line
+from loader.author.bindings.go_exports import exported
 from loader.author.bindings.go_tables import table_lines, table_preamble
 from loader.author.bindings.go_types import ALIASES, KEYWORDS, USED, Types, identifier
-from loader.author.bindings.naming import choice, notes, value_names
-from loader.author.bindings.words import camel, check_names, comment, members, places, unused
-from loader.contract.kinds import Kind
+from loader.author.bindings.naming import OWN, choice, enum_user, notes, value_names
+from loader.author.bindings.words import camel, check_names, comment, members, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loader.contract.contract import Contract
-    from loader.contract.kinds import Class, Function, Parameter, Struct
+    from loader.contract.kinds import Class, Function, Struct
 
 __all__ = ["generate"]
 
-_OWN = ("method", "next")  # they have an instance
 _PACKAGE = """\
 // Package {package} is contract {version} for plugins in Go: implement {main}, and register it in init.
 //
@@ -54,7 +53,7 @@ func Register(implementation {main}) {{ registered = implementation }}
 func enter(call unsafe.Pointer, f func(call *plugin.Call) error) int32 {{
 	return int32(plugin.Guard(call, func(call *plugin.Call) error {{
 		if registered == nil {{
-			return plugin.Fail(plugin.Failed, "this plugin registers nothing: {package}.Register is to be called in init")
+			return plugin.Fail(plugin.Failed, "this plugin registers nothing: call {package}.Register in init")
 		}}
 		return f(call)
 	}}))
@@ -62,8 +61,10 @@ func enter(call unsafe.Pointer, f func(call *plugin.Call) error) int32 {{
 """
 #: Endings of file names that Go takes for a system, a processor or a test.
 _ENDINGS = frozenset(
-    "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows 386 amd64 arm "
-    "arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm test".split()
+    """
+    aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows 386
+    amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm test
+    """.split()  # noqa: SIM905 - a list of thirty lines
 )
 
 
@@ -88,14 +89,10 @@ class _Go:
         made = {f"{stem}.go": self._text([self.first, "", *self._lines()])}
         optional = [each for each in self.contract.functions if each.optional]
         for word in dict.fromkeys(map(choice, optional)):
-            body = [line for each in optional if choice(each) == word for line in self._exported(each)]
-            head = [self.first, "", f"//go:build {self._tag(word)}", "", f"package {self.package}", "", 'import "C"', ""]
-            made[f"{stem}_{word}_optional.go"] = self._text([*head, *_imports(body), *body])
+            body = [line for each in optional if choice(each) == word for line in exported(self.types, each)]
+            head = ["", f"//go:build {self.types.tag(word)}", "", f"package {self.package}", "", 'import "C"', ""]
+            made[f"{stem}_{word}_optional.go"] = self._text([self.first, *head, *_imports(body), *body])
         return made
-
-    def _tag(self, word: str) -> str:
-        """The build tag that brings an optional function in."""
-        return f"{self.contract.name}_{word.removeprefix(f'{self.contract.name}_')}"
 
     def _text(self, lines: list[str]) -> str:
         """As gofmt has it: no blank lines in a row, none after an opening brace, none at the end."""
@@ -141,16 +138,15 @@ class _Go:
             yield from [f"//export {marker}", f"func {marker}() {{}}", ""]
         for function in self.contract.functions:
             if not function.optional:
-                yield from self._exported(function)
+                yield from exported(self.types, function)
 
     # ---- What the author sees ------------------------------------------------------------------------------------
 
     def _enum(self, name: str, values: list[tuple[str, int]]) -> Iterator[str]:
         known = self.types.names[name]
-        parts = [part for function in self._functions() for part in (*function.parameters, *function.results)]
-        fields = [field for struct in self.contract.structs for field in struct.fields]
-        number = self.types.integer_of(next(each for each in (*parts, *fields) if each.enum == name))
-        named = [(f"{known}{camel(value.lower())}", count) for value, count in value_names(name, values, self.contract)]
+        number = self.types.integer_of(enum_user(self.contract, name))
+        short = value_names(name, values, self.contract)
+        named = [(f"{known}{camel(value.lower())}", count) for value, count in short]
         yield from ["", f"// {known} is {name}.", f"type {known} {number}", "", "const ("]
         wide = max(len(value) for value, _ in named)
         yield from (f"\t{value:<{wide}} {known} = {count}" for value, count in named)
@@ -161,13 +157,10 @@ class _Go:
             if count not in seen:
                 yield from [f"\tcase {value}:", f'\t\treturn "{original}"']
             seen.add(count)
-        digits = "strconv.FormatInt(int64(value), 10)" if number[0] == "i" else "strconv.FormatUint(uint64(value), 10)"
+        digits = (
+            "strconv.FormatInt(int64(value), 10)" if number[0] == "i" else "strconv.FormatUint(uint64(value), 10)"
+        )
         yield from ["\t}", f'\treturn "{name}(" + {digits} + ")"', "}"]
-
-    def _functions(self) -> Iterator[Function]:
-        yield from self.contract.functions
-        for table in (*self.contract.interfaces, *self.contract.services):
-            yield from table.functions
 
     def _struct(self, struct: Struct) -> Iterator[str]:
         known, names = self.types.names[struct.name], self.types.fields[struct.name]
@@ -192,31 +185,31 @@ class _Go:
         for function in members(self.contract, declared.name):
             if not function.optional:
                 yield from self._method(function)
-        yield from ["", "\t// Free is called last, on any thread: the application has no use for it any more.", "\tFree()"]
+        yield from [
+            "",
+            "\t// Free is called last, on any thread: the application has no use for it any more.",
+            "\tFree()",
+        ]
         yield "}"
 
     def _main(self) -> Iterator[str]:
-        yield from ["", f"// {self.types.main} is the functions of contract {self.contract}. The host calls them from several threads at once."]
+        what = f"the functions of contract {self.contract}. The host calls them from several threads at once"
+        yield from ["", f"// {self.types.main} is {what}."]
         yield f"type {self.types.main} interface {{"
         for function in self.contract.functions:
-            if function.role not in (*_OWN, "free") and not function.optional:
+            if function.role not in (*OWN, "free") and not function.optional:
                 yield from self._method(function)
         yield "}"
         for function in self.contract.functions:
             if function.optional and function.role != "free":
-                tag = f"a plugin that gives {function.name} is built with -tags {self._tag(choice(function))}"
-                yield from ["", f"// {self._optional(function)} is optional: {tag}."]
-                yield f"type {self._optional(function)} interface {{"
+                tag = f"a plugin that gives {function.name} is built with -tags {self.types.tag(choice(function))}"
+                yield from ["", f"// {self.types.optional(function)} is optional: {tag}."]
+                yield f"type {self.types.optional(function)} interface {{"
                 yield from self._method(function)
                 yield "}"
 
-    def _optional(self, function: Function) -> str:
-        """The interface of an optional function."""
-        owner = self.types.names[function.cls] if function.role in _OWN else self.types.main
-        return unused(owner + self._method_name(function), set(self.types.names.values()))
-
     def _method(self, function: Function) -> Iterator[str]:
-        own = function.role in _OWN
+        own = function.role in OWN
         yield ""
         yield from comment("\n".join(notes(function)), "\t")
         if function.role == "next":
@@ -228,70 +221,7 @@ class _Go:
             answers.append(f"{unused('more', [each.name for each in function.results])} bool")
         answers.append(f"{unused('err', [part.name for part in (*function.parameters, *function.results)])} error")
         answer = "error" if len(answers) == 1 else f"({', '.join(answers)})"
-        yield f"\t{self._method_name(function)}({', '.join(parts)}) {answer}"
-
-    def _method_name(self, function: Function) -> str:
-        if function.role == "new":
-            return unused(f"New{self.types.names[function.cls]}", {camel(each.name) for each in self.contract.functions})
-        return camel(function.method if function.cls else function.name)
-
-    # ---- What the host calls ---------------------------------------------------------------------------------------
-
-    def _exported(self, function: Function) -> Iterator[str]:
-        name = function.name
-        yield f"//export {name}"
-        if function.role == "free":
-            yield from [f"func {name}(instance uintptr) {{ binding.Free(instance) }}", ""]
-            return
-        taken = [f"{identifier(each.part.name)} {self._raw(each.part, result=each.result)}" for each in places(function)]
-        yield f"func {name}({', '.join(['call unsafe.Pointer', *taken])}) int32 {{"
-        yield "\treturn enter(call, func(call *plugin.Call) error {"
-        yield from (f"\t\t{line}" for line in self._inside(function))
-        yield from ["\t})", "}", ""]
-
-    def _raw(self, part: Parameter, *, result: bool) -> str:
-        return "unsafe.Pointer" if result else self.types.raw(part)
-
-    def _inside(self, function: Function) -> Iterator[str]:
-        own = function.role in _OWN
-        target = self.types.from_c(function.parameters[0]) if own else "registered"
-        if function.optional:
-            interface = self._optional(function)
-            what = f"interface{{}}({target})" if own else target
-            names = [part.name for part in (*function.parameters, *function.results)]
-            target, ok = unused("implementation", names), unused("ok", names)
-            yield f"{target}, {ok} := {what}.({interface})"
-            reason = f"this plugin is built with -tags {self._tag(choice(function))}, and has no {self._method_name(function)}"
-            yield from [f"if !{ok} {{", f'\treturn plugin.Fail(plugin.Failed, "{reason}")', "}"]
-        passed = ["call", *map(self.types.from_c, function.parameters[own:])]
-        called = f"{target}.{self._method_name(function)}({', '.join(passed)})"
-        if not function.results and function.role != "next":
-            yield f"return {called}"
-            return
-        values = [f"given{at}" for at in range(len(function.results))]
-        named = {identifier(part.name) for part in (*function.parameters, *function.results)}
-        values = [unused(value, named) for value in values]
-        more, failed = unused("more", {*named, *values}), unused("err", named)
-        ends = [more] if function.role == "next" else []
-        yield f"{', '.join([*values, *ends, failed])} := {called}"
-        yield from [f"if {failed} != nil {{", f"\treturn {failed}", "}"]
-        if ends:
-            yield from [f"if !{more} {{", "\treturn plugin.Done", "}"]
-        yield from self._putting(function, values)
-
-    def _putting(self, function: Function, values: list[str]) -> Iterator[str]:
-        # What can fail goes first: an instance that was given is the host's, and after an error nobody's.
-        order = sorted(zip(function.results, values, strict=True), key=lambda each: each[0].kind is Kind.INSTANCE)
-        for at, (part, value) in enumerate(order, 1):
-            text, fails = self.types.put(part, value)
-            if fails and at == len(order):
-                yield f"return {text}"
-                return
-            if fails:
-                yield from [f"if err := {text}; err != nil {{", "\treturn err", "}"]
-            else:
-                yield text
-        yield "return nil"
+        yield f"\t{self.types.method(function)}({', '.join(parts)}) {answer}"
 
 
 def _imports(body: list[str]) -> list[str]:

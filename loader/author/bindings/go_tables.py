@@ -1,6 +1,7 @@
-"""Tables of functions of the application's in Go: interfaces and services. Go cannot call through a C function pointer,
-so each has a step in C, which takes texts and arrays apart (a Go pointer may not lead to another one) and gives results
-by value.
+"""Tables of functions of the application's in Go: interfaces and services.
+
+Go cannot call through a C function pointer, so each has a step in C, which takes texts and arrays apart (a Go pointer
+may not lead to another one) and gives results by value.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _step(name: str, function: Function, offset: int) -> Iterator[str]:
             kinds.append(made)
             taken.append(f"{made} p{n}".replace("* ", "*"))
             passed.append(f"p{n}")
-    yield f"typedef struct {{ {' '.join(['int status;', *(_slot(each.part, each.number) for each in found if each.result)])} }} {name}_answer;"
+    slots = ["int status;", *(_slot(each.part, each.number) for each in found if each.result)]
+    yield f"typedef struct {{ {' '.join(slots)} }} {name}_answer;"
     yield f"static inline {name}_answer {name}({', '.join(['void *call', 'const void *table', *taken])})"
     yield "{"
     yield f"    int (*function)({', '.join(['void *', 'const void *', *kinds])}) = NULL;"
@@ -114,7 +116,10 @@ def table_lines(contract: Contract, types: Types) -> Iterator[str]:
     for table in _tables(contract):
         known = types.names[table.name]
         what = f'the service "{table.service}"' if table.service else f"the interface {table.name}"
-        yield from ["", f"// {known} is {what}: the application's. Borrowed, with its call, until the exported function"]
+        yield from [
+            "",
+            f"// {known} is {what}: the application's. Borrowed, with its call, until the exported function",
+        ]
         yield from ["// returns; for the entered goroutine.", f"type {known} struct {{"]
         yield from ["\tcall  *plugin.Call", "\ttable unsafe.Pointer", "}"]
         if table.service:
@@ -186,5 +191,9 @@ def _found(types: Types, part: Parameter, place: str) -> str:
         return f"binding.Slice[{types.items(part)}](unsafe.Pointer(&{place}))"
     if part.struct is not None:
         known = types.names[part.struct.name]
-        return f"binding.GetSized[{known}](unsafe.Pointer(&{place}))" if part.struct.sized else f"*(*{known})(unsafe.Pointer(&{place}))"
+        return (
+            f"binding.GetSized[{known}](unsafe.Pointer(&{place}))"
+            if part.struct.sized
+            else f"*(*{known})(unsafe.Pointer(&{place}))"
+        )
     return f"{place} != 0" if is_bool(part) else f"{types.number(part)}({place})"

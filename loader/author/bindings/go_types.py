@@ -1,36 +1,47 @@
-"""Types of a contract in Go: what an interface's methods take and give, and what the exported functions get from C."""
+"""Types of a contract in Go: what methods of interfaces take and give, and what exported functions get from C."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.author.bindings.naming import type_names
-from loader.author.bindings.words import camel, integer, unused
+from loader.author.bindings.naming import OWN, type_names
+from loader.author.bindings.words import camel, unused
 from loader.contract.kinds import BOOL, Kind
 from loader.errors import ContractError
 
 if TYPE_CHECKING:
     from loader.contract.contract import Contract
-    from loader.contract.kinds import Field, Parameter
+    from loader.contract.kinds import Field, Function, Parameter
 
 __all__ = ["ALIASES", "KEYWORDS", "USED", "Types", "identifier"]
 
 KEYWORDS = frozenset(
-    "break case chan const continue default defer else fallthrough for func go goto if import interface map package "
-    "range return select struct switch type var".split()
+    """
+    break case chan const continue default defer else fallthrough for func go goto if import interface map package
+    range return select struct switch type var
+    """.split()  # noqa: SIM905 - a list of thirty lines
 )
 #: What generated code uses by name: no function of a contract can be called so, and no parameter in it.
 USED = frozenset(
-    "false float32 float64 int int16 int32 int64 int8 nil true uint16 uint32 uint64 uint8 uintptr C binding plugin unsafe "
-    "registered enter strconv".split()
+    """
+    false float32 float64 int int16 int32 int64 int8 nil true uint16 uint32 uint64 uint8 uintptr C binding plugin
+    unsafe registered enter strconv
+    """.split()  # noqa: SIM905 - a list of thirty lines
 )
 #: As those; but a function may be called so, and then generated code says binding.Error in the place of error.
 ALIASES = {"bool": "binding.Bool", "byte": "binding.Byte", "error": "binding.Error", "string": "binding.String"}
-_INTEGERS = {f"{letter}{bits}": f"{kind}{bits}" for letter, kind in (("i", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)}
+_INTEGERS = {
+    f"{letter}{bits}": f"{kind}{bits}" for letter, kind in (("i", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)
+}
 _ELEMENTS = {**_INTEGERS, "f32": "float32", "f64": "float64"}
 _REALS = {Kind.FLOAT: "float32", Kind.DOUBLE: "float64"}
 #: How a result is put into its place. Of structs and instances see :meth:`Types.put`.
-_SETTERS = {Kind.TEXT: "SetText(call, ", Kind.BYTES: "SetBytes(call, ", Kind.NUMBERS: "SetArray(", Kind.LIST: "SetArray("}
+_SETTERS = {
+    Kind.TEXT: "SetText(call, ",
+    Kind.BYTES: "SetBytes(call, ",
+    Kind.NUMBERS: "SetArray(",
+    Kind.LIST: "SetArray(",
+}
 
 
 def identifier(name: str) -> str:
@@ -52,7 +63,7 @@ class Types:
         """A number's or enum's type."""
         if part.kind in _REALS:
             return _REALS[part.kind]
-        return self.names[part.enum] if part.enum else integer(part, {**_INTEGERS, "bool": "bool"})
+        return self.names[part.enum] if part.enum else "bool" if is_bool(part) else self.integer_of(part)
 
     def raw(self, part: Parameter) -> str:
         """What an exported function gets from C."""
@@ -143,6 +154,22 @@ class Types:
             return f"binding.New({room}, {value})", True
         how = "SetBool" if is_bool(part) else "SetSized" if part.struct is not None and part.struct.sized else "Set"
         return f"binding.{how}({room}, {value})", False
+
+    def method(self, function: Function) -> str:
+        """What a function is called in its interface."""
+        if function.role == "new":
+            others = {camel(each.name) for each in self.contract.functions}
+            return unused(f"New{self.names[function.cls]}", others)
+        return camel(function.method if function.cls else function.name)
+
+    def optional(self, function: Function) -> str:
+        """The interface of an optional function."""
+        owner = self.names[function.cls] if function.role in OWN else self.main
+        return unused(owner + self.method(function), set(self.names.values()))
+
+    def tag(self, word: str) -> str:
+        """The build tag that brings an optional function in."""
+        return f"{self.contract.name}_{word.removeprefix(f'{self.contract.name}_')}"
 
 
 def is_bool(part: Parameter | Field) -> bool:

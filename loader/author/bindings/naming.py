@@ -1,7 +1,7 @@
 """What generated code calls types and values of a contract: its name left out in front, and no two of one name.
 
-    codec_mode, codec_point        Mode, Point
-    CODEC_FAST, CODEC_BEST         FAST, BEST
+codec_mode, codec_point        Mode, Point
+CODEC_FAST, CODEC_BEST         FAST, BEST
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from loader.contract.contract import Contract
-    from loader.contract.kinds import Field, Function, Parameter
+    from loader.contract.kinds import Field, Function, Interface, Parameter, Service
 
-__all__ = ["borrows", "choice", "notes", "type_names", "value_names"]
+__all__ = ["OWN", "borrows", "choice", "enum_user", "notes", "type_names", "value_names"]
+
+#: Roles of functions that have an instance.
+OWN = ("method", "next")
 
 
 def type_names(contract: Contract, reserved: Collection[str]) -> dict[str, str]:
@@ -40,6 +43,16 @@ def value_names(enum: str, values: Iterable[tuple[str, int]], contract: Contract
         if len(cut) == len(listed) and all(name[:1].isalpha() for name in cut):
             return [(name, number) for name, (_, number) in zip(cut, listed, strict=True)]
     return listed
+
+
+def enum_user(contract: Contract, enum: str) -> Parameter | Field:
+    """One that is of this enum: it knows the integer that C has in its place."""
+    tables: list[Contract | Interface | Service] = [contract, *contract.interfaces, *contract.services]
+    for function in (each for table in tables for each in table.functions):
+        for part in (*function.parameters, *function.results):
+            if part.enum == enum:
+                return part
+    return next(each for struct in contract.structs for each in struct.fields if each.enum == enum)
 
 
 def borrows(parts: Sequence[Parameter | Field]) -> bool:

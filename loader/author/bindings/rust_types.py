@@ -1,4 +1,4 @@
-"""Types of a contract in Rust: what a trait's functions take and give, and what stands in the lines of the kit's macros.
+"""Types of a contract in Rust: what functions of traits take and give, and what the lines of the kit's macros say.
 
 `kit` is the crate native_plugin; see include/rust/src.
 """
@@ -7,27 +7,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.author.bindings.naming import borrows, type_names
-from loader.author.bindings.words import camel
+from loader.author.bindings.naming import OWN, borrows, type_names
+from loader.author.bindings.words import camel, unused
 from loader.contract.kinds import BOOL, Kind
 from loader.errors import ContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from loader.contract.contract import Contract
-    from loader.contract.kinds import Field, Parameter, Struct
+    from loader.contract.kinds import Field, Function, Parameter, Struct
 
-__all__ = ["Types", "identifier"]
+__all__ = ["Types", "call_name", "identifier", "together"]
 
 _KEYWORDS = frozenset(
-    "abstract as async await become box break const continue do dyn else enum extern false final fn for gen if impl in "
-    "let loop macro match mod move mut override priv pub ref return static struct trait true try type typeof unsafe "
-    "unsized use virtual where while yield".split()
+    """
+    abstract as async await become box break const continue do dyn else enum extern false final fn for gen
+    if impl in let loop macro match mod move mut override priv pub ref return static struct trait true try
+    type typeof unsafe unsized use virtual where while yield
+    """.split()  # noqa: SIM905 - a list of fifty lines
 )
 _NO_RAW = frozenset(("self", "Self", "super", "crate", "_"))  # `r#self` is no name
 #: What generated code names without a path, besides what it declares.
-_RESERVED = frozenset(("Plugin", "Option", "Result", "Self", "Some", "None", "Ok", "Err", "Vec", "String", "Box", "Send", "Sync"))
+_RESERVED = frozenset(
+    ("Plugin", "Option", "Result", "Self", "Some", "None", "Ok", "Err", "Vec", "String", "Box", "Send", "Sync")
+)
 _PLAIN = {Kind.FLOAT: "f32", Kind.DOUBLE: "f64"}
 
 
@@ -36,6 +40,17 @@ def identifier(name: str, taken: Collection[str] = ()) -> str:
     while name in taken or name in _NO_RAW:
         name += "_"
     return f"r#{name}" if name in _KEYWORDS else name
+
+
+def call_name(function: Function) -> str:
+    """What the call is named, which no parameter is."""
+    return unused("call", [part.name for part in (*function.parameters, *function.results)])
+
+
+def together(types: Iterable[str]) -> str:
+    """A type or value for none, one or several."""
+    listed = list(types)
+    return listed[0] if len(listed) == 1 else f"({', '.join(listed)})"
 
 
 class Types:
@@ -123,10 +138,9 @@ class Types:
         """Whether functions of a class name instances beside their own: then its trait must name the plugin."""
         for function in self.contract.functions:
             if function.cls == cls and function.role != "free":
-                own = function.role in ("method", "next")
+                own = function.role in OWN
                 if any(part.cls for part in function.parameters[own:]):
                     return True
                 if any(part.cls for part in function.results) and function.role != "new":
                     return True
         return False
-
