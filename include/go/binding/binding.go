@@ -12,14 +12,6 @@ import (
 	"native-plugin.example/plugin"
 )
 
-// What generated code calls these types where the contract has a function of that name.
-type (
-	Bool   = bool
-	Byte   = byte
-	Error  = error
-	String = string
-)
-
 // view is loader_text, loader_f64s, T_list and their like.
 type view struct {
 	data unsafe.Pointer

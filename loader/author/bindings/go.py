@@ -16,11 +16,11 @@ import re
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import first_line
-from loader.author.bindings.go_exports import exported
+from loader.author.bindings.go_exports import exported, renamed
 from loader.author.bindings.go_tables import table_lines, table_preamble
-from loader.author.bindings.go_types import ALIASES, KEYWORDS, USED, Types, identifier
+from loader.author.bindings.go_types import KEYWORDS, USED, Types, identifier
 from loader.author.bindings.naming import OWN, choice, enum_user, notes, value_names
-from loader.author.bindings.words import camel, check_names, comment, members, unused
+from loader.author.bindings.words import camel, comment, members, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,9 @@ _ENDINGS = frozenset(
 
 
 def generate(contract: Contract, header: str) -> dict[str, str]:
-    """The file codec.go of a contract codec, and codec_NAME.go of each optional function."""
+    """The file codec.go of a contract codec; codec_NAME_optional.go of each optional function; codec_renamed.c where
+    functions have names that Go does not take.
+    """
     return _Go(contract, header).files()
 
 
@@ -77,39 +79,37 @@ class _Go:
     def __init__(self, contract: Contract, header: str) -> None:
         self.contract = contract
         self.first = first_line(contract, header)
-        names = [("function", each.name) for each in contract.functions]
-        check_names("Go", KEYWORDS | USED | {"init", "main", "Register", "_"}, names)
-        self.package = contract.name + ("_contract" if contract.name in KEYWORDS | USED | {"main"} else "")
+        self.package = contract.name + ("_contract" if contract.name in KEYWORDS | USED else "")
         self.types = Types(contract)
-        self.shadowed = {each.name for each in contract.functions} & set(ALIASES)
 
     def files(self) -> dict[str, str]:
         """All of it: names and texts."""
         stem = self.package + ("_contract" if self.package.split("_")[-1] in _ENDINGS else "")
         made = {f"{stem}.go": self._text([self.first, "", *self._lines()])}
+        required = [each for each in self.contract.functions if not each.optional]
+        if renamed(self.types, required):
+            made[f"{stem}_renamed.c"] = self._text([self.first, "", *renamed(self.types, required)])
         optional = [each for each in self.contract.functions if each.optional]
         for word in dict.fromkeys(map(choice, optional)):
-            body = [line for each in optional if choice(each) == word for line in exported(self.types, each)]
-            head = ["", f"//go:build {self.types.tag(word)}", "", f"package {self.package}", "", 'import "C"', ""]
-            made[f"{stem}_{word}_optional.go"] = self._text([self.first, *head, *_imports(body), *body])
+            chosen = [each for each in optional if choice(each) == word]
+            tag = ["", f"//go:build {self.types.tag(word)}", ""]
+            body = [line for each in chosen for line in exported(self.types, each)]
+            head = [*tag, f"package {self.package}", "", 'import "C"', "", *_imports(body)]
+            made[f"{stem}_{word}_optional.go"] = self._text([self.first, *head, *body])
+            if renamed(self.types, chosen):
+                made[f"{stem}_{word}_renamed.c"] = self._text([self.first, *tag, *renamed(self.types, chosen)])
         return made
 
-    def _text(self, lines: list[str]) -> str:
+    @staticmethod
+    def _text(lines: list[str]) -> str:
         """As gofmt has it: no blank lines in a row, none after an opening brace, none at the end."""
         kept: list[str] = []
         for line in lines:
             if line or (kept and kept[-1] and not kept[-1].endswith(("{", "("))):
-                kept.append(self._unshadowed(line))
+                kept.append(line)
         while kept and not kept[-1]:
             kept.pop()
         return "\n".join([*kept, ""])
-
-    def _unshadowed(self, line: str) -> str:
-        """A function `error` of the contract takes the place of Go's `error` in the whole package."""
-        for name, alias in ALIASES.items():
-            if name in self.shadowed and not line.lstrip().startswith(("//", f"func {name}(")):
-                line = re.sub(rf"(?<![\w.\"]){name}\b(?!\")", alias, line)
-        return line
 
     def _lines(self) -> Iterator[str]:
         body = list(self._body())

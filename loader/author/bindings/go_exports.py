@@ -1,10 +1,14 @@
-"""What exports a contract's functions in Go: one for each, which hands on to what the author registered."""
+"""What exports a contract's functions in Go: one for each, which hands on to what the author registered.
+
+A function whose name means something else in Go (`range`, `error`) has another one there, and a step in C that has
+its own.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.author.bindings.go_types import identifier
+from loader.author.bindings.go_types import go_name, identifier
 from loader.author.bindings.naming import OWN, choice
 from loader.author.bindings.words import places, unused
 from loader.contract.kinds import Kind
@@ -13,24 +17,54 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loader.author.bindings.go_types import Types
+    from loader.author.bindings.words import Place
     from loader.contract.kinds import Function
 
-__all__ = ["exported"]
+__all__ = ["exported", "renamed"]
+
+_NUMBERS = {"float32": "float", "float64": "double", "unsafe.Pointer": "void *", "uintptr": "uintptr_t"}
+_C = """\
+#include <stdint.h>
+
+#ifdef _WIN32
+#  define EXPORT __declspec(dllexport)
+#else
+#  define EXPORT
+#endif
+"""
 
 
 def exported(types: Types, function: Function) -> Iterator[str]:
     """What C calls, of one function."""
-    name = function.name
+    name = go_name(types.contract, function.name)
     yield f"//export {name}"
     if function.role == "free":
         yield from [f"func {name}(instance uintptr) {{ binding.Free(instance) }}", ""]
         return
-    kinds = ("unsafe.Pointer" if each.result else types.raw(each.part) for each in places(function))
-    taken = [f"{identifier(each.part.name)} {kind}" for each, kind in zip(places(function), kinds, strict=True)]
+    taken = [f"{identifier(each.part.name)} {_raw(types, each)}" for each in places(function)]
     yield f"func {name}({', '.join(['call unsafe.Pointer', *taken])}) int32 {{"
     yield "\treturn enter(call, func(call *plugin.Call) error {"
     yield from (f"\t\t{line}" for line in _inside(types, function))
     yield from ["\t})", "}", ""]
+
+
+def _raw(types: Types, place: Place) -> str:
+    return "unsafe.Pointer" if place.result else types.raw(place.part)
+
+
+def renamed(types: Types, functions: list[Function]) -> list[str]:
+    """The file in C for those of them that have another name in Go; no lines if there are none."""
+    lines = []
+    for function in functions:
+        name = go_name(types.contract, function.name)
+        if name != function.name:
+            raws = [_raw(types, each) for each in places(function)]
+            kinds = ["void *", *(_NUMBERS.get(raw, f"{raw}_t ") for raw in raws)]
+            taken = [f"{kind} p{at}".replace("* ", "*").replace("  ", " ") for at, kind in enumerate(kinds)]
+            passed = ", ".join(f"p{at}" for at in range(len(kinds)))
+            lines += ["", f"int {name}({', '.join(taken)});", f"EXPORT int {function.name}({', '.join(taken)})"]
+            lines += ["{", f"    return {name}({passed});", "}"]
+    return [*_C.splitlines(), *lines] if lines else []
 
 
 def _inside(types: Types, function: Function) -> Iterator[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Field, Function, Parameter
 
-__all__ = ["ALIASES", "KEYWORDS", "USED", "Types", "identifier"]
+__all__ = ["KEYWORDS", "USED", "Types", "go_name", "identifier"]
 
 KEYWORDS = frozenset(
     """
@@ -21,15 +21,13 @@ KEYWORDS = frozenset(
     range return select struct switch type var
     """.split()  # noqa: SIM905 - a list of thirty lines
 )
-#: What generated code uses by name: no function of a contract can be called so, and no parameter in it.
+#: What generated code uses by name: no parameter is called so, and no function of the package.
 USED = frozenset(
     """
-    false float32 float64 int int16 int32 int64 int8 nil true uint16 uint32 uint64 uint8 uintptr C binding plugin
-    unsafe registered enter strconv
+    bool byte error false float32 float64 int int16 int32 int64 int8 nil string true uint16 uint32 uint64 uint8
+    uintptr C binding plugin unsafe registered enter strconv init main Register
     """.split()  # noqa: SIM905 - a list of thirty lines
 )
-#: As those; but a function may be called so, and then generated code says binding.Error in the place of error.
-ALIASES = {"bool": "binding.Bool", "byte": "binding.Byte", "error": "binding.Error", "string": "binding.String"}
 _INTEGERS = {
     f"{letter}{bits}": f"{kind}{bits}" for letter, kind in (("i", "int"), ("u", "uint")) for bits in (8, 16, 32, 64)
 }
@@ -46,7 +44,12 @@ _SETTERS = {
 
 def identifier(name: str) -> str:
     """A parameter's name in Go."""
-    return unused(name, {*KEYWORDS, *USED, *ALIASES, "call"})
+    return unused(name, {*KEYWORDS, *USED, "call"})
+
+
+def go_name(contract: Contract, name: str) -> str:
+    """What a function is called in Go that C calls by this name; another one where Go has none of that name."""
+    return f"binding_{contract.name}_{name}" if name in KEYWORDS | USED else name
 
 
 class Types:

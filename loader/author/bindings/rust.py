@@ -56,7 +56,7 @@ class _Rust:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.types = Types(contract)
-        self.module = unused(contract.name, ["kit", "native_plugin", "self", "super", "crate"])
+        self.module = unused(contract.name, ["native_plugin", "self", "super", "crate"])
         if identifier(self.module) != self.module:
             self.module += "_contract"
 

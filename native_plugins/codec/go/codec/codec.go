@@ -154,7 +154,7 @@ func Register(implementation Codec) { registered = implementation }
 func enter(call unsafe.Pointer, f func(call *plugin.Call) error) int32 {
 	return int32(plugin.Guard(call, func(call *plugin.Call) error {
 		if registered == nil {
-			return plugin.Fail(plugin.Failed, "this plugin registers nothing: codec.Register is to be called in init")
+			return plugin.Fail(plugin.Failed, "this plugin registers nothing: call codec.Register in init")
 		}
 		return f(call)
 	}))

@@ -7,8 +7,8 @@
 //!     impl codec::Codec for Plugin { … }
 //!     codec::export_codec!(Plugin);
 //!
-//! What functions receive is borrowed until they return, which `'call` says: an implementation may leave the lifetimes
-//! out. An `Err` or a panic is an error of that call, with its text.
+//! What functions receive is borrowed until they return, which `'call` says: an implementation may leave the
+//! lifetimes out. An `Err` or a panic is an error of that call, with its text.
 #![cfg_attr(rustfmt, rustfmt_skip)]
 #![allow(clippy::too_many_arguments, clippy::type_complexity, dead_code, missing_docs, non_snake_case)]
 #![allow(unused_imports, unused_macros)]
@@ -47,8 +47,8 @@ kit::table! {
     }
 }
 
-/// An instance of `codec_encoder`. It is dropped when the application has no use for it any more, on any
-/// thread; one thread at a time has it.
+/// An instance of `codec_encoder`. It is dropped when the application has no use for it any
+/// more, on any thread; one thread at a time has it.
 pub trait Encoder: Send + Sized + 'static {
 
     fn new<'call>(call: &mut kit::Call<'call>, mode: Mode) -> kit::Result<Self>;
