@@ -25,7 +25,9 @@ func Guard(call unsafe.Pointer, f func(call *Call) error) (status Status) {
 		}
 	}()
 	status = OK
-	if err := f(c); err != nil {
+	if err := f(c); err == error(Done) {
+		status = Done // which needs no text
+	} else if err != nil {
 		status = c.fail(StatusOf(err), err.Error())
 	}
 	ended = true

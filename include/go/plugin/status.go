@@ -20,6 +20,7 @@ const (
 	Deadline  Status = 5 // stopped because time was up
 	Panicked  Status = 6 // a panic was caught at the plugin's edge; set by [Guard]
 	Exception Status = 7 // an exception was caught at the plugin's edge: what the C++ kit answers, never this one
+	Done      Status = 8 // there is nothing more: of the function `next` of a class
 )
 
 // Error says what the status means. Any goroutine.
@@ -41,6 +42,8 @@ func (status Status) Error() string {
 		return "panicked"
 	case Exception:
 		return "threw an exception"
+	case Done:
+		return "done"
 	}
 	return "status " + strconv.Itoa(int(status))
 }

@@ -35,6 +35,51 @@ pub struct loader_bytes {
     pub size: usize,
 }
 
+/// Arrays of numbers, of texts and of structs, `loader_f64s`, `loader_texts`, `T_list`: `size` items at `data`, which
+/// may be null only if `size` is 0.
+#[repr(C)]
+#[derive(Debug)]
+pub struct loader_array<T> {
+    /// First item.
+    pub data: *mut T,
+    /// Number of items.
+    pub size: usize,
+}
+
+impl<T> Clone for loader_array<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for loader_array<T> {}
+
+/// A tensor: DLPack's `DLTensor`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct loader_tensor {
+    /// Aligned as its elements are, or to 8 bytes.
+    pub data: *mut c_void,
+    /// 1: the CPU. The host lends no other.
+    pub device_type: i32,
+    /// 0.
+    pub device_id: i32,
+    /// Dimensions; 0: one element.
+    pub ndim: i32,
+    /// Of its elements: `enum loader_tensor_code`.
+    pub code: u8,
+    /// Of an element.
+    pub bits: u8,
+    /// 1.
+    pub lanes: u16,
+    /// `ndim` of them.
+    pub shape: *const i64,
+    /// `ndim` of them, in elements; may be 0 or negative; never null.
+    pub strides: *const i64,
+    /// From `data` to the first element.
+    pub byte_offset: u64,
+}
+
 /// One call's context. Made by the host, borrowed by the plugin until the function returns, used on the
 /// thread that the function was entered on only. A plugin moves `next` (through [`Call`](crate::Call)) and
 /// leaves every other field alone.
@@ -96,6 +141,10 @@ const _: () = {
     assert!(size_of::<*const ()>() == 8, "the loader ABI is defined for 64-bit targets");
     assert!(size_of::<loader_text>() == 16 && offset_of!(loader_text, size) == 8);
     assert!(size_of::<loader_bytes>() == 16 && offset_of!(loader_bytes, size) == 8);
+    assert!(size_of::<loader_array<f64>>() == 16 && offset_of!(loader_array<f64>, size) == 8);
+    assert!(size_of::<loader_tensor>() == 48 && offset_of!(loader_tensor, ndim) == 16);
+    assert!(offset_of!(loader_tensor, code) == 20 && offset_of!(loader_tensor, shape) == 24);
+    assert!(offset_of!(loader_tensor, strides) == 32 && offset_of!(loader_tensor, byte_offset) == 40);
     assert!(offset_of!(loader_call, size) == 0 && offset_of!(loader_call, next) == 8);
     assert!(offset_of!(loader_call, limit) == 16 && offset_of!(loader_call, host) == 24);
     assert!(offset_of!(loader_call, error) == 32 && size_of::<loader_call>() == 48);

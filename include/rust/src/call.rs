@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
     }
 
     #[inline]
-    fn host(&self) -> *const loader_host {
+    pub(crate) fn host(&self) -> *const loader_host {
         // A pointer, not a reference: an older host's table ends before the newest entries.
         // SAFETY: the header: the call is valid; `host` is set before the call and stays.
         unsafe { (*self.raw.as_ptr()).host }

@@ -32,6 +32,8 @@ impl Status {
     pub const PANIC: Status = Status(6);
     /// An exception was caught at the plugin's edge: what the C++ kit answers, never this one.
     pub const EXCEPTION: Status = Status(7);
+    /// There is nothing more: of the function `next` of a class, which gives `None` for it.
+    pub const DONE: Status = Status(8);
 
     /// `Ok(())` for [`Status::OK`], an [`Error`] without a text for all others.
     #[inline]
@@ -55,6 +57,7 @@ impl fmt::Display for Status {
             Status::DEADLINE => "deadline passed",
             Status::PANIC => "panicked",
             Status::EXCEPTION => "threw an exception",
+            Status::DONE => "done",
             Status(number) => return write!(out, "status {number}"),
         })
     }

@@ -109,18 +109,28 @@ macro_rules! export {
 
 /// Exports one function under a name: guarded, it calls `$inner` with the [`Call`](crate::Call) and the
 /// parameters. No markers: for contracts that bring a macro of their own, as
-/// [`export_htmlize!`](crate::export_htmlize) is. The rules of [`export!`](crate::export!) hold. `$inner` is
-/// a path, or a closure that says its types.
+/// [`export_htmlize!`](crate::export_htmlize) is, and for what `loader bindings` writes. The rules of
+/// [`export!`](crate::export!) hold. `$inner` is a path, or a closure that says its types. Instead of it there may be a
+/// body; then a name for the call stands before the parameters.
 ///
 /// ```
 /// use native_plugin::{export_function, Call};
 /// export_function!(fn double(number: i64) => |call: &mut Call<'_>, number: i64| {
 ///     write!(call, "{}", 2 * number)
 /// });
+/// export_function!(fn half(call; number: f64, result: native_plugin::Out<'_, f64>) {
+///     result.set(call, number / 2.0)
+/// });
 /// ```
 #[macro_export]
 macro_rules! export_function {
     (fn $name:ident($($parameter:ident: $type:ty),* $(,)?) => $inner:expr) => {
+        $crate::export_function!(fn $name(call; $($parameter: $type),*) {
+            $(let $parameter: $type = $parameter;)*
+            $inner(call, $($parameter),*)
+        });
+    };
+    (fn $name:ident($call:ident; $($parameter:ident: $type:ty),* $(,)?) $body:block) => {
         // The block keeps the exported name apart from a function of the same name beside the macro's call.
         const _: () = {
             #[no_mangle]
@@ -131,6 +141,13 @@ macro_rules! export_function {
                 // SAFETY: the host calls this function as the contract's header declares it.
                 unsafe {
                     $crate::guard(call, |call: &mut $crate::Call<'_>| -> $crate::Result {
+                        if false $(|| <$type as $crate::Argument>::CHANGED)* {
+                            $crate::check_apart(&[$((
+                                ::core::stringify!($parameter),
+                                <$type as $crate::Argument>::span(&$parameter),
+                                <$type as $crate::Argument>::CHANGED,
+                            )),*])?;
+                        }
                         $(let $parameter = <$type as $crate::Argument>::from_raw($parameter, call);)*
                         __native_plugin_body(call, $($parameter),*)
                     })
@@ -140,12 +157,9 @@ macro_rules! export_function {
             // Apart, and safe: what the macro was given is the plugin's own code, for which nobody vouches.
             #[inline]
             fn __native_plugin_body<'call>(
-                call: &mut $crate::Call<'call>,
+                $call: &mut $crate::Call<'call>,
                 $($parameter: <$type as $crate::Argument>::Lent<'call>),*
-            ) -> $crate::Result {
-                $(let $parameter: $type = $parameter;)*
-                $inner(call, $($parameter),*)
-            }
+            ) -> $crate::Result $body
         };
     };
 }

@@ -59,18 +59,38 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 pub mod abi;
+mod answer;
 mod argument;
 mod call;
 mod catch;
 mod error;
 mod export;
 pub mod htmlize;
+mod instance;
+mod item;
+mod structs;
+mod table;
+mod tensor;
 pub mod testing;
 mod view;
 
+pub use answer::{Answer, Array, Out, Room};
+#[doc(hidden)]
+pub use argument::check_apart;
 pub use argument::Argument;
 pub use call::{Call, Level, Service, EMPTY_TEXT};
 pub use catch::guard;
 pub use error::{Error, Result, Status};
 #[doc(hidden)]
 pub use export::is_fingerprint;
+#[doc(hidden)]
+pub use instance::free_instance;
+pub use instance::{Instance, Lock, New, Shared};
+pub use item::{zeroed, Bool, Bytes, Item, Text};
+pub use structs::WithSize;
+#[doc(hidden)]
+pub use structs::{read_sized, write_sized, SIZE};
+#[doc(hidden)]
+pub use table::{invoke, HeldTexts, HeldValue, Parameters, Slot};
+pub use table::{Held, Passed, Taken};
+pub use tensor::{Element, Tensor, TensorMut, View, ViewMut};

@@ -26,10 +26,22 @@ pub(crate) unsafe fn bytes_of<'a>(text: *const loader_text) -> &'a [u8] {
     slice_of((*text).data.cast(), (*text).size)
 }
 
+/// # Safety
+/// `data` is the address of `size` items, valid during `'a`.
 #[inline]
-pub(crate) unsafe fn slice_of<'a>(data: *const u8, size: usize) -> &'a [u8] {
+pub(crate) unsafe fn slice_of<'a, T>(data: *const T, size: usize) -> &'a [T] {
     if size == 0 {
         return &[]; // null is allowed then, in C
     }
     slice::from_raw_parts(data, size)
+}
+
+/// # Safety
+/// As slice_of; and nobody else reads or writes them during `'a`.
+#[inline]
+pub(crate) unsafe fn slice_of_mut<'a, T>(data: *mut T, size: usize) -> &'a mut [T] {
+    if size == 0 {
+        return &mut [];
+    }
+    slice::from_raw_parts_mut(data, size)
 }

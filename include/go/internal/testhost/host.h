@@ -23,6 +23,8 @@ typedef struct test_call {
     char line[256];   /* the last line logged */
     size_t line_size;
     char *error;
+    void *blocks[16]; /* of loader_alloc */
+    size_t allocated; /* how many there are */
 } test_call;
 
 static int test_grow(loader_call *call, size_t more)
@@ -109,8 +111,21 @@ static loader_text test_path(loader_call *call)
     return text;
 }
 
+/* Not set to anything: all ones, so that what forgets to is found out. */
+static void *test_alloc(loader_call *call, size_t size)
+{
+    test_call *t = (test_call *)call;
+    void *block = size > t->most || t->allocated == sizeof t->blocks / sizeof *t->blocks ? NULL : malloc(size);
+
+    if (block != NULL)
+        t->blocks[t->allocated++] = memset(block, 0xff, size);
+    return block;
+}
+
+static const loader_host test_table = {sizeof(loader_host), test_grow, test_fail, test_log, test_cancelled,
+                                       test_service, test_path, NULL, test_alloc};
 /* A host that is older than loader_alloc. */
-static const loader_host test_table = {offsetof(loader_host, alloc), test_grow, test_fail, test_log, test_cancelled,
+static const loader_host test_older = {offsetof(loader_host, alloc), test_grow, test_fail, test_log, test_cancelled,
                                        test_service, test_path, NULL, NULL};
 
 /* A call without room for output, which may grow to `most` bytes. */
@@ -126,6 +141,8 @@ static inline void test_end(test_call *t)
 {
     free(t->begin);
     free(t->error);
+    while (t->allocated > 0)
+        free(t->blocks[--t->allocated]);
 }
 
 #endif /* TESTHOST_HOST_H */

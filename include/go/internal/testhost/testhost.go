@@ -18,6 +18,7 @@ static void test_free(test_call *t)
     test_end(t);
     free(t);
 }
+static void test_make_older(test_call *t) { t->call.host = &test_older; }
 static size_t test_output(const test_call *t) { return (size_t)(t->call.next - t->begin); }
 static htmlize_post *test_post(void) { return calloc(1, sizeof(htmlize_post)); }
 */
@@ -58,6 +59,16 @@ func (h Host) Stop(status int) { h.c.stop = C.int(status) }
 
 // Lend makes the service htmlize.posts/1 available.
 func (h Host) Lend() { h.c.lends = 1 }
+
+// MakeOlder makes it a host that is older than loader_alloc.
+func (h Host) MakeOlder() { C.test_make_older(h.c) }
+
+// Memory is C memory for a value and so many bytes beyond it, all 0xff; never freed.
+func Memory(size int) unsafe.Pointer {
+	memory := C.malloc(C.size_t(size))
+	C.memset(memory, 0xff, C.size_t(size))
+	return memory
+}
 
 // Text is a loader_text in C memory, and bytes in Go terms too; never freed.
 func Text(content string) unsafe.Pointer {

@@ -55,3 +55,44 @@ mod plugin {
     static COUNTS: Counts = Counts(Mutex::new(0));
     export_htmlize!(COUNTS, roles, contents);
 }
+
+//# bindings:
+mod plugin {
+    #![forbid(unsafe_code)]
+    use super::*;
+    struct Mine;
+    #[derive(Default)]
+    struct Names(Vec<String>);
+    impl Basket for Names {
+        fn new(_: &mut Call, name: &str) -> Result<Self> { Ok(Names(vec![name.to_owned()])) }
+        fn add(&mut self, _: &mut Call, name: &str) -> Result { self.0.push(name.to_owned()); Ok(()) }
+    }
+    impl Shop for Mine {
+        type Basket = Names;
+        fn join(call: &mut Call, words: &[Text]) -> Result { call.write_str(&words.join("-")) }
+        fn sum(_: &mut Call, values: &[f64]) -> Result<f64> { Ok(values.iter().sum()) }
+        fn gain(_: &mut Call, values: &mut [f64]) -> Result { values[0] = 1.0; Ok(()) }
+        fn greet<'call>(call: &mut Call<'call>, buyer: Buyer<'call>, to: Progress<'call>) -> Result {
+            let text = to.at(call, 1.0)?;
+            let both: Vec<&'call str> = vec![text, buyer.name.as_str()];
+            call.write_str(&both.concat())
+        }
+        fn ramp<'call>(call: &mut Call<'call>, count: i64) -> Result<Array<'call, f64>> {
+            let mut room = call.alloc(count as usize)?;
+            room[0] = 1.0;
+            call.write_str("")?;
+            room[1] = 2.0;
+            Ok(room.into())
+        }
+    }
+    shop::export_shop!(Mine);
+}
+
+//# tensors:
+fn copy<'call>(call: &mut Call<'call>, image: Tensor<'call>, result: TensorMut<'call>) -> Result {
+    let (image, mut result) = (image.of::<f64>()?, result.of::<f64>()?);
+    let all: Option<&'call [f64]> = image.as_slice();
+    result.set(&[0], image.at(&[0]));
+    Ok(())
+}
+export_function!(fn f(call; image: Tensor<'_>, result: TensorMut<'_>) { copy(call, image, result) });
