@@ -1,7 +1,7 @@
 """Contracts from JSON that lies: each is refused, or harmless when a plugin is loaded and called by it.
 
-A process of its own loads and calls, and must live. The plugins are stamped: what a plugin says of its declarations is
-what tells kinds that fit each other and not the plugin, which nothing in JSON can.
+A process of its own loads and calls, and must live. The plugins are stamped: what a plugin says of its declarations
+is what tells kinds that fit each other and not the plugin, which nothing in JSON can.
 """
 
 from __future__ import annotations
