@@ -115,8 +115,8 @@ class Types:
             return self.names[part.cls]
         if part.kind in _REALS or part.kind is Kind.INTEGER:
             return self.number(part)
-        reason = f"parameter {part.name!r} is of the kind {part.kind.value!r}, which the Go kit does not carry"
-        raise ContractError("no bindings can be made", found=reason)
+        cure = "Write this plugin with the C header"
+        raise ContractError("Go bindings cannot carry this", found=f"{part.name!r} is {part.kind.value}", cure=cure)
 
     def given(self, part: Parameter) -> str:
         """A result of a plugin's function."""

@@ -113,8 +113,8 @@ class Types:
     def _value(self, part: Parameter) -> str:
         if part.kind in (Kind.INTEGER, *_PLAIN):
             return self._number(part)
-        reason = f"parameter {part.name!r} is of the kind {part.kind.value!r}, which the Rust kit does not carry"
-        raise ContractError("no bindings can be made", found=reason)
+        cure = "Write this plugin with the C header"
+        raise ContractError("Rust bindings cannot carry this", found=f"{part.name!r} is {part.kind.value}", cure=cure)
 
     def given(self, part: Parameter, lifetime: str) -> str:
         """A result of a plugin's function, as the trait has it. Instances are not among them."""
