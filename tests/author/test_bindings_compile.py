@@ -85,6 +85,30 @@ def test_cpp_compiles_without_a_warning_and_is_a_plugin(
             getattr(plugin, declared.name)(*values)
 
 
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ("return nullptr;", 1, "it gave no instance of codec_encoder"),
+        ("throw std::bad_alloc();", 2, "std::bad_alloc"),
+        ("throw loader::Error(std::string(70000, 'x'), 3);", 3, "x" * 65_536),
+        ('throw std::string("é");', 7, "what was thrown is not a std::exception"),
+        ("throw loader::Passed(4);", 4, ""),
+    ],
+)
+def test_cpp_lets_nothing_out(tmp_path: Path, build: Callable[..., Path], body: str, status: int, text: str) -> None:
+    """Whatever is thrown, and an instance that is none, is an error of the call."""
+    codec = loader.Contract.from_header(CODEC / "codec.h")
+    (made,) = bindings(codec, "cpp", CODEC / "codec.h").values()
+    (tmp_path / "codec.hpp").write_text(made)
+    source = tmp_path / "plugin.cpp"
+    plugin = cpp_plugin(made, "CODEC", "codec")
+    source.write_text(re.sub(r"(codec_encoder_new\(.*override) \{.*\}", rf"\1 {{ {body} }}", plugin))
+    path = build(source, flags=[f"-I{CODEC}", f"-I{tmp_path}"])
+    with pytest.raises(loader.PluginError) as caught:
+        loader.load(path, contract=codec).codec_encoder(0)
+    assert (caught.value.status, caught.value.message) == (status, text)
+
+
 def zig_plugin(text: str, name: str) -> str:
     """A plugin whose functions all fail, made of the signatures in the comment that was generated."""
     comment = re.search(r"^/// Exports the functions of an author's struct.*\n((?:///.*\n)*)", text, re.MULTILINE)
