@@ -18,6 +18,7 @@ from tree import ROOT, TESTS
 
 import loader
 from loader.author.bindings import bindings
+from loader.image import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 EVERY = TESTS / "author" / "every"
 HEADER = EVERY / "every.h"
+MARKER = "every_abi_2_3_is_0xee87d9c8e748c250"  # the header is stamped
 
 pytestmark = pytest.mark.slow
 
@@ -80,6 +82,7 @@ def found(
     kit = ROOT / "include" / request.param
     manifest.write_text(manifest.read_text().replace("KIT", str(kit)))
     path = BUILDS[request.param](folder, tool)
+    assert {MARKER, "loader_abi_1"} <= set(read_image(path).exports)
     script = [sys.executable, str(TESTS / "every_checks.py"), str(HEADER), str(path)]
     answer: dict[str, str] = json.loads(_run(script, folder).splitlines()[-1])
     return answer

@@ -2,8 +2,12 @@
 // the result to, [Text] to read arguments from, errors with a [Status], and [Guard], which keeps panics
 // inside. It follows loader/plugin.h, loader ABI 1, and takes every layout from that header.
 //
-// A plugin for htmlize needs no C at all: see package native-plugin.example/htmlize. For a contract of your
-// own, export its functions yourself. The Greeter, whose header is greeter.h, in full:
+// A plugin for htmlize needs no C at all: see package native-plugin.example/htmlize. For another contract
+//
+//	loader bindings HEADER --lang go -o FOLDER
+//
+// writes a package with an interface to implement, and needs no C either. By hand, the Greeter, whose header is
+// greeter.h, in full:
 //
 //	package main
 //

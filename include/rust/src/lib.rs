@@ -7,7 +7,10 @@
 //! | for | see |
 //! |---|---|
 //! | a plugin of the contract htmlize | [`htmlize::Htmlize`], [`export_htmlize!`] |
-//! | a plugin of another contract | [`export!`], [`Argument`] |
+//! | a plugin of another contract | `loader bindings HEADER --lang rust`, which writes a trait to implement |
+//! | arrays, texts in structs, tensors, results | [`Array`], [`Room`], [`Text`], [`Tensor`] |
+//! | what that is made of | [`export_function!`], [`structs!`], [`enums!`], [`table!`], [`Argument`], [`Answer`] |
+//! | a contract's functions by hand | [`export!`] |
 //! | output, errors, the log, services | [`Call`], [`Error`], [`Service`] |
 //! | unit tests of a plugin | [`testing::Host`] |
 //! | the ABI, field by field | [`abi`] |

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["export_lines"]
 
-_ALLOWED = "#[allow(clippy::too_many_arguments, clippy::type_complexity)]"
+_ALLOWED = "#[allow(clippy::too_many_arguments, clippy::type_complexity, non_snake_case, unused_imports)]"
 
 
 def export_lines(contract: Contract, module: str) -> Iterator[str]:

@@ -7,6 +7,7 @@
 #include "loader/plugin.h"
 
 LOADER_CONTRACT(every, 2, 3);
+LOADER_FINGERPRINT(every, 2, 3, 0xee87d9c8e748c250);
 
 LOADER_BEGIN_C
 

@@ -93,7 +93,7 @@ pub trait Codec: Sized + 'static {
 /// Exports a plugin: the type that implements the trait, and the optional functions that it has.
 macro_rules! export_codec {
     ($plugin:ty $(; $($optional:ident),+ $(,)?)?) => {
-        #[allow(clippy::too_many_arguments, clippy::type_complexity)]
+        #[allow(clippy::too_many_arguments, clippy::type_complexity, non_snake_case, unused_imports)]
         const _: () = {
             use ::native_plugin as kit;
             use $crate::codec as contract;
