@@ -68,6 +68,7 @@ fi
 
 plugin probe probe.c
 plugin lend lend.c
+plugin stateful stateful.c
 plugin count counter.c
 plugin contents counter.c -DCONTENTS
 status=0

@@ -3,9 +3,9 @@ the time is over, and the counts are printed.
 
     python tests/tsan_threads.py FOLDER --seconds 40
 
-FOLDER has the plugins: probe.so, lend.so, and count.so and contents.so of plugins/counter.c. ThreadSanitizer, not
-this program, says whether two threads touched one thing unordered; but an exception, or a worker that did nothing,
-ends it with 1.
+FOLDER has the plugins: probe.so, lend.so, stateful.so, and count.so and contents.so of plugins/counter.c.
+ThreadSanitizer, not this program, says whether two threads touched one thing unordered; but an exception, or a worker
+that did nothing, ends it with 1.
 """
 
 from __future__ import annotations
@@ -61,6 +61,9 @@ class Threads:
             loader.Contract.from_header(TESTS / "plugins" / "lend.h"), services={"lend.db/1": Database()}
         )
         self.lend = self.lends.load(folder / "lend.so")
+        stateful = loader.Contract.from_header(TESTS / "plugins" / "stateful.h")
+        self.stateful: Any = loader.load(folder / "stateful.so", contract=stateful)
+        self.counter, self.hub = self.stateful.counter(1, 0), self.stateful.hub()
         self.count_path = folder / "count.so"
         self.app = Htmlizer([self.count_path, folder / "contents.so"])
         self.token = loader.CancelToken()
@@ -99,6 +102,26 @@ class Threads:
             with suppress(loader.PluginError):
                 self.lend.title(99)
             self.lend.from_thread(number % 3)
+        return "40 calls"
+
+    def instance_call(self, number: int) -> str:
+        """Instances of this thread and of all, which wait for each other, are merged in both orders and closed while
+        others use them; an interface comes back into Python.
+        """
+        for i in range(10):
+            mine, shared = self.stateful.counter(i, 0), self.counter
+            with suppress(loader.InstanceError):  # closed
+                shared.add(1)
+                self.stateful.merge(mine, shared)
+                self.stateful.merge(shared, mine)
+            assert list(mine) == [*range(i, 0, -1)]
+            with suppress(loader.InstanceError):
+                self.hub.during(lambda _done: None)
+        if number % 7 == 0:
+            self.counter.close()
+            self.counter = self.stateful.counter(1, 0)
+            self.hub.close()
+            self.hub = self.stateful.hub()
         return "40 calls"
 
     # ---- Documents ----
@@ -219,6 +242,7 @@ def run(threads: Threads, seconds: float) -> tuple[Counter[str], list[BaseExcept
         threads.long_call: 3,
         threads.struct_call: 2,
         threads.service_call: 2,
+        threads.instance_call: 3,
         threads.short_document: 2,
         threads.long_document: 3,
         threads.load: 1,
