@@ -219,7 +219,7 @@ def test_a_missing_toolchain_skips_its_plugins_with_a_message(tmp_path: Path) ->
             "loader_add_plugin(a CONTRACT kit CONTRACT_HEADER one.c SOURCES one.c)",
             "has no line LOADER_CONTRACT(kit,",
         ),
-        ("loader_add_plugin(a CONTRACT htmlize)", "it is built from one of SOURCES, CARGO and GO"),
+        ("loader_add_plugin(a CONTRACT htmlize)", "it is built from one of SOURCES, CARGO, GO and ZIG"),
         ("loader_add_plugin(a SOURCES one.c)", "wanted CONTRACT name"),
         ("loader_add_plugin(a CONTRACT htmlize SAUCES one.c)", "not understood: 'SAUCES;one.c'"),
         ("loader_test_plugin(one GIVES x)", "wanted CALL function argument... and GIVES text or FAILS text"),
