@@ -90,6 +90,8 @@ class Names:
                 return f"const {self.of(part.interface.name)} &"
             case Kind.INSTANCE:
                 return f"{self.of(part.cls)} &"
+            case Kind.ARROW:
+                return "const loader_arrow &"
             case _:
                 return f"{_number(part)} "
 
@@ -106,6 +108,8 @@ class Names:
                 return f"loader::Array<{_item(part)}>"
             case Kind.INSTANCE:
                 return f"std::unique_ptr<{self.of(part.cls)}>"
+            case Kind.ARROW:
+                return "loader::Arrow"
             case _:
                 return _number(part)
 
@@ -127,14 +131,14 @@ class Names:
                 return f"loader::Texts(*{name})"
             case Kind.STRUCT if part.struct is not None and part.struct.sized:
                 return f"loader::detail::Whole<::{_struct(part)}>({name})"
-            case Kind.STRUCT:
+            case Kind.STRUCT | Kind.ARROW:
                 return f"*{name}"
             case Kind.NUMBERS | Kind.LIST:
                 return f"loader::detail::span({name})"
             case Kind.TENSOR:
                 return f"loader::{'Mutable' if part.writable else ''}Tensor(*{name})"
             case Kind.INTERFACE if part.interface is not None:
-                return f"{self.of(part.interface.name)}(call, {name})"
+                return f"{self.of(part.interface.name)}(call_, {name})"
             case Kind.INSTANCE:
                 return f"loader::detail::instance<{self.of(part.cls)}>({name})"
             case Kind.INTEGER if not part.values:
@@ -151,13 +155,15 @@ class Names:
         """A statement that sets the C result `name`."""
         match part.kind:
             case Kind.TEXT | Kind.BYTES:
-                return f"loader::detail::give_{part.kind.value}(call, {name}, {value});"
+                return f"loader::detail::give_{part.kind.value}(call_, {name}, {value});"
             case Kind.STRUCT if part.struct is not None and part.struct.sized:
                 return f"loader::detail::give_sized({name}, {value});"
             case Kind.NUMBERS | Kind.LIST:
                 return f"loader::detail::give_array({name}, {value});"
             case Kind.INSTANCE:
                 return f"loader::detail::give_instance({name}, std::move({value}));"
+            case Kind.ARROW:
+                return f"{value}.move_to(*{name});"
             case _:
                 return f"loader::detail::give({name}, {value});"
 
