@@ -134,6 +134,23 @@ def check_arrays(p: Any, _: Any) -> None:
     assert list(p.integers(array.array("b"), array.array("B"), c, d)) == []
 
 
+def check_arrow(p: Any, _: Any) -> None:
+    """Arrow arrays come out, and go in again, with nulls, also more than once."""
+    assert [tuple(p.summed(p.counted(count))) for count in (0, 1, 2, 4, 100)] == [
+        (0, 0),
+        (0, 0),
+        (1, 0),
+        (3, 2),
+        (3267, 34),
+    ]
+    kept = p.counted(20)
+    gc.collect()
+    for _ in range(3):
+        assert p.summed(kept).nulls == 7
+    schema, _ = kept.__arrow_c_array__()
+    assert "arrow_schema" in repr(schema)
+
+
 def check_both(p: Any, _: Any) -> None:
     """A text that is written, beside a result."""
     assert tuple(p.both("é" + LONG)) == ("é" + LONG, 3002)

@@ -80,6 +80,49 @@ pub struct loader_tensor {
     pub byte_offset: u64,
 }
 
+/// What an Arrow array is of: the struct of Arrow's C data interface.
+#[repr(C)]
+#[derive(Debug)]
+#[allow(missing_docs)] // the specification's members
+pub struct ArrowSchema {
+    pub format: *const c_char,
+    pub name: *const c_char,
+    pub metadata: *const c_char,
+    pub flags: i64,
+    pub n_children: i64,
+    pub children: *mut *mut ArrowSchema,
+    pub dictionary: *mut ArrowSchema,
+    pub release: Option<unsafe extern "C" fn(schema: *mut ArrowSchema)>,
+    pub private_data: *mut c_void,
+}
+
+/// An Arrow array: the struct of Arrow's C data interface.
+#[repr(C)]
+#[derive(Debug)]
+#[allow(missing_docs)] // the specification's members
+pub struct ArrowArray {
+    pub length: i64,
+    pub null_count: i64,
+    pub offset: i64,
+    pub n_buffers: i64,
+    pub n_children: i64,
+    pub buffers: *mut *const c_void,
+    pub children: *mut *mut ArrowArray,
+    pub dictionary: *mut ArrowArray,
+    pub release: Option<unsafe extern "C" fn(array: *mut ArrowArray)>,
+    pub private_data: *mut c_void,
+}
+
+/// An Arrow array of any type, with the schema that says which.
+#[repr(C)]
+#[derive(Debug)]
+pub struct loader_arrow {
+    /// Of the array.
+    pub schema: *mut ArrowSchema,
+    /// Released once, as the schema is.
+    pub array: *mut ArrowArray,
+}
+
 /// One call's context. Made by the host, borrowed by the plugin until the function returns, used on the
 /// thread that the function was entered on only. A plugin moves `next` (through [`Call`](crate::Call)) and
 /// leaves every other field alone.
@@ -141,6 +184,9 @@ const _: () = {
     assert!(size_of::<*const ()>() == 8, "the loader ABI is defined for 64-bit targets");
     assert!(size_of::<loader_text>() == 16 && offset_of!(loader_text, size) == 8);
     assert!(size_of::<loader_bytes>() == 16 && offset_of!(loader_bytes, size) == 8);
+    assert!(
+        size_of::<ArrowSchema>() == 72 && size_of::<ArrowArray>() == 80 && size_of::<loader_arrow>() == 16
+    );
     assert!(size_of::<loader_array<f64>>() == 16 && offset_of!(loader_array<f64>, size) == 8);
     assert!(size_of::<loader_tensor>() == 48 && offset_of!(loader_tensor, ndim) == 16);
     assert!(offset_of!(loader_tensor, code) == 20 && offset_of!(loader_tensor, shape) == 24);

@@ -64,6 +64,7 @@
 pub mod abi;
 mod answer;
 mod argument;
+mod arrow;
 mod call;
 mod catch;
 mod error;
@@ -81,6 +82,7 @@ pub use answer::{Answer, Array, Out, Room};
 #[doc(hidden)]
 pub use argument::check_apart;
 pub use argument::Argument;
+pub use arrow::{Arrow, ArrowArray, Numbers};
 pub use call::{Call, Level, Service, EMPTY_TEXT};
 pub use catch::guard;
 pub use error::{Error, Result, Status};

@@ -10,28 +10,32 @@ use crate::call::Call;
 use crate::error::{Error, Result, Status};
 use crate::view::{slice_of, slice_of_mut};
 
-/// What the elements of a tensor can be: a number of Rust's, by the kind and the bits that it has in DLPack.
+/// What the elements of a tensor or Arrow array can be: a number of Rust's, by what DLPack and Arrow call it.
 ///
 /// # Safety
-/// `CODE` is the number in `enum loader_tensor_code` of what this type is; any bytes are a value of it.
+/// `CODE` is the number in `enum loader_tensor_code` of what this type is, `FORMAT` Arrow's letter; any bytes are a value of it.
 pub unsafe trait Element: Copy {
     /// 0: signed, 1: unsigned, 2: floating-point.
     const CODE: u8;
     /// What NumPy calls it.
     const NAME: &'static str;
+    /// What Arrow calls it.
+    const FORMAT: u8;
 }
 
 macro_rules! elements {
-    ($($type:ty = $code:literal),*) => {$(
+    ($($type:ty = $code:literal $format:literal),*) => {$(
         // SAFETY: DLPack's number of this kind.
         unsafe impl Element for $type {
             const CODE: u8 = $code;
             const NAME: &'static str = stringify!($type);
+            const FORMAT: u8 = $format;
         }
     )*};
 }
 
-elements!(i8 = 0, i16 = 0, i32 = 0, i64 = 0, u8 = 1, u16 = 1, u32 = 1, u64 = 1, f32 = 2, f64 = 2);
+elements!(i8 = 0 b'c', i16 = 0 b's', i32 = 0 b'i', i64 = 0 b'l', u8 = 1 b'C', u16 = 1 b'S', u32 = 1 b'I', u64 = 1 b'L');
+elements!(f32 = 2 b'f', f64 = 2 b'g');
 
 /// A tensor that the host lends to read. Its elements have a type after [`of`](Self::of).
 #[derive(Clone, Copy)]

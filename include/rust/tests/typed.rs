@@ -5,11 +5,14 @@ use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::{addr_of, addr_of_mut, null_mut};
 
-use native_plugin::abi::{loader_array, loader_call, loader_tensor, loader_text};
+use native_plugin::abi::{
+    self, loader_array, loader_arrow, loader_call, loader_tensor, loader_text, ArrowSchema,
+};
 use native_plugin::testing::{lent_text, Host, Outcome};
 use native_plugin::{export_free, export_function, Status, EMPTY_TEXT};
-use native_plugin::{Array, Instance, New, Out, Tensor, TensorMut, Text};
+use native_plugin::{Array, Arrow, ArrowArray, Instance, New, Out, Tensor, TensorMut, Text};
 
+native_plugin::structs! { plain struct Total { sum: f64 = 0, nulls: i64 = 8 } = 16; }
 native_plugin::enums! { Mode: i32 { FAST = 0, BEST = 7 } }
 native_plugin::structs! {
     plain struct Point { x: f64 = 0, y: f64 = 8 } = 16;
@@ -49,6 +52,15 @@ export_function!(fn asked(call; asks: Asks<'_>) {
     write!(call, "{count} {text}")?;
     asks.newer(call)
 });
+export_function!(fn arrow_made(call; count: u32, result: Out<'_, ArrowArray>) {
+    let values: Vec<_> = (0..count).map(|at| (at % 3 != 0).then_some(i64::from(at))).collect();
+    result.set(call, values.into())
+});
+export_function!(fn arrow_summed(call; array: Arrow<'_>, total: Out<'_, Total>) {
+    let numbers = array.numbers::<i64>()?;
+    let nulls = numbers.iter().filter(Option::is_none).count() as i64;
+    total.set(call, Total { sum: numbers.iter().flatten().sum::<i64>() as f64, nulls })
+});
 export_function!(fn counter_new(call; start: i64, counter: Out<'_, New<Counter>>) {
     counter.set(call, Counter(start))
 });
@@ -76,6 +88,8 @@ extern "C" {
     fn counted(call: *mut loader_call, size: u64, values: *mut loader_array<u16>) -> c_int;
     fn turned(call: *mut loader_call, image: *const loader_tensor, result: *mut loader_tensor) -> c_int;
     fn asked(call: *mut loader_call, asks: *const c_void) -> c_int;
+    fn arrow_made(call: *mut loader_call, count: u32, result: *mut loader_arrow) -> c_int;
+    fn arrow_summed(call: *mut loader_call, array: *const loader_arrow, total: *mut Total) -> c_int;
     fn counter_new(call: *mut loader_call, start: i64, counter: *mut *mut c_void) -> c_int;
     fn counter_add(call: *mut loader_call, a: *const c_void, b: *const c_void) -> c_int;
     fn counter_free(counter: *mut c_void);
@@ -273,4 +287,45 @@ fn instances_are_locked() {
         counter_free(a);
         counter_free(b);
     }
+}
+
+/// An Arrow array that is given is the host's, which releases it; one that is lent is read from its offset on, and what is
+/// of another type is refused.
+#[test]
+fn arrow_arrays_go_in_and_out() {
+    // SAFETY: all 0, as a host's are.
+    let (mut schema, mut array): (ArrowSchema, abi::ArrowArray) = unsafe { std::mem::zeroed() };
+    let mut given = loader_arrow { schema: &mut schema, array: &mut array };
+    // SAFETY: called as declared.
+    let outcome = Host::new().enter(|call| unsafe { arrow_made(call, 20, &mut given) });
+    assert_eq!(outcome.status, Status::OK);
+    assert_eq!((array.length, array.null_count, array.n_buffers, schema.flags), (20, 7, 2, 2));
+    let sum = |given: &loader_arrow| {
+        let mut total = Total::default();
+        // SAFETY: called as declared, with an array that lives.
+        let outcome = Host::new().enter(|call| unsafe { arrow_summed(call, given, &mut total) });
+        (outcome.status, outcome.error, total)
+    };
+    let wanted = |sum, nulls| (Status::OK, String::new(), Total { sum, nulls });
+    assert_eq!(sum(&given), wanted(127.0, 7));
+    (array.offset, array.length) = (9, 4); // 9 and 12 are null
+    let mut given = loader_arrow { schema: &mut schema, array: &mut array };
+    assert_eq!(sum(&given), wanted(21.0, 2));
+    array.length = 0;
+    given = loader_arrow { schema: &mut schema, array: &mut array };
+    assert_eq!(sum(&given), wanted(0.0, 0));
+    let format = schema.format;
+    schema.format = c"g".as_ptr();
+    given = loader_arrow { schema: &mut schema, array: &mut array };
+    let (status, error, _) = sum(&given);
+    assert_eq!(status, Status::INVALID);
+    assert_eq!(error, "this Arrow array has the format \"g\"; wanted are numbers of i64");
+    schema.format = format;
+    // SAFETY: once each.
+    unsafe {
+        array.release.unwrap()(&mut array);
+        schema.release.unwrap()(&mut schema);
+    }
+    assert!(array.release.is_none() && schema.release.is_none());
+    drop(ArrowArray::from(vec![1.5f32])); // one that is not given is released here
 }

@@ -100,7 +100,7 @@ class Types:
 
     def taken(self, part: Parameter) -> str:
         """A parameter of a plugin's function, and a result of the application's."""
-        if part.kind in (Kind.TEXT, Kind.BYTES, Kind.TENSOR):
+        if part.kind in (Kind.TEXT, Kind.BYTES, Kind.TENSOR, Kind.ARROW):
             return f"plugin.{part.kind.value.capitalize()}"
         if part.kind in (Kind.NUMBERS, Kind.LIST, Kind.TEXTS):
             return f"[]{self.items(part)}"
@@ -120,7 +120,7 @@ class Types:
 
     def given(self, part: Parameter) -> str:
         """A result of a plugin's function."""
-        plain = {Kind.TEXT: "string", Kind.BYTES: "[]byte"}
+        plain = {Kind.TEXT: "string", Kind.BYTES: "[]byte", Kind.ARROW: "plugin.ArrowArray"}
         if part.kind in (Kind.NUMBERS, Kind.LIST):
             return f"plugin.Array[{self.items(part)}]"
         return plain.get(part.kind) or self._declared(part)
@@ -133,7 +133,7 @@ class Types:
     def from_c(self, part: Parameter) -> str:
         """A parameter as the plugin's function gets it, of what C gave under its name."""
         name = identifier(part.name)
-        if part.kind in (Kind.TEXT, Kind.BYTES, Kind.TENSOR):
+        if part.kind in (Kind.TEXT, Kind.BYTES, Kind.TENSOR, Kind.ARROW):
             return f"plugin.{part.kind.value.capitalize()}At({name})"
         if part.kind in (Kind.NUMBERS, Kind.LIST, Kind.TEXTS):
             return f"binding.Slice[{self.items(part)}]({name})"
@@ -153,8 +153,8 @@ class Types:
         room = identifier(part.name)
         if part.kind in _SETTERS:
             return f"binding.{_SETTERS[part.kind]}{room}, {value})", part.kind in (Kind.TEXT, Kind.BYTES)
-        if part.kind is Kind.INSTANCE:
-            return f"binding.New({room}, {value})", True
+        if part.kind in (Kind.INSTANCE, Kind.ARROW):
+            return f"{'binding.New' if part.kind is Kind.INSTANCE else 'plugin.PutArrow'}({room}, {value})", True
         how = "SetBool" if is_bool(part) else "SetSized" if part.struct is not None and part.struct.sized else "Set"
         return f"binding.{how}({room}, {value})", False
 

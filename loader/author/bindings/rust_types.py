@@ -104,6 +104,8 @@ class Types:
             return f"{reference}{'mut ' if part.writable else ''}[{self._items(part, known)}]"
         if part.kind is Kind.TENSOR:
             return f"kit::Tensor{'Mut' if part.writable else ''}<{known}>"
+        if part.kind is Kind.ARROW:
+            return f"kit::Arrow<{known}>"
         if part.kind is Kind.STRUCT and part.struct is not None:
             return self.struct(part.struct, known)
         if part.kind is Kind.INTERFACE and part.interface is not None:
@@ -120,6 +122,8 @@ class Types:
         """A result of a plugin's function, as the trait has it. Instances are not among them."""
         if part.kind in (Kind.TEXT, Kind.BYTES):
             return f"::std::borrow::Cow<{lifetime}, {'str' if part.kind is Kind.TEXT else '[u8]'}>"
+        if part.kind is Kind.ARROW:
+            return "kit::ArrowArray"
         if part.kind in (Kind.NUMBERS, Kind.LIST):
             return f"kit::Array<{lifetime}, {self._items(part, lifetime)}>"
         if part.kind is Kind.STRUCT and part.struct is not None:

@@ -7,7 +7,7 @@
 #include "loader/plugin.h"
 
 LOADER_CONTRACT(every, 2, 3);
-LOADER_FINGERPRINT(every, 2, 3, 0xee87d9c8e748c250);
+LOADER_FINGERPRINT(every, 2, 3, 0x70bd0c791fabd761);
 
 LOADER_BEGIN_C
 
@@ -83,6 +83,8 @@ LOADER_EXPORT int lookup(loader_call *call, const every_lookup *lookup, const lo
 LOADER_EXPORT int stored(loader_call *call, const loader_bytes *key, LOADER_OUT loader_bytes *value);
 LOADER_OPTIONAL int extra(loader_call *call, int64_t number, LOADER_OUT int64_t *twice);
 LOADER_OPTIONAL int missing(loader_call *call);
+LOADER_EXPORT int counted(loader_call *call, int64_t count, LOADER_OUT loader_arrow *numbers);
+LOADER_EXPORT int summed(loader_call *call, const loader_arrow *numbers, LOADER_OUT double *sum, LOADER_OUT int64_t *nulls);
 LOADER_EXPORT int panics(loader_call *call, const loader_text *text);
 
 LOADER_CLASS(every_counter);

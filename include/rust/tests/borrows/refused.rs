@@ -509,3 +509,10 @@ fn f<'call>(call: &mut Call<'call>, image: TensorMut<'call>) -> Result {
 
 //# a_reference_in_a_struct: the trait bound `&'call str: native_plugin::Item` is not satisfied|is not satisfied
 native_plugin::structs! { plain struct Wrong<'call> { name: &'call str = 0 } = 16; }
+
+//# an_arrow_array_kept: borrowed data escapes outside of|lifetime may not live long enough
+static KEPT: Mutex<&[f64]> = Mutex::new(&[]);
+fn f<'call>(call: &mut Call<'call>, array: native_plugin::Arrow<'call>) -> Result {
+    *KEPT.lock().unwrap() = array.numbers::<f64>()?.values();
+    Ok(())
+}

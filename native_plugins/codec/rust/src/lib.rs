@@ -71,7 +71,7 @@ impl Codec for Plugin {
 
     fn ramp<'call>(call: &mut Call<'call>, count: i64) -> Result<Array<'call, f64>> {
         let count = usize::try_from(count).map_err(|_| invalid("ramp: a negative count"))?;
-        Ok(call.alloc_with(count, |index| index as f64)?.into())
+        Ok(call.alloc_with(count, |index| index as i64 as f64)?.into())
     }
 
     fn centre(_: &mut Call, points: &[Point]) -> Result<Point> {

@@ -140,6 +140,31 @@ func (functions) Extra(_ *plugin.Call, number int64) (int64, error) {
 	return 2 * number, nil
 }
 
+// Counted has every third null, unless there are few.
+func (functions) Counted(_ *plugin.Call, count int64) (plugin.ArrowArray, error) {
+	values := make([]float64, count)
+	valid := make([]bool, count)
+	for i := range values {
+		values[i], valid[i] = float64(i), i%3 != 0
+	}
+	if count <= 2 {
+		valid = nil
+	}
+	return plugin.ArrowOf(values, valid), nil
+}
+
+func (functions) Summed(_ *plugin.Call, numbers plugin.Arrow) (sum float64, nulls int64, err error) {
+	found, err := plugin.NumbersOf[float64](numbers)
+	for i, value := range found.Slice() {
+		if found.IsNull(i) {
+			nulls++
+		} else {
+			sum += value
+		}
+	}
+	return sum, nulls, err
+}
+
 func (functions) Panics(_ *plugin.Call, text plugin.Text) error {
 	panic("on purpose: " + text.String())
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use every::{Cell, Colour, Every, Kind, Lookup, Name, Options, Store};
-use native_plugin::{Array, Bool, Call, Result};
+use native_plugin::{Array, Arrow, ArrowArray, Bool, Call, Result};
 
 struct Plugin;
 
@@ -91,6 +91,20 @@ impl Every for Plugin {
 
     fn extra(_: &mut Call, number: i64) -> Result<i64> {
         number.checked_mul(2).ok_or_else(|| "too large".into())
+    }
+
+    fn counted(_: &mut Call, count: i64) -> Result<ArrowArray> {
+        // Every third is null, unless there are few.
+        Ok(match count {
+            ..=2 => (0..count).map(|at| at as f64).collect::<Vec<_>>().into(),
+            _ => (0..count).map(|at| (at % 3 != 0).then_some(at as f64)).collect::<Vec<_>>().into(),
+        })
+    }
+
+    fn summed<'call>(_: &mut Call<'call>, numbers: Arrow<'call>) -> Result<(f64, i64)> {
+        let numbers = numbers.numbers::<f64>()?;
+        let nulls = numbers.iter().filter(|value| value.is_none()).count();
+        Ok((numbers.iter().flatten().sum(), nulls as i64))
     }
 
     fn panics(_: &mut Call, text: &str) -> Result {
