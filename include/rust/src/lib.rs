@@ -71,6 +71,7 @@ mod error;
 mod export;
 pub mod htmlize;
 mod instance;
+mod invoke;
 mod item;
 mod structs;
 mod table;
@@ -91,11 +92,13 @@ pub use export::is_fingerprint;
 #[doc(hidden)]
 pub use instance::free_instance;
 pub use instance::{Instance, Lock, New, Shared};
+#[doc(hidden)]
+pub use invoke::{invoke, Parameters};
 pub use item::{zeroed, Bool, Bytes, Item, Text};
 pub use structs::WithSize;
 #[doc(hidden)]
 pub use structs::{read_sized, write_sized, SIZE};
-#[doc(hidden)]
-pub use table::{invoke, HeldTexts, HeldValue, Parameters, Slot};
 pub use table::{Held, Passed, Taken};
+#[doc(hidden)]
+pub use table::{HeldTexts, HeldValue, Slot};
 pub use tensor::{Element, Tensor, TensorMut, View, ViewMut};
