@@ -125,7 +125,7 @@ function(build_with_zig)
         list(APPEND modules --dep loader "-M${CONTRACT}=${BINDINGS}")
     endif()
     # Its cache tells what changed by contents. -fPIC and -dynamic: a library with a name of its own.
-    run(${EXECUTABLE} build-lib -dynamic -fPIC -O ReleaseSafe --name "${NAME}" --cache-dir "${WORK}/cache"
+    run(${EXECUTABLE} build-lib -dynamic -fPIC -O "${OPTIMIZE}" --name "${NAME}" --cache-dir "${WORK}/cache"
         ${modules} "-Mloader=${KIT}" "-femit-bin=${WORK}/${file}")
     configure_file("${WORK}/${file}" "${OUTPUT}" COPYONLY)
     file(TOUCH_NOCREATE "${OUTPUT}")

@@ -21,8 +21,8 @@
 #     SOURCES   C11 or C++17, everything hidden but the contract's functions, undefined symbols refused.
 #     CARGO     a crate of type cdylib, its library called NAME. Skipped with a message without cargo.
 #     GO        package main of a Go module, built with -buildmode=c-shared. Skipped likewise without go.
-#     ZIG       a root source file, built with -dynamic -O ReleaseSafe. It imports the kit as `loader` and, with
-#               BINDINGS zig, the contract by its name. Skipped without zig and without PyPI's ziglang.
+#     ZIG       a root source file, built with -dynamic -O ReleaseSafe (of build type Debug: -O Debug). It imports the
+#               kit as `loader` and, with BINDINGS zig, the contract by its name. Skipped without zig and ziglang.
 #     BINDINGS  cpp, rust, go or zig: `loader bindings` writes <contract>.hpp (.rs, .go, .zig) into the folder, the
 #               current one by default, when the header changes. Commit what it wrote: where no Python has loader,
 #               that file is used, and it is an error if it was written from another header.
@@ -210,7 +210,8 @@ function(_loader_add_foreign name tool folder file)
                 "-DSOURCE=${folder}" "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d"
                 "-DHEADERS=${headers}" "-DEXPORTS=${exports}" "-DCC=${CMAKE_C_COMPILER}"
                 "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" "-DROOT=${manifest}" "-DKIT=${include}/zig/loader.zig"
-                "-DBINDINGS=${bindings_FILE}" "-DCONTRACT=${arg_CONTRACT}" -P "${script}"
+                "-DBINDINGS=${bindings_FILE}" "-DCONTRACT=${arg_CONTRACT}"
+                "-DOPTIMIZE=$<IF:$<CONFIG:Debug>,Debug,ReleaseSafe>" -P "${script}"
         DEPENDS "${manifest}" "${script}" ${headers} ${exports} ${bindings_STAMP}
         DEPFILE "${work}.d"
         WORKING_DIRECTORY "${folder}"
