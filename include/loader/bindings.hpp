@@ -1,6 +1,6 @@
 // bindings.hpp: what C++ bindings of a contract are made of, over <loader/plugin.hpp>: texts, tensors, and the ways of
 // values between C and C++. `loader bindings HEADER --lang cpp` writes a header that includes this one; a plugin's
-// author includes that, and meets Texts, Tensor, MutableTensor and TensorView here.
+// author includes that, and meets Texts, Tensor, MutableTensor, TensorView and Arrow here.
 //
 // The rules of plugin.hpp hold: all views are borrowed until the contract function returns, and belong to its thread.
 // Header only, C++17 or later.
@@ -139,6 +139,47 @@ class MutableTensor : public Tensor {
 public:
     using Tensor::Tensor;
     template <class T, std::size_t N> TensorView<T, N> view() const { return elements<T, N>(); }
+};
+
+// ---- Arrow ---------------------------------------------------------------------------------------------
+
+// A result that is an Arrow array: fill both structs, with release functions of your own. It owns what they own: it is
+// released here if it is not given.
+class Arrow {
+public:
+    ArrowSchema schema{};
+    ArrowArray array{};
+
+    Arrow() noexcept = default;
+    Arrow(Arrow &&other) noexcept : schema(other.schema), array(other.array) { other.forget(); }
+    Arrow &operator=(Arrow &&other) noexcept
+    {
+        std::swap(schema, other.schema); // what was here goes with the other
+        std::swap(array, other.array);
+        return *this;
+    }
+    ~Arrow()
+    {
+        if (array.release != nullptr)
+            array.release(&array);
+        if (schema.release != nullptr)
+            schema.release(&schema);
+    }
+
+    // Arrow's structs may be moved byte by byte.
+    void move_to(loader_arrow &to) noexcept
+    {
+        *to.schema = schema;
+        *to.array = array;
+        forget();
+    }
+
+private:
+    void forget() noexcept
+    {
+        schema.release = nullptr;
+        array.release = nullptr;
+    }
 };
 
 // ---- The ways of values, for what is generated ---------------------------------------------------------------

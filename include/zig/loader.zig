@@ -160,6 +160,39 @@ pub fn View(comptime Pointer: type, comptime n: usize) type {
     };
 }
 
+/// ArrowSchema of Arrow's C data interface.
+pub const ArrowSchema = extern struct {
+    format: ?[*:0]const u8 = null,
+    name: ?[*:0]const u8 = null,
+    metadata: ?[*]const u8 = null,
+    flags: i64 = 0,
+    n_children: i64 = 0,
+    children: ?[*]*ArrowSchema = null,
+    dictionary: ?*ArrowSchema = null,
+    release: ?*const fn (*ArrowSchema) callconv(.c) void = null,
+    private_data: ?*anyopaque = null,
+};
+
+/// ArrowArray of Arrow's C data interface.
+pub const ArrowArray = extern struct {
+    length: i64 = 0,
+    null_count: i64 = 0,
+    offset: i64 = 0,
+    n_buffers: i64 = 0,
+    n_children: i64 = 0,
+    buffers: ?[*]?*const anyopaque = null,
+    children: ?[*]*ArrowArray = null,
+    dictionary: ?*ArrowArray = null,
+    release: ?*const fn (*ArrowArray) callconv(.c) void = null,
+    private_data: ?*anyopaque = null,
+};
+
+/// loader_arrow: an Arrow array that may be read, or room for one.
+pub const ArrowPair = extern struct { schema: *ArrowSchema, array: *ArrowArray };
+
+/// A result that is an Arrow array: both structs, with release functions of the author's. They are the host's then.
+pub const Arrow = struct { schema: ArrowSchema, array: ArrowArray };
+
 // ---- The host --------------------------------------------------------------------------------------------------
 
 /// loader_host: the host's functions. Use Call's.
@@ -186,6 +219,7 @@ pub const RawCall = extern struct {
 
 comptime {
     std.debug.assert(@sizeOf(usize) == 8 and @sizeOf(Text) == 16 and @sizeOf(Tensor) == 48);
+    std.debug.assert(@sizeOf(ArrowSchema) == 72 and @sizeOf(ArrowArray) == 80);
     std.debug.assert(@sizeOf(RawCall) == 48 and @offsetOf(RawCall, "failure") == 32);
     std.debug.assert(@sizeOf(Host) == 72 and @offsetOf(Host, "alloc") == 64);
 }

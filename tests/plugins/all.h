@@ -68,6 +68,8 @@ LOADER_EXPORT int every(loader_call *call, LOADER_OUT all_whole *out, LOADER_OUT
                         LOADER_OUT loader_bytes *bytes, LOADER_OUT all_part_list *parts, LOADER_OUT loader_u64s *numbers,
                         LOADER_OUT all_mode *mode, LOADER_OUT bool *on, LOADER_OUT unsigned long long *wide);
 LOADER_OPTIONAL int error(loader_call *call, const loader_tensor *a, loader_tensor *b, LOADER_OUT loader_bytes *bytes);
+LOADER_EXPORT int columns(loader_call *call, const loader_arrow *given, LOADER_OUT loader_arrow *made,
+                          LOADER_OUT loader_text *text);
 LOADER_GIVES_BYTES LOADER_EXPORT int both(loader_call *call, LOADER_OUT float *number);
 
 LOADER_END_C

@@ -209,7 +209,7 @@ class _Cpp:
         single = len(results) == 1
         given = [(each, value if single else f"{value}.{each.part.name}") for each in results]
         # Instances last: nothing after them may throw, or nobody would free them.
-        given.sort(key=lambda each: each[0].part.kind is types.Kind.INSTANCE)
+        given.sort(key=lambda each: each[0].part.kind in (types.Kind.INSTANCE, types.Kind.ARROW))
         for each, name in given:
             yield from self.names.check_given(each.part, name)
         for each, name in given:

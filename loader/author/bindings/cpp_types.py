@@ -90,6 +90,8 @@ class Names:
                 return f"const {self.of(part.interface.name)} &"
             case Kind.INSTANCE:
                 return f"{self.of(part.cls)} &"
+            case Kind.ARROW:
+                return "const loader_arrow &"
             case _:
                 return f"{_number(part)} "
 
@@ -106,6 +108,8 @@ class Names:
                 return f"loader::Array<{_item(part)}>"
             case Kind.INSTANCE:
                 return f"std::unique_ptr<{self.of(part.cls)}>"
+            case Kind.ARROW:
+                return "loader::Arrow"
             case _:
                 return _number(part)
 
@@ -127,7 +131,7 @@ class Names:
                 return f"loader::Texts(*{name})"
             case Kind.STRUCT if part.struct is not None and part.struct.sized:
                 return f"loader::detail::Whole<::{_struct(part)}>({name})"
-            case Kind.STRUCT:
+            case Kind.STRUCT | Kind.ARROW:
                 return f"*{name}"
             case Kind.NUMBERS | Kind.LIST:
                 return f"loader::detail::span({name})"
@@ -158,6 +162,8 @@ class Names:
                 return f"loader::detail::give_array({name}, {value});"
             case Kind.INSTANCE:
                 return f"loader::detail::give_instance({name}, std::move({value}));"
+            case Kind.ARROW:
+                return f"{value}.move_to(*{name});"
             case _:
                 return f"loader::detail::give({name}, {value});"
 

@@ -251,8 +251,9 @@ class _Zig:
             yield "    const result = next orelse return loader.DONE;"
         else:
             yield f"    const result: {given} = loader.unwrap({called}) {failed};"
-        # Instances last: nothing after them may fail, or nobody would free them.
-        for each in sorted(results, key=lambda each: each.part.kind is Kind.INSTANCE):
+        # Instances last: nothing after them may fail, or nobody would free them. What Arrow has is the host's at once.
+        order = {Kind.ARROW: 0, Kind.INSTANCE: 2}
+        for each in sorted(results, key=lambda each: order.get(each.part.kind, 1)):
             value = "result" if len(results) == 1 else f"result.{ident(each.part.name)}"
             yield f"    {names.to_c(each.part, f'p{each.number}', value)}"
         yield from ["    return loader.OK;", "}"]

@@ -182,6 +182,8 @@ class Names:
                 return f"*const {self.raw(part.interface.name)}"
             case Kind.INSTANCE:
                 return f"*Plugin.{self.of(part.cls)}"
+            case Kind.ARROW:
+                return "*const loader.ArrowPair"
         return _number(part)
 
     def c_result(self, part: Parameter) -> str:
@@ -195,6 +197,8 @@ class Names:
                 return f"*loader.List({_item(part)})"
             case Kind.INSTANCE:
                 return f"**Plugin.{self.of(part.cls)}"
+            case Kind.ARROW:
+                return "*loader.ArrowPair"
         return f"*{_number(part)}"
 
     # ---- A plugin's functions ------------------------------------------------------------------------------------
@@ -216,6 +220,8 @@ class Names:
                 return self.of(part.interface.name)
             case Kind.INSTANCE:
                 return f"*{self.of(part.cls)}"
+            case Kind.ARROW:
+                return "loader.ArrowPair"
         return _number(part)
 
     def result(self, part: Parameter) -> str:
@@ -229,6 +235,8 @@ class Names:
                 return f"[]{_item(part)}"
             case Kind.INSTANCE:
                 return f"Plugin.{self.of(part.cls)}"
+            case Kind.ARROW:
+                return "loader.Arrow"
         return _number(part)
 
     def from_c(self, part: Parameter, name: str) -> str:
@@ -238,6 +246,8 @@ class Names:
                 return f"{name}.slice()"
             case Kind.STRUCT:
                 return f"loader.whole({_named(part)}, {name})" if _sized(part) else f"{name}.*"
+            case Kind.ARROW:
+                return f"{name}.*"
             case Kind.TENSOR if part.writable:
                 return f"loader.MutableTensor{{ .tensor = {name} }}"
             case Kind.INTERFACE if part.interface is not None:
@@ -257,6 +267,8 @@ class Names:
                 return f"{name}.* = .of({value});"
             case Kind.INSTANCE:
                 return f"{name}.* = loader.box(Plugin.{self.of(part.cls)}, {value}) {failed};"
+            case Kind.ARROW:
+                return f"{name}.schema.* = {value}.schema; {name}.array.* = {value}.array;"
         return f"{name}.* = {value};"
 
     # ---- A table's functions -------------------------------------------------------------------------------------
