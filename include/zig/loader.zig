@@ -190,8 +190,101 @@ pub const ArrowArray = extern struct {
 /// loader_arrow: an Arrow array that may be read, or room for one.
 pub const ArrowPair = extern struct { schema: *ArrowSchema, array: *ArrowArray };
 
-/// A result that is an Arrow array: both structs, with release functions of the author's. They are the host's then.
+/// A result that is an Arrow array: both structs, with release functions. They are the host's then. arrowOf makes one.
 pub const Arrow = struct { schema: ArrowSchema, array: ArrowArray };
+
+/// Arrow's letter for a type of numbers.
+fn arrowFormat(comptime T: type) [:0]const u8 {
+    return switch (T) {
+        i8 => "c",
+        u8 => "C",
+        i16 => "s",
+        u16 => "S",
+        i32 => "i",
+        u32 => "I",
+        i64 => "l",
+        u64 => "L",
+        f32 => "f",
+        f64 => "g",
+        else => @compileError("an array of numbers"),
+    };
+}
+
+/// The numbers of an Arrow array, borrowed. What stands in the place of a null means nothing.
+pub fn ArrowNumbers(comptime T: type) type {
+    return struct {
+        values: []const T,
+        valid: ?[*]const u8 = null,
+        offset: usize = 0,
+
+        pub fn isNull(self: @This(), index: usize) bool {
+            const valid = self.valid orelse return false;
+            const bit = self.offset + index;
+            return valid[bit / 8] >> @intCast(bit % 8) & 1 == 0;
+        }
+    };
+}
+
+/// The numbers of an Arrow array, or null if it is of something else.
+pub fn numbersOf(comptime T: type, arrow: ArrowPair) ?ArrowNumbers(T) {
+    const array = arrow.array;
+    if (!std.mem.eql(u8, std.mem.span(arrow.schema.format orelse return null), arrowFormat(T))) return null;
+    if (array.length == 0) return .{ .values = &.{} };
+    const buffers = array.buffers.?;
+    const all: [*]const T = @ptrCast(@alignCast(buffers[1].?));
+    const offset: usize = @intCast(array.offset);
+    return .{
+        .values = all[offset..][0..@intCast(array.length)],
+        .valid = if (array.null_count == 0) null else @ptrCast(buffers[0]),
+        .offset = offset,
+    };
+}
+
+/// A result that is an Arrow array: a copy of the numbers. `valid` is as long, if it is given, and says which are no
+/// null.
+pub fn arrowOf(comptime T: type, values: []const T, valid: ?[]const bool) Error!Arrow {
+    const Held = struct {
+        values: []T,
+        bits: []u8,
+        buffers: [2]?*const anyopaque,
+
+        fn release(array: *ArrowArray) callconv(.c) void {
+            const self: *@This() = @ptrCast(@alignCast(array.private_data.?));
+            instances.free(self.values);
+            instances.free(self.bits);
+            instances.destroy(self);
+            array.release = null;
+        }
+        fn releaseSchema(schema: *ArrowSchema) callconv(.c) void {
+            schema.release = null;
+        }
+    };
+    const held = try instances.create(Held);
+    errdefer instances.destroy(held);
+    held.values = try instances.dupe(T, values);
+    errdefer instances.free(held.values);
+    held.bits = try instances.alloc(u8, if (valid == null) 0 else values.len / 8 + 1);
+    @memset(held.bits, 0);
+    var nulls: i64 = 0;
+    if (valid) |each| {
+        std.debug.assert(each.len == values.len);
+        for (each, 0..) |good, at| {
+            if (good) held.bits[at / 8] |= @as(u8, 1) << @intCast(at % 8) else nulls += 1;
+        }
+    }
+    held.buffers = .{ if (valid == null) null else held.bits.ptr, held.values.ptr };
+    return .{
+        .schema = .{ .format = arrowFormat(T), .name = "", .flags = 2, .release = &Held.releaseSchema },
+        .array = .{
+            .length = @intCast(values.len),
+            .null_count = nulls,
+            .n_buffers = 2,
+            .buffers = &held.buffers,
+            .private_data = held,
+            .release = &Held.release,
+        },
+    };
+}
 
 // ---- The host --------------------------------------------------------------------------------------------------
 

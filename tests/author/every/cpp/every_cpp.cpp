@@ -174,6 +174,31 @@ public:
         return 2 * number;
     }
 
+    // Every third is null, unless there are few.
+    loader::Arrow counted(loader::Call &, std::int64_t count) override
+    {
+        std::vector<double> values;
+        std::vector<bool> valid;
+        for (std::int64_t i = 0; i < count; i++) {
+            values.push_back(static_cast<double>(i));
+            valid.push_back(i % 3 != 0);
+        }
+        if (count <= 2)
+            valid.clear();
+        return loader::arrow_of(std::move(values), valid);
+    }
+
+    every::SummedResult summed(loader::Call &, const loader_arrow &given) override
+    {
+        const loader::ArrowNumbers<double> numbers(given);
+        every::SummedResult made{};
+        for (std::size_t i = 0; i < numbers.size(); i++) {
+            made.nulls += numbers.is_null(i);
+            made.sum += numbers.is_null(i) ? 0 : numbers[i];
+        }
+        return made;
+    }
+
     void panics(loader::Call &, std::string_view text) override
     {
         throw std::runtime_error("on purpose: " + std::string(text));

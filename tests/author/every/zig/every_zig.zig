@@ -90,13 +90,13 @@ const Every = struct {
         const changed = try table.options(given, &.{ .of("a"), .of(""), .of("é") });
         var pair = std.mem.zeroes([2]every.every_cell);
         pair[0].type = -3;
-        const counted = try table.cells(&pair);
+        const listed = try table.cells(&pair);
         try table.say(0.25, 255);
         try call.print("|{d} {s} {d} {s} {s} {d} [", .{
             found.number, found.text, sum, changed.name.first.slice(), @tagName(changed.kind), changed.weight,
         });
-        for (counted.counts, 0..) |count, at| try call.print("{s}{d}", .{ if (at > 0) ", " else "", count });
-        try call.print("] {} {s}", .{ counted.any, @tagName(counted.colour)["EVERY_COLOUR_".len..] });
+        for (listed.counts, 0..) |count, at| try call.print("{s}{d}", .{ if (at > 0) ", " else "", count });
+        try call.print("] {} {s}", .{ listed.any, @tagName(listed.colour)["EVERY_COLOUR_".len..] });
     }
 
     pub fn stored(call: loader.Call, key: []const u8) ![]const u8 {
@@ -106,6 +106,26 @@ const Every = struct {
 
     pub fn extra(_: loader.Call, number: i64) !i64 {
         return std.math.mul(i64, 2, number) catch error.@"too large";
+    }
+
+    // Every third is null, unless there are few.
+    pub fn counted(call: loader.Call, count: i64) !loader.Arrow {
+        const values = try call.alloc(f64, @intCast(count));
+        const valid = try call.alloc(bool, values.len);
+        for (values, valid, 0..) |*value, *good, at| {
+            value.* = @floatFromInt(at);
+            good.* = at % 3 != 0;
+        }
+        return loader.arrowOf(f64, values, if (count <= 2) null else valid);
+    }
+
+    pub fn summed(call: loader.Call, given: loader.ArrowPair) !every.SummedResult {
+        const found = loader.numbersOf(f64, given) orelse return call.invalid("f64 is wanted", .{});
+        var made = every.SummedResult{ .sum = 0, .nulls = 0 };
+        for (found.values, 0..) |value, at| {
+            if (found.isNull(at)) made.nulls += 1 else made.sum += value;
+        }
+        return made;
     }
 
     pub fn panics(call: loader.Call, text: []const u8) !void {
