@@ -29,3 +29,4 @@ LOADER_GIVES_BYTES LOADER_EXPORT int codec_encoder_feed(loader_call *call, codec
 LOADER_EXPORT int codec_encoder_next(loader_call *call, codec_encoder *encoder, LOADER_OUT int64_t *code);
 LOADER_EXPORT void codec_encoder_free(codec_encoder *encoder);
 LOADER_END_C
+LOADER_FINGERPRINT(codec, 1, 0, 0x3da6fdba0ab55c28);

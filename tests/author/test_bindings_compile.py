@@ -28,7 +28,7 @@ HEADERS = [
     GREETER,
     ROOT / "include" / "htmlize" / "htmlize.h",
     ROOT / "tests" / "author_project" / "kit.h",
-    *(PLUGINS / f"{name}.h" for name in ("all", "stateful", "lend", "probe", "values", "serving")),
+    *(PLUGINS / f"{name}.h" for name in ("all", "names", "stateful", "lend", "probe", "values", "serving")),
 ]
 
 

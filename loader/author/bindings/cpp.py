@@ -155,40 +155,40 @@ class _Cpp:
         """A definition in a macro."""
         name, inner = function.name, f"::{self.space}::detail::Exports<derived>::{function.name}"
         if function.role == "free":
-            parameter = f"LOADER_PARAMETER({name}, 0) instance"
-            return f'    extern "C" void {name}({parameter}) \\\n    {{ {inner}(instance); }}'
+            parameter = f"LOADER_PARAMETER({name}, 0) instance_"
+            return f'    extern "C" void {name}({parameter}) \\\n    {{ {inner}(instance_); }}'
         numbers = [each.number for each in places(function)]
-        typed = [f"LOADER_PARAMETER({name}, {i + 1}) p{i}" for i in numbers]
-        passed = ", ".join(["call", *(f"p{i}" for i in numbers)])
-        declared = ", ".join(["loader_call *call", *typed])
+        typed = [f"LOADER_PARAMETER({name}, {i + 1}) p{i}_" for i in numbers]
+        passed = ", ".join(["call_", *(f"p{i}_" for i in numbers)])
+        declared = ", ".join(["loader_call *call_", *typed])
         return f'    extern "C" int {name}({declared}) \\\n    {{ return {inner}({passed}); }}'
 
     def _free_body(self, function: Function) -> Iterator[str]:
         cls = self.names.of(function.cls)
-        yield from ["", f"    static void {function.name}(::{function.cls} *instance) noexcept", "    {",
-                    f"        delete &loader::detail::instance<{cls}>(instance);", "    }"]  # fmt: skip
+        yield from ["", f"    static void {function.name}(::{function.cls} *instance_) noexcept", "    {",
+                    f"        delete &loader::detail::instance<{cls}>(instance_);", "    }"]  # fmt: skip
 
     def _body(self, function: Function) -> Iterator[str]:
         found = places(function)
         method = function.role in ("method", "next")
-        own = [f"P{each.number} p{each.number}" for each in found]
+        own = [f"P{each.number} p{each.number}_" for each in found]
         if found:
             yield from ["", f"    template <{', '.join(f'class P{each.number}' for each in found)}>"]
         else:
             yield ""
         answer = " -> int" if function.role == "next" else ""
-        yield f"    static int {function.name}({', '.join(['loader_call *entered', *own])}) noexcept"
+        yield f"    static int {function.name}({', '.join(['loader_call *entered_', *own])}) noexcept"
         yield from [
             "    {",
-            f"        return loader::guard(entered, [&](loader::Call &call){answer} {{",
+            f"        return loader::guard(entered_, [&](loader::Call &call_){answer} {{",
         ]
         if method:
-            target = f"loader::detail::instance<{self.names.of(function.cls)}>(p{found[0].number})"
+            target = f"loader::detail::instance<{self.names.of(function.cls)}>(p{found[0].number}_)"
         else:
-            yield "            Derived plugin;"
-            target = "plugin"
-        taken = [self.names.from_c(each.part, f"p{each.number}") for each in found if not each.result][method:]
-        called = f"{target}.{_method(function)}({', '.join(['call', *taken])})"
+            yield "            Derived plugin_;"
+            target = "plugin_"
+        taken = [self.names.from_c(each.part, f"p{each.number}_") for each in found if not each.result][method:]
+        called = f"{target}.{_method(function)}({', '.join(['call_', *taken])})"
         yield from (f"            {line}" for line in self._giving(function, called))
         yield from ["        });", "    }"]
 
@@ -201,11 +201,11 @@ class _Cpp:
         if not results:
             yield f"{called};"
             return
-        value = "result"
-        yield f"auto result = {called};"
+        value = "result_"
+        yield f"auto result_ = {called};"
         if function.role == "next":
-            yield from ["if (!result)", "    return LOADER_DONE;"]
-            value = "(*result)"
+            yield from ["if (!result_)", "    return LOADER_DONE;"]
+            value = "(*result_)"
         single = len(results) == 1
         given = [(each, value if single else f"{value}.{each.part.name}") for each in results]
         # Instances last: nothing after them may throw, or nobody would free them.
@@ -213,7 +213,7 @@ class _Cpp:
         for each, name in given:
             yield from self.names.check_given(each.part, name)
         for each, name in given:
-            yield self.names.to_c(each.part, f"p{each.number}", name)
+            yield self.names.to_c(each.part, f"p{each.number}_", name)
         if function.role == "next":
             yield "return LOADER_OK;"
 

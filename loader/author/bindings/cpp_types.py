@@ -138,7 +138,7 @@ class Names:
             case Kind.TENSOR:
                 return f"loader::{'Mutable' if part.writable else ''}Tensor(*{name})"
             case Kind.INTERFACE if part.interface is not None:
-                return f"{self.of(part.interface.name)}(call, {name})"
+                return f"{self.of(part.interface.name)}(call_, {name})"
             case Kind.INSTANCE:
                 return f"loader::detail::instance<{self.of(part.cls)}>({name})"
             case Kind.INTEGER if not part.values:
@@ -155,7 +155,7 @@ class Names:
         """A statement that sets the C result `name`."""
         match part.kind:
             case Kind.TEXT | Kind.BYTES:
-                return f"loader::detail::give_{part.kind.value}(call, {name}, {value});"
+                return f"loader::detail::give_{part.kind.value}(call_, {name}, {value});"
             case Kind.STRUCT if part.struct is not None and part.struct.sized:
                 return f"loader::detail::give_sized({name}, {value});"
             case Kind.NUMBERS | Kind.LIST:

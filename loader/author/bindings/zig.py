@@ -86,12 +86,12 @@ class _Zig:
         ]
         if service:
             yield from ["", "    /// An error with its text if the application does not lend it."]
-            yield f"    pub fn {of}(entered: loader.Call) loader.Error!{name} {{"
-            yield f"        const found = entered.service({raw}, {quoted(service)}) orelse"
+            yield f"    pub fn {of}(entered_: loader.Call) loader.Error!{name} {{"
+            yield f"        const found_ = entered_.service({raw}, {quoted(service)}) orelse"
             message = f"the application does not lend the service {service}"
             message = quoted(message.replace("{", "{{").replace("}", "}}"))
-            yield f"            return entered.fail({message}, .{{}});"
-            yield f"        return .{{ .{call} = entered, .{inner} = found }};"
+            yield f"            return entered_.fail({message}, .{{}});"
+            yield f"        return .{{ .{call} = entered_, .{inner} = found_ }};"
             yield "    }"
         for function in functions:
             yield from self._table_function(table, function)
@@ -223,39 +223,39 @@ class _Zig:
 
     def _free(self, function: Function) -> Iterator[str]:
         cls = f"Plugin.{self.names.of(function.cls)}"
-        yield f"fn {ident(function.name)}(instance: *{cls}) callconv(.c) void {{"
-        yield from [f"    loader.free({cls}, instance);", "}"]
+        yield f"fn {ident(function.name)}(instance_: *{cls}) callconv(.c) void {{"
+        yield from [f"    loader.free({cls}, instance_);", "}"]
 
     def _body(self, function: Function) -> Iterator[str]:
         names, found = self.names, places(function)
         own = [
-            f"p{each.number}: {names.c_result(each.part) if each.result else names.c_type(each)}" for each in found
+            f"p{each.number}_: {names.c_result(each.part) if each.result else names.c_type(each)}" for each in found
         ]
-        yield f"fn {ident(function.name)}({', '.join(['raw: *loader.RawCall', *own])}) callconv(.c) c_int {{"
-        yield "    const call = loader.Call{ .raw = raw };"
+        yield f"fn {ident(function.name)}({', '.join(['raw_: *loader.RawCall', *own])}) callconv(.c) c_int {{"
+        yield "    const call_ = loader.Call{ .raw = raw_ };"
         method = function.role in ("method", "next")
-        taken = [names.from_c(each.part, f"p{each.number}") for each in found if not each.result]
-        taken.insert(1 if method else 0, "call")
+        taken = [names.from_c(each.part, f"p{each.number}_") for each in found if not each.result]
+        taken.insert(1 if method else 0, "call_")
         called = f"{self._owner(function)}.{_called(function)}({', '.join(taken)})"
         results = [each for each in found if each.result]
-        failed = "catch |failure| return loader.failed(call, failure)"
+        failed = "catch |failure_| return loader.failed(call_, failure_)"
         given = self._given(function)
         if function.role == "next" and not results:
-            yield f"    const more: bool = loader.unwrap({called}) {failed};"
-            yield from ["    return if (more) loader.OK else loader.DONE;", "}"]
+            yield f"    const more_: bool = loader.unwrap({called}) {failed};"
+            yield from ["    return if (more_) loader.OK else loader.DONE;", "}"]
             return
         if not results:
             yield f"    loader.unwrap({called}) {failed};"
         elif function.role == "next":
-            yield f"    const next: {given} = loader.unwrap({called}) {failed};"
-            yield "    const result = next orelse return loader.DONE;"
+            yield f"    const next_: {given} = loader.unwrap({called}) {failed};"
+            yield "    const result_ = next_ orelse return loader.DONE;"
         else:
-            yield f"    const result: {given} = loader.unwrap({called}) {failed};"
-        # Instances last: nothing after them may fail, or nobody would free them. What Arrow has is the host's at once.
+            yield f"    const result_: {given} = loader.unwrap({called}) {failed};"
+        # Instances last: nothing after them may fail, or nobody would free them. Arrow's are the host's at once.
         order = {Kind.ARROW: 0, Kind.INSTANCE: 2}
         for each in sorted(results, key=lambda each: order.get(each.part.kind, 1)):
-            value = "result" if len(results) == 1 else f"result.{ident(each.part.name)}"
-            yield f"    {names.to_c(each.part, f'p{each.number}', value)}"
+            value = "result_" if len(results) == 1 else f"result_.{ident(each.part.name)}"
+            yield f"    {names.to_c(each.part, f'p{each.number}_', value)}"
         yield from ["    return loader.OK;", "}"]
 
 

@@ -252,15 +252,15 @@ class Names:
                 return f"loader.MutableTensor{{ .tensor = {name} }}"
             case Kind.INTERFACE if part.interface is not None:
                 call, table, _ = self.inner(part.interface.name)
-                return f"{self.of(part.interface.name)}{{ .{call} = call, .{table} = {name} }}"
+                return f"{self.of(part.interface.name)}{{ .{call} = call_, .{table} = {name} }}"
         return name
 
     def to_c(self, part: Parameter, name: str, value: str) -> str:
         """A statement that sets the C result."""
-        failed = "catch |failure| return loader.failed(call, failure)"
+        failed = "catch |failure_| return loader.failed(call_, failure_)"
         match part.kind:
             case Kind.TEXT | Kind.BYTES:
-                return f"{name}.* = call.keep({value}) {failed};"
+                return f"{name}.* = call_.keep({value}) {failed};"
             case Kind.STRUCT if _sized(part):
                 return f"loader.giveSized({_named(part)}, {name}, {value});"
             case Kind.NUMBERS | Kind.LIST:
