@@ -34,12 +34,13 @@ typedef struct function {
     core_call ready;     /* doubles.c */
     double number;       /* its result */
     bool in_use;         /* `ready` is */
+    int floats;          /* which of its parameters are float and not double, as bits */
     struct parameter parameters[MAX_PARAMETERS];
 } function;
 
 extern const core_entry core_enter_function; /* of functions that have neither of the next two */
 extern const core_entry core_enter_typed;    /* with floating-point parameters, results or instances */
-core_entry core_doubles_entry(function *f);  /* doubles in, one out; NULL: it is another function */
+core_entry core_doubles_entry(function *f);  /* numbers in, one out; NULL: it is another function */
 
 /* What a call gives: `room` holds its results by LOADER_OUT. In results.c. */
 PyObject *core_answer(function *f, core_call *c, int status, const char *room);
