@@ -193,10 +193,11 @@ typedef struct core_api {
 /* A status that no plugin has: the call never came to it, and `raise` raises c->cause as it is. */
 enum { CORE_NOT_CALLED = -0x4C4F4144 };
 
-/* Whether this thread, which has the GIL, is the only Python thread. Two reads of memory behind two calls. */
+/* Whether this thread, which has the GIL, is the only Python thread. Two reads of memory, one of them behind a call:
+ * what PyThreadState_Next returns is a field of a struct that every header of Python shows. */
 static inline bool core_only_thread(PyInterpreterState *interpreter)
 {
-    return PyThreadState_Next(PyInterpreterState_ThreadHead(interpreter)) == NULL;
+    return PyInterpreterState_ThreadHead(interpreter)->next == NULL;
 }
 
 /* Whether a call of an owner's function keeps the GIL; the rule stands in gil.c. `never_blocks`: it promised. */

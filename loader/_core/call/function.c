@@ -2,7 +2,7 @@
  * package, in one file so that the compiler can make one function of its steps. What it borrows from Python:
  * arguments.h; the plugin's function: enter.h; keyword arguments: keywords.c; the type itself: function_type.c.
  *
- * Python -> function_vectorcall -> (arguments borrowed in place, room for the answer on the C stack or in the
+ * Python -> enter_function -> (arguments borrowed in place, room for the answer on the C stack or in the
  * new object itself) -> the plugin's function through its address -> the answer as a new str or bytes.
  *
  * The GIL is let go around the call, or kept, by the rule that stands in gil.c. Functions with floating-point
@@ -84,15 +84,15 @@ static CORE_NOINLINE PyObject *call_any(function *f, PyObject *const *values)
     return call_in_order(f, values);
 }
 
-static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+static PyObject *enter_function(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
 {
     function *f = (function *)self;
 
-    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == f->count)
+    if (kwnames == NULL && given == f->count)
         return call_in_order(f, args);
-    return core_call_by_name(f, call_any, args, PyVectorcall_NARGS(nargsf), kwnames);
+    return core_call_by_name(f, call_any, args, given, kwnames);
 }
 
 /* The type knows it by this address only: of a function that is static GCC splits the short way off, so that a
  * call with keywords does not save registers that it has no use for. */
-const vectorcallfunc core_function_vectorcall = function_vectorcall;
+const core_entry core_enter_function = enter_function;

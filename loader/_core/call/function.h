@@ -4,9 +4,14 @@
 
 #include "call/parameter.h"
 
+/* A call with `given` arguments in order, and behind them those that `kwnames` names, which may be NULL. `self` is the
+ * Function. This is what METH_FASTCALL | METH_KEYWORDS calls. */
+typedef PyObject *(*core_entry)(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames);
+
 typedef struct function {
     PyObject_HEAD
-    vectorcallfunc vectorcall;
+    vectorcallfunc vectorcall; /* goes on to `entry` */
+    core_entry entry;
     core_function address;
     core_owner *owner;
     Py_ssize_t count; /* parameters that callers in Python give */
@@ -26,11 +31,16 @@ typedef struct function {
     PyObject *doc;
     PyObject *plugin;    /* the Plugin that it belongs to: for pickling and messages */
     PyObject *signature; /* inspect.Signature, or a callable that makes it on demand */
+    core_call ready;     /* doubles.c */
+    double number;       /* its result */
+    bool in_use;         /* `ready` is */
+    int floats;          /* which of its parameters are float and not double, as bits */
     struct parameter parameters[MAX_PARAMETERS];
 } function;
 
-extern const vectorcallfunc core_function_vectorcall; /* what a Function does when it is called */
-vectorcallfunc core_typed_call(const function *f);    /* the same with floating-point parameters, or results */
+extern const core_entry core_enter_function; /* of functions that have neither of the next two */
+extern const core_entry core_enter_typed;    /* with floating-point parameters, results or instances */
+core_entry core_doubles_entry(function *f);  /* numbers in, one out; NULL: it is another function */
 
 /* What a call gives: `room` holds its results by LOADER_OUT. In results.c. */
 PyObject *core_answer(function *f, core_call *c, int status, const char *room);

@@ -51,6 +51,11 @@ static int read_parameters(function *self, PyObject *parameters, PyObject *resul
     return 0;
 }
 
+static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    return ((function *)self)->entry(self, args, PyVectorcall_NARGS(nargsf), kwnames);
+}
+
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "plugin",
@@ -101,9 +106,12 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     }
     self->is_small = self->words <= 2 && self->reals <= 2;
     self->ends = ends != 0;
-    self->vectorcall = self->reals > 0 || self->result_count > 0 || self->instances > 0 || self->ends
-                           ? core_typed_call(self)
-                           : core_function_vectorcall;
+    self->vectorcall = function_vectorcall;
+    self->entry = core_doubles_entry(self);
+    if (self->entry == NULL)
+        self->entry = self->reals > 0 || self->result_count > 0 || self->instances > 0 || self->ends
+                          ? core_enter_typed
+                          : core_enter_function;
     return (PyObject *)self;
 }
 

@@ -4,6 +4,12 @@
 
 #include "call/core.h"
 
+/* What is shared here is found without the table by which a library finds what others define; -fvisibility, which is
+ * for definitions, does not say so to a file that only uses it. */
+#if defined(__GNUC__) && !defined(_WIN32)
+#  pragma GCC visibility push(hidden)
+#endif
+
 /* Of a contract function, after the call; loader/contract/header/ refuses more: */
 #define MAX_WORDS 8 /* parameters of integer or pointer class */
 #define MAX_REALS 8 /* float and double */
@@ -227,5 +233,9 @@ PyObject *core_member(PyObject **members, PyObject *value, PyObject *name);
 /* ---- owner.c, function_type.c, utf8.c ---- */
 extern PyTypeObject core_owner_type, core_function_type, core_method_type;
 size_t core_utf8_valid(const char *data, size_t size);
+
+#if defined(__GNUC__) && !defined(_WIN32)
+#  pragma GCC visibility pop
+#endif
 
 #endif /* LOADER_CORE_INTERNAL_H */

@@ -1,5 +1,6 @@
 /* typed.c: calls of a Function that has floating-point parameters, or results by LOADER_OUT. The way is that of
  * function.c; what differs is how the arguments are passed (enter.c), and what the answer is made of (results.c).
+ * Functions of doubles only have a shorter way: doubles.c.
  */
 #include "call/arguments.h"
 #include "call/enter.h"
@@ -143,61 +144,13 @@ static CORE_NOINLINE PyObject *call_any(function *f, PyObject *const *values)
     return call_in_order(f, values);
 }
 
-static PyObject *typed_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+static PyObject *enter_typed(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)
 {
     function *f = (function *)self;
 
-    if (kwnames == NULL && PyVectorcall_NARGS(nargsf) == f->count)
+    if (kwnames == NULL && given == f->count)
         return call_in_order(f, args);
-    return core_call_by_name(f, call_any, args, PyVectorcall_NARGS(nargsf), kwnames);
+    return core_call_by_name(f, call_any, args, given, kwnames);
 }
 
-/* The short way of functions of up to four doubles that give one, if nothing out of the ordinary is to be done: 133
- * instructions, where the other one takes 212. */
-static PyObject *doubles_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
-{
-    function *const f = (function *)self;
-    const Py_ssize_t count = f->count;
-    double d[4] = {0, 0, 0, 0}, number = 0;
-    core_call c;
-    char room[1];
-    PyObject *result;
-
-    if (kwnames != NULL || PyVectorcall_NARGS(nargsf) != count)
-        return typed_vectorcall(self, args, nargsf, kwnames);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (!PyFloat_CheckExact(args[i]))
-            return typed_vectorcall(self, args, nargsf, NULL);
-        d[i] = PyFloat_AS_DOUBLE(args[i]);
-    }
-    if (atomic_load_explicit(&f->owner->unusual, memory_order_relaxed) ||
-        !(f->never_blocks || core_only_thread(core_interpreter)))
-        return typed_vectorcall(self, args, nargsf, NULL);
-    if (core_begin(&c, f->owner, room, 0) < 0)
-        return NULL;
-    const core_crumb outer = core_enter(&c, &f->step);
-    int status = core_enter_doubles(f, &c.call, &number, d);
-    core_leave(&c, outer);
-    if (LOADER_LIKELY(status == LOADER_OK && !c.settle && c.call.next == room)) {
-        result = PyFloat_FromDouble(number);
-    } else {
-        if (c.settle)
-            status = core_settle(&c, status);
-        result = core_answer(f, &c, status, (const char *)&number);
-    }
-    core_end(&c);
-    return result;
-}
-
-vectorcallfunc core_typed_call(const function *f)
-{
-    bool doubles = f->count <= 4 && f->count == f->reals && f->result_count == 1 && f->gives == KIND_NONE &&
-                   f->results[0].kind == KIND_DOUBLE;
-
-    for (Py_ssize_t i = 0; i < f->count; i++)
-        doubles = doubles && f->parameters[i].kind == KIND_DOUBLE;
-#if defined(_WIN32)
-    doubles = false;
-#endif
-    return doubles ? doubles_vectorcall : typed_vectorcall;
-}
+const core_entry core_enter_typed = enter_typed;
