@@ -11,7 +11,7 @@ from loader.plugin import Plugin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader._core._call import Function, Owner
+    from loader._core._call import BoundFunction, Owner
     from loader.contract import Contract
 
 __all__ = ["LazyPlugin"]
@@ -58,13 +58,13 @@ class LazyPlugin(Plugin):
             self.__dict__.update(state)
             self.__dict__["functions"] = plugin.functions
 
-    def __getattr__(self, name: str) -> Function:
+    def __getattr__(self, name: str) -> BoundFunction:
         """What is not there before the file is open. Python's own questions (``__deepcopy__``) do not open it."""
         if not (name.startswith("__") and name.endswith("__")):
             self.open()
             # Looked up once more also where it was open: another thread may have opened it since the first look.
             if name in self.__dict__:
-                return cast("Function", self.__dict__[name])
+                return cast("BoundFunction", self.__dict__[name])
         return super().__getattr__(name)
 
     def __dir__(self) -> list[str]:

@@ -1,8 +1,8 @@
 """Library -> Plugin: the contract's functions at their addresses, as Python callables.
 
-A call goes: attribute look-up -> Function (loader/_core/call/function.c) -> the plugin. Nothing that loads a file
-is on it. What a plugin sends the other way, errors and log lines, arrives in the two functions at the end of this
-file; status codes become exceptions there and nowhere else.
+A call goes: attribute look-up -> builtin of a Function (loader/_core/call/builtin.c, function.c) -> the plugin.
+Nothing that loads a file is on it. What a plugin sends the other way, errors and log lines, arrives in the two
+functions at the end of this file; status codes become exceptions there and nowhere else.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryErr
 from loader.instances import class_of, python_class, with_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from loader._core._call import Class, Instance, Owner
+    from loader._core._call import BoundFunction, Class, Instance, Owner
     from loader.contract import Contract
     from loader.contract.layout import Form
     from loader.library import Library
     from loader.trust import TrustedImage
 
-__all__ = ["Plugin", "bind"]
+__all__ = ["Plugin", "address_of", "bind"]
 
 
 class Plugin:
@@ -36,7 +36,8 @@ class Plugin:
         contract: the host's :class:`loader.Contract`.
         version: (major, minor) of the contract that it was built against.
         digest: SHA-256 of the file, hexadecimal.
-        functions: name -> callable, read-only. Optional functions that the plugin lacks are not in it. (No
+        functions: name -> builtin function, read-only; its ``__self__`` is what C knows of it, `inspect.signature` of
+            that has annotations. Optional functions that the plugin lacks are not in it. (No
             header can name a function as one of these attributes; of a contract made by hand it is found here.)
         classes: name -> class, read-only: those that the contract declares by LOADER_CLASS. Their functions are
             methods of these and not in `functions`.
@@ -53,14 +54,14 @@ class Plugin:
     contract: Contract
     version: tuple[int, int]
     digest: str
-    functions: Mapping[str, Function]
+    functions: Mapping[str, BoundFunction]
     classes: Mapping[str, type[Instance]]
     #: The plugin as the C side knows it; for engines.
     owner: Owner
 
     def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
         candidate = trusted.candidate
-        functions: dict[str, Function] = {}
+        functions: dict[str, BoundFunction] = {}
         declared = [each for each in candidate.contract.classes if f"{each.name}_free" not in candidate.missing]
         natives = {each.name: class_of(each, library, owner) for each in declared}
         methods: dict[str, dict[str, Function]] = {each.name: {} for each in declared}
@@ -70,7 +71,7 @@ class Plugin:
             if form.cls:
                 methods[form.cls][form.name[len(form.cls) + 1 :]] = self._bind(form, library, owner, natives)
             else:
-                functions[form.name] = self._bind(form, library, owner, natives)
+                functions[form.name] = self._bind(form, library, owner, natives).builtin
         classes = {each.name: python_class(natives[each.name], each, methods[each.name]) for each in declared}
         # Functions first: an attribute of ours wins over a function of the same name.
         self.__dict__.update({**functions, **classes})
@@ -90,13 +91,13 @@ class Plugin:
         kind = Method if form.role in ("method", "next") else Function
         form = with_classes(form, classes)
         return kind(
-            *(form.name, address, owner, form.parameters, form.results, form.row, form.gives, form.doc),
+            *(form.name, address, owner, form.parameters, form.results, form.row, form.gives, form.doc, form.text),
             plugin=self,
             signature=form.signature,
             ends=form.ends,
         )
 
-    def __getattr__(self, name: str) -> Function:
+    def __getattr__(self, name: str) -> BoundFunction:
         """What is not there; a type checker takes it for a contract function."""
         contract = self.__dict__.get("contract")
         if contract is not None and any(function.name == name for function in contract.functions):
@@ -116,7 +117,7 @@ class Plugin:
 
     def _function(self, name: str) -> Function:
         """What unpickling a function calls; see _core/call/function_type.c."""
-        return self.functions[name]
+        return self.functions[name].__self__
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self.functions})
@@ -124,6 +125,14 @@ class Plugin:
     def __repr__(self) -> str:
         return f"<plugin {self.name} ({self.contract.name} {self.version[0]}.{self.version[1]}) from {self.path}>"
 
+
+def address_of(function: BoundFunction) -> int:
+    """Where a plugin's function is, for engines in C."""
+    return _address(function.__self__)
+
+
+#: By the type: an object of it has under its own name something else, and functions may be called "address".
+_address: Callable[[Function], int] = Function.address.__get__  # type: ignore[attr-defined]
 
 #: Functions of Python by which a thread of C becomes one of Python: who needs one is never called with the GIL kept
 #: because there is no other thread. See _core/call/gil.c.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from typing_extensions import Self
 
@@ -122,6 +122,7 @@ class Function:
     plugin: Any
     owner: Owner
     address: int
+    builtin: BoundFunction
     def __new__(
         cls,
         name: str,
@@ -132,10 +133,19 @@ class Function:
         row: object,
         gives: str,
         doc: str,
+        text: bytes,
         plugin: object,
         signature: object,
         ends: bool = False,
     ) -> Self: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+class BoundFunction(Protocol):
+    """Not there at run time: a builtin_function_or_method of a Function."""
+
+    __name__: str
+    @property
+    def __self__(self) -> Function: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
 class Method(Function):

@@ -59,6 +59,7 @@ class Form(NamedTuple):
     row: Callable[[], type[Row]]
     gives: str
     doc: str
+    text: bytes
     signature: Callable[[], inspect.Signature]
     ends: bool
     cls: str
@@ -74,7 +75,13 @@ def form_of(declared: Function) -> Form:
     signature = partial(_signature, declared)
     has_instances = any(each.cls for each in (*declared.parameters, *declared.results))
     role = declared.role == "next", declared.cls, declared.role, has_instances
-    return Form(declared.name, parameters, results, row, gives, declared.doc, signature, *role)
+    return Form(declared.name, parameters, results, row, gives, declared.doc, _text(declared), signature, *role)
+
+
+def _text(declared: Function) -> bytes:
+    """Signature and docstring as a builtin has them: see _core/call/builtin.c."""
+    names = ", ".join(each.name for each in declared.parameters)
+    return f"{declared.name}({names})\n--\n\n{declared.doc}".encode("utf-8", "backslashreplace")
 
 
 def _places(declared: Function) -> tuple[list[int], list[int]]:

@@ -24,6 +24,7 @@ from loader.htmlize.hooks import read_hooks
 from loader.htmlize.post import Post
 from loader.htmlize.posts import POSTS
 from loader.lazy import LazyPlugin
+from loader.plugin import address_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -199,7 +200,7 @@ class Htmlizer:
             plugins = self.plugins
             roles = [self._entry(name, plugin) for name, plugin in self.roles.items()]
             contents = [
-                (plugin.owner, plugin.functions["process_contents"].address) for plugin in self.contents_hooks
+                (plugin.owner, address_of(plugin.functions["process_contents"])) for plugin in self.contents_hooks
             ]
             engine = Engine(roles, contents, _POST)
             process_role = engine.process_role
@@ -212,7 +213,7 @@ class Htmlizer:
         """What the engine is told of a role: whose it is, and the function's address or who finds it."""
         if isinstance(plugin, LazyPlugin) and not plugin.opened:
             return name, plugin.stand_in, partial(self._function_of, plugin)
-        return name, plugin.owner, plugin.functions["process_role"].address
+        return name, plugin.owner, address_of(plugin.functions["process_role"])
 
     def _function_of(self, plugin: LazyPlugin, role: str) -> tuple[Owner, int]:
         """Who answers a role whose plugin was not open when the engine was made. Called by the engine, on a
@@ -225,7 +226,7 @@ class Htmlizer:
         self._detours += 1
         if self._detours * 2 >= len(self.host.registry.plugins):
             self._build()
-        return plugin.owner, plugin.functions["process_role"].address
+        return plugin.owner, address_of(plugin.functions["process_role"])
 
     def _confirm(self, plugin: LazyPlugin, role: str) -> None:
         """Opens it, and asks it whether it has the hooks that are cached for it."""

@@ -188,13 +188,14 @@ def test_limits(values: loader.Plugin) -> None:
 
 
 def test_signature(values: loader.Plugin) -> None:
-    """What inspect.signature tells is what is taken and given."""
-    signature = inspect.signature(values.scale)
+    """What inspect.signature tells of what C knows of a function is what is taken and given."""
+    assert str(inspect.signature(values.scale)) == "(value, factor)"
+    signature = inspect.signature(values.scale.__self__)
     assert str(signature) == "(value: float, factor: float) -> float"
-    choose = inspect.signature(values.choose)
+    choose = inspect.signature(values.choose.__self__)
     assert choose.parameters["mode"].annotation is values.contract.values_mode
     assert choose.parameters["flag"].annotation is bool
-    assert inspect.signature(values.divide).return_annotation is type(values.divide(1, 1))
+    assert inspect.signature(values.divide.__self__).return_annotation is type(values.divide(1, 1))
 
 
 def test_functions_stay_themselves(values: loader.Plugin) -> None:

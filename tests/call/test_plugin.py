@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gc
 import inspect
 import logging
+import pickle
+import pydoc
 import sys
 import weakref
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import loader
+from loader.plugin import address_of
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 # ---- The Greeter, and what a Plugin is ---------------------------------------------------------------------
@@ -44,26 +49,88 @@ def test_attributes(hello: Path, greeter: loader.Contract) -> None:
 
 
 def test_function_is_like_pythons(hello: Path, greeter: loader.Contract) -> None:
-    """A function has name, docstring, signature and repr, and says whose it is."""
+    """A function is a builtin with name, docstring and signature; what C knows of it has the types."""
     plugin = loader.load(hello, contract=greeter)
     function = plugin.greet
-    assert function.__name__ == function.__qualname__ == "greet"
+    assert type(function) is BuiltinFunctionType
+    assert function.__name__ == "greet"
     assert function.__doc__ is not None
     assert function.__doc__.startswith("Writes a greeting for `name`")
-    assert str(inspect.signature(function)) == "(name: str) -> str"
-    assert inspect.signature(function) == inspect.signature(function)
-    assert repr(function) == "<function greet of plugin hello>"
-    assert function.plugin is plugin
-    assert callable(function)
-    assert function.address
+    assert str(inspect.signature(function)) == "(name)"
+    assert repr(function).startswith("<built-in method greet of ")
+    behind = function.__self__
+    assert behind.__name__ == behind.__qualname__ == "greet"
+    assert behind.__doc__ == function.__doc__
+    assert str(inspect.signature(behind)) == "(name: str) -> str"
+    assert inspect.signature(behind) == inspect.signature(behind)
+    assert repr(behind) == "<function greet of plugin hello>"
+    assert behind.plugin is plugin
+    assert behind.address == address_of(function)
+    assert callable(behind)
+    assert behind("World") == function("World") == function(name="World")
+
+
+def test_help(hello: Path, greeter: loader.Contract) -> None:
+    """help() shows a function as it shows those of Python."""
+    text = pydoc.plain(pydoc.render_doc(loader.load(hello, contract=greeter).greet))
+    assert "greet(name)" in text
+    assert "Writes a greeting for `name`" in text
+
+
+@pytest.mark.parametrize("name", ["address", "builtin", "plugin"])
+def test_functions_of_any_name(build: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    """A function may be called as what C knows of it is: it pickles, and its address is found."""
+    header = tmp_path / "named.h"
+    header.write_text(
+        '#include "loader/plugin.h"\nLOADER_CONTRACT(named, 1, 0);\n'
+        f"LOADER_BEGIN_C\nLOADER_EXPORT int {name}(loader_call *call);\nLOADER_END_C\n"
+    )
+    source = tmp_path / "named.c"
+    source.write_text(
+        f'#include "named.h"\nint {name}(loader_call *call) {{ return loader_write_string(call, "it"); }}\n'
+    )
+    plugin = loader.load(
+        build(source, name=f"named_{name}", flags=["-I", str(tmp_path)]), contract=loader.Contract.from_header(header)
+    )
+    function = plugin.functions[name]
+    assert function() == "it"
+    assert pickle.loads(pickle.dumps(function))() == "it"
+    assert isinstance(address_of(function), int)
+
+
+def test_copies_and_pickles(hello: Path, greeter: loader.Contract) -> None:
+    """A function is its own copy, pickles by its plugin, and so does what C knows of it."""
+    plugin = loader.load(hello, contract=greeter)
+    assert copy.copy(plugin.greet) is copy.deepcopy(plugin.greet) is plugin.greet
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(plugin.greet, protocol))
+        assert type(again) is BuiltinFunctionType
+        assert again("World") == plugin.greet("World")
+        assert address_of(again) == address_of(plugin.greet)
+        behind = pickle.loads(pickle.dumps(plugin.greet.__self__, protocol))
+        assert type(behind) is type(plugin.greet.__self__)
+
+
+def test_outlives_its_plugin(hello: Path, greeter: loader.Contract) -> None:
+    """A function that is kept works when nothing else of its plugin is; without it all of them go."""
+    function = loader.load(hello, contract=greeter).greet
+    gone = weakref.ref(function)
+    gc.collect()
+    assert function("World") == function.__self__("World")
+    del function
+    gc.collect()
+    assert gone() is None
 
 
 def test_signature_of_every_kind(probe: loader.Plugin) -> None:
     """inspect.signature has the contract's names, and Python's types for its kinds."""
-    assert str(inspect.signature(probe.none)) == "() -> str"
-    assert str(inspect.signature(probe.echo_bytes)) == "(data: bytes) -> bytes"
-    assert str(inspect.signature(probe.pad)) == "(text: str, count: int, step: int) -> str"
-    assert str(inspect.signature(probe.between)) == "(label: str, start: Any, end: Any) -> str"
+    signatures = {name: str(inspect.signature(each.__self__)) for name, each in probe.functions.items()}
+    assert signatures["none"] == "() -> str"
+    assert signatures["echo_bytes"] == "(data: bytes) -> bytes"
+    assert signatures["pad"] == "(text: str, count: int, step: int) -> str"
+    assert signatures["between"] == "(label: str, start: Any, end: Any) -> str"
+    assert str(inspect.signature(probe.none)) == "()"
+    assert str(inspect.signature(probe.between)) == "(label, start, end)"
     assert list(inspect.signature(probe.eight).parameters) == list("abcdefgh")
 
 
@@ -123,7 +190,7 @@ def test_plugin_outlives_its_names(probe_path: Path, probe_contract: loader.Cont
     function = loader.load(probe_path, contract=probe_contract).echo
     gc.collect()
     assert function("still there") == "still there"
-    assert function.plugin.name == "probe"
+    assert function.__self__.plugin.name == "probe"
 
 
 def test_plugin_is_freed(probe_path: Path, probe_contract: loader.Contract) -> None:

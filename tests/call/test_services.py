@@ -112,7 +112,7 @@ def test_two_hosts_lend_different_things(lent: Make) -> None:
     a.titles, b.titles = {1: "a"}, {1: "b"}
     first, second = lent(a), lent(b)
     assert (first.title(1), second.title(1), first.title(1)) == ("a", "b", "a")
-    assert first.title.address == second.title.address
+    assert first.title.__self__.address == second.title.__self__.address
 
 
 # ---- Providing ---------------------------------------------------------------------------------------------

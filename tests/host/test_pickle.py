@@ -31,7 +31,7 @@ def test_plugin(hello: Path, greeter: loader.Contract, protocol: int) -> None:
     for field in ("name", "path", "contract", "version", "digest"):
         assert getattr(again, field) == getattr(plugin, field)
     assert again.greet("you") == "Hello, you!"
-    assert again.greet.address == plugin.greet.address
+    assert again.greet.__self__.address == plugin.greet.__self__.address
 
 
 @PROTOCOLS
@@ -39,7 +39,7 @@ def test_function(hello: Path, greeter: loader.Contract, protocol: int) -> None:
     """A function comes back as the function of its plugin."""
     function = pickle.loads(pickle.dumps(loader.load(hello, contract=greeter).greet, protocol))
     assert function("you") == "Hello, you!"
-    assert function.plugin.greet is function
+    assert function.__self__.plugin.greet is function
 
 
 def test_function_with_the_name_of_an_attribute(hidden: loader.Plugin) -> None:

@@ -77,7 +77,7 @@ def test_same_bytes_share_one_library(build: Build, greeter: loader.Contract, tm
     second = tmp_path / "copy.so"
     shutil.copy(first, second)
     a, b = loader.load(first, contract=greeter), loader.load(second, contract=greeter)
-    assert a.greet.address == b.greet.address
+    assert a.greet.__self__.address == b.greet.__self__.address
     assert (a.name, b.name) == ("hostile", "copy")
     assert opened(first, greeter) is opened(second, greeter)
     assert sentinel.read_text().count("ran") == 1
@@ -104,7 +104,7 @@ def test_runs_from_a_sealed_memory_file(build: Build, greeter: loader.Contract) 
         min(int(e[0].split("-")[0], 16) for e in held),
         max(int(e[0].split("-")[1], 16) for e in held),
     )
-    assert begin <= plugin.greet.address < end
+    assert begin <= plugin.greet.__self__.address < end
     assert not [entry for entry in maps if len(entry) == 6 and entry[5].startswith(str(path))]
     numbers = [fd for fd in os.listdir("/proc/self/fd") if "sealed_plugin" in _target(fd)]
     assert len(numbers) == 1
@@ -291,7 +291,7 @@ def test_same_symbols_in_several_plugins(build: Build, greeter: loader.Contract)
     paths = [build("hostile.c", "GREET=greets_with_build", f"BUILD={number}") for number in range(20, 26)]
     plugins = [loader.load(path, contract=greeter) for path in paths]
     assert [plugin.greet("") for plugin in plugins] == [f"{number} greets " for number in range(20, 26)]
-    assert len({plugin.greet.address for plugin in plugins}) == 6
+    assert len({plugin.greet.__self__.address for plugin in plugins}) == 6
 
 
 @pytest.mark.parametrize("name", ["ä" * 100 + ".so", "日" * 84 + ".so", "a" * 250 + ".so", "b lank'\"$(x).so"])

@@ -42,11 +42,11 @@ data = open(sys.argv[1], "rb").read()
 open(sys.argv[1] + ".new", "wb").write(data + b"renamed")
 os.rename(sys.argv[1] + ".new", sys.argv[1])
 second = load()
-assert second.functions["greet"].address != first.functions["greet"].address and not mapped("memfd:dev.so")
+assert second.greet.__self__.address != first.greet.__self__.address and not mapped("memfd:dev.so")
 with open(sys.argv[1], "ab") as file:
     file.write(b"in place")
 third = load()
-assert third.functions["greet"].address not in (first.functions["greet"].address, second.functions["greet"].address)
+assert third.greet.__self__.address not in (first.greet.__self__.address, second.greet.__self__.address)
 assert mapped("memfd:dev.so")
 print(third.greet("c"))
 """,

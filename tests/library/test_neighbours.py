@@ -217,7 +217,7 @@ def test_mappings(build: Build, greeter: loader.Contract) -> None:
     path = build("hostile.c", "BUILD=4100", name="mapped")
     plugin = loader.load(path, contract=greeter)
     found = [each for each in mappings() if each.path == str(path)]
-    (mapping,) = (each for each in found if each.begin <= plugin.greet.address < each.end)
+    (mapping,) = (each for each in found if each.begin <= plugin.greet.__self__.address < each.end)
     assert mapping.library.image.digest == plugin.digest
     assert mapping.offset < path.stat().st_size
     assert [each.begin for each in found] == sorted(each.begin for each in found)

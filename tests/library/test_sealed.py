@@ -158,7 +158,7 @@ import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 plugins = [loader.load(f"{{sys.argv[1]}}/p{{number}}.so", contract=contract) for number in range(300)]
 assert all(plugin.greet(str(number)) == f"Hello, {{number}}!" for number, plugin in enumerate(plugins))
-assert len({{plugin.functions["greet"].address for plugin in plugins}}) == 300
+assert len({{plugin.functions["greet"].__self__.address for plugin in plugins}}) == 300
 print(len(os.listdir("/proc/self/fd")))
 """,
         many,
@@ -178,7 +178,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (min({limit}, hard), hard))
 plugins = [loader.load(f"{{sys.argv[1]}}/p{{number}}.so", contract=contract) for number in range(1100)]
 pipes = [os.pipe() for _ in range(300)]
 assert max(map(max, pipes)) < 1024
-print(len({{plugin.functions["greet"].address for plugin in plugins}}), select.select([pipes[-1][0]], [], [], 0))
+print(len({{plugin.greet.__self__.address for plugin in plugins}}), select.select([pipes[-1][0]], [], [], 0))
 """,
         many,
         GREETER,
@@ -193,7 +193,7 @@ def test_numbers_that_are_used_again(run_python: Run, many: Path) -> None:
 seen = set()
 for number in range(40):
     plugin = loader.load(f"{{sys.argv[1]}}/p{{number}}.so", contract=contract)
-    seen.add(plugin.functions["greet"].address)
+    seen.add(plugin.functions["greet"].__self__.address)
     if number % 2:
         os.closerange(3, 5000)
 print(len(seen))

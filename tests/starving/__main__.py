@@ -35,6 +35,8 @@ ALL = 1 << 60
 MODES = {"core": ((True, 1), (True, ALL)), "python": ((False, 1),)}
 ROUNDS = 20  # Python's free lists fill up in the first ones
 MOST = 20_000  # allocations of a scene
+#: Made before blocks are counted: an int beyond 256 is one.
+NUMBERS = tuple(range(MOST))
 SCENES = calls.SCENES | documents.SCENES | loads.SCENES
 
 
@@ -100,10 +102,8 @@ class Stage:
         settle()
         open_before = descriptors()
         self.starve.blocks()
-        n = self.failed = self.opened = 0
-        while self.once(n):
-            n += 1
-            assert n < MOST
+        self.failed = self.opened = 0
+        n = next(n for n in NUMBERS if not self.once(n))
         settle()
         left = descriptors() - open_before
         if self.scene.grows:  # one for each library, and where there was no memory for what dlopen returned

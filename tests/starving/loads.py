@@ -29,7 +29,7 @@ trusted = trust(shake_hands(image, probe.contract), Policy())
 registry = Registry()
 registry.add(probe, ["a", "b"])
 second = Htmlizer([FOLDER / "roles.so"])
-address = app.plugins[0].functions["process_role"].address
+address = app.plugins[0].functions["process_role"].__self__.address
 owner = app.plugins[0].owner
 LAYOUT = Layout("p", 8, True, ())
 

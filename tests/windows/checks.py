@@ -90,7 +90,7 @@ def test_a_private_copy_runs(plain: Callable[..., Path]) -> None:
     path = plain("role:first\\n", "swap")
     image = loader.read_image(path)
     first = loader.load(path, contract=HTMLIZE)
-    mapped = module_of(first.functions["hooks"].address)
+    mapped = module_of(first.functions["hooks"].__self__.address)
     assert Path(mapped).parent.name == image.digest
     assert Path(mapped).read_bytes() == image.data
     path.unlink()
@@ -267,5 +267,5 @@ def test_commands(tmp_path: Path) -> None:
 def test_temporary_folder() -> None:
     """Copies lie in this user's temporary folder, nowhere else."""
     plugin = loader.load(PLUGINS / "tt.dll", contract=HTMLIZE)
-    mapped = module_of(plugin.functions["hooks"].address)
+    mapped = module_of(plugin.functions["hooks"].__self__.address)
     assert os.path.normcase(mapped).startswith(os.path.normcase(tempfile.gettempdir()))

@@ -35,12 +35,16 @@ typedef struct function {
     double number;       /* its result */
     bool in_use;         /* `ready` is */
     int floats;          /* which of its parameters are float and not double, as bits */
+    PyMethodDef method;  /* of `builtin` */
+    PyObject *text;      /* bytes: its signature and docstring as ml_doc has them */
+    PyObject *builtin;   /* what callers have: see builtin.c. NULL: a Method, which they find through an instance */
     struct parameter parameters[MAX_PARAMETERS];
 } function;
 
 extern const core_entry core_enter_function; /* of functions that have neither of the next two */
 extern const core_entry core_enter_typed;    /* with floating-point parameters, results or instances */
 core_entry core_doubles_entry(function *f);  /* numbers in, one out; NULL: it is another function */
+int core_make_builtin(function *f); /* 0, or -1 with an exception */
 
 /* What a call gives: `room` holds its results by LOADER_OUT. In results.c. */
 PyObject *core_answer(function *f, core_call *c, int status, const char *room);

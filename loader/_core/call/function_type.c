@@ -1,5 +1,5 @@
 /* function_type.c: the type Function: how one is made of a contract's declaration, and what Python sees of it. How
- * it is called: function.c.
+ * it is called: function.c. What callers have of it: builtin.c.
  */
 #include "call/function.h"
 
@@ -58,16 +58,16 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
 
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "plugin",
+    static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "text", "plugin",
                             "signature", "ends", NULL};
-    PyObject *name, *address, *owner, *parameters, *results, *row, *doc, *plugin, *signature;
+    PyObject *name, *address, *owner, *parameters, *results, *row, *doc, *text, *plugin, *signature;
     const char *gives;
     int ends = 0;
     void *pointer;
     function *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOOO|p:Function", names, &name, &address, &core_owner_type,
-                                     &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results, &row, &gives, &doc,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOSOO|p:Function", names, &name, &address, &core_owner_type,
+                                     &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results, &row, &gives, &doc, &text,
                                      &plugin, &signature, &ends))
         return NULL;
     pointer = PyLong_AsVoidPtr(address);
@@ -94,6 +94,7 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->row = Py_NewRef(row);
     self->name = Py_NewRef(name);
     self->doc = Py_NewRef(doc);
+    self->text = Py_NewRef(text);
     self->plugin = Py_NewRef(plugin);
     self->signature = Py_NewRef(signature);
     if (read_parameters(self, parameters, results) < 0) {
@@ -112,6 +113,10 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
         self->entry = self->reals > 0 || self->result_count > 0 || self->instances > 0 || self->ends
                           ? core_enter_typed
                           : core_enter_function;
+    if (!PyType_IsSubtype(type, &core_method_type) && core_make_builtin(self) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
     return (PyObject *)self;
 }
 
@@ -123,6 +128,7 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->plugin);
     Py_VISIT(self->signature);
     Py_VISIT(self->row);
+    Py_VISIT(self->builtin);
     Py_VISIT((PyObject *)self->owner);
     for (Py_ssize_t i = 0; i < self->count; i++)
         Py_VISIT(self->parameters[i].layout); /* a Class leads back here */
@@ -137,6 +143,7 @@ static int function_clear(PyObject *object)
     Py_CLEAR(self->plugin);
     Py_CLEAR(self->signature);
     Py_CLEAR(self->row);
+    Py_CLEAR(self->builtin);
     return 0;
 }
 
@@ -154,6 +161,7 @@ static void function_dealloc(PyObject *object)
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);
     Py_XDECREF(self->doc);
+    Py_XDECREF(self->text);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -161,6 +169,16 @@ static PyObject *function_repr(PyObject *object)
 {
     function *self = (function *)object;
     return PyUnicode_FromFormat("<function %U of plugin %U>", self->name, self->owner->name);
+}
+
+/* Under its own name it has its builtin, before all else: there pickle looks for it. */
+static PyObject *function_getattro(PyObject *object, PyObject *name)
+{
+    function *self = (function *)object;
+
+    if (self->builtin != NULL && (name == self->name || PyUnicode_Compare(name, self->name) == 0))
+        return Py_NewRef(self->builtin);
+    return PyErr_Occurred() ? NULL : PyObject_GenericGetAttr(object, name);
 }
 
 static PyObject *function_signature(PyObject *object, void *Py_UNUSED(closure))
@@ -198,6 +216,7 @@ static PyMemberDef function_members[] = {
     {"__qualname__", T_OBJECT, offsetof(function, name), READONLY, NULL},
     {"__doc__", T_OBJECT, offsetof(function, doc), READONLY, NULL},
     {"plugin", T_OBJECT, offsetof(function, plugin), READONLY, "The Plugin that it belongs to."},
+    {"builtin", T_OBJECT, offsetof(function, builtin), READONLY, "What callers have; None: a Method."},
     {"owner", T_OBJECT, offsetof(function, owner), READONLY, "The plugin, for the C side."},
     {NULL, 0, 0, 0, NULL},
 };
@@ -224,6 +243,7 @@ PyTypeObject core_function_type = {
     .tp_traverse = function_traverse,
     .tp_clear = function_clear,
     .tp_repr = function_repr,
+    .tp_getattro = function_getattro,
     .tp_members = function_members,
     .tp_getset = function_getset,
     .tp_methods = function_methods,
