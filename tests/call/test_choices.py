@@ -119,11 +119,17 @@ def test_what_the_contract_says(paint: loader.Plugin) -> None:
 
 
 def test_values_that_are_none(paint: loader.Plugin) -> None:
-    """Values that are not names and numbers are refused; a contract written before there were any is read."""
+    """Values that are not names and numbers are refused; an enum has some, and what has none is an integer."""
     values = paint.contract.to_dict()
+    del values["fingerprint"]  # of what it says now
     for function in values["functions"]:
         for parameter in function["parameters"]:
             parameter.pop("values", None)
+    with pytest.raises(loader.ContractError, match="values of color"):
+        loader.Contract.from_dict(values)
+    for function in values["functions"]:
+        for parameter in function["parameters"]:
+            parameter.pop("enum", None)
     assert loader.Contract.from_dict(values).function("fill").parameters[0].values == ()
     for wrong in (None, "ab", [1], [["a", "b"]], [["a", 1, 2]], [["a", True]]):
         values["functions"][0]["parameters"][0]["values"] = wrong
