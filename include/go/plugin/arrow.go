@@ -6,6 +6,17 @@ package plugin
 
 #include <stdlib.h>
 
+// The string of one letter, which outlives all schemas; NULL for another letter.
+static const char *kit_format(char letter)
+{
+    static const char formats[][2] = {"c", "s", "i", "l", "C", "S", "I", "L", "f", "g"};
+
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (formats[i][0] == letter)
+            return formats[i];
+    return NULL;
+}
+
 static void kit_release_schema(struct ArrowSchema *schema) { schema->release = NULL; }
 
 // Buffers, bits and values are one block.
@@ -153,19 +164,5 @@ var formats = map[string]string{
 
 func formatOf(name string) string { return formats[name] }
 
-// format is the same in C's memory, for good.
-func format(name string) *C.char {
-	for _, known := range cFormats {
-		if *(*byte)(unsafe.Pointer(known)) == name[0] {
-			return known
-		}
-	}
-	return nil
-}
-
-var cFormats = func() (known []*C.char) {
-	for _, each := range formats {
-		known = append(known, C.CString(each))
-	}
-	return known
-}()
+// format is the same in C's memory, which is there for good.
+func format(name string) *C.char { return C.kit_format(C.char(name[0])) }
