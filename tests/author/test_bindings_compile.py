@@ -1,4 +1,4 @@
-"""What `loader bindings` writes, compiled: for every header here, and one with all that a header can say."""
+"""What `loader bindings` writes, compiled: for headers of this repository, one of which has all that one can say."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 CODEC = ROOT / "native_plugins" / "codec"
+# To compile one takes seconds for each compiler; the other headers here say nothing that all.h does not.
 HEADERS = [
     CODEC / "codec.h",
-    GREETER,
     ROOT / "include" / "htmlize" / "htmlize.h",
-    ROOT / "tests" / "author_project" / "kit.h",
-    *(PLUGINS / f"{name}.h" for name in ("all", "names", "stateful", "lend", "probe", "values", "serving")),
+    *(PLUGINS / f"{name}.h" for name in ("all", "names")),
 ]
 
 
