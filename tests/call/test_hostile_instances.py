@@ -117,7 +117,6 @@ def test_a_class_that_changes_while_it_makes(stateful: loader.Plugin) -> None:
 
 def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin) -> None:
     """Whatever it lends out while instances are made and freed can be looked at and used."""
-
     here = threading.get_ident()
 
     def look(phase: str, _info: object) -> None:
