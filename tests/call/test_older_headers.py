@@ -13,6 +13,7 @@ from tree import PLUGINS, ROOT
 
 import loader
 from loader.errors import PluginError
+from loader.trust.handshake import LOADER_ABI_MINOR
 
 OLDER = PLUGINS / "older"
 HEADERS = sorted(path.name for path in OLDER.iterdir() if path.is_dir())
@@ -53,6 +54,9 @@ def test_older_headers_are_older() -> None:
         text = (OLDER / header / "loader" / "plugin.h").read_text()
         assert f"sizeof(loader_host) == {size}" in text
         assert f"offsetof(loader_host, {header}) == {size - 8}" in text
+    # A minor each, from 0 on: what plugin.h says of LOADER_ABI_MINOR.
+    assert sorted(sizes.values()) == [48, 56, 64]
+    assert len(HEADERS) == LOADER_ABI_MINOR
     assert "sizeof(loader_host) == 72" in (ROOT / "include" / "loader" / "plugin.h").read_text(), (
         "the table has grown: see tests/plugins/older/README.md"
     )
