@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import LANGUAGES, bindings, is_generated
 from loader.cli import streams
 from loader.cli.contracts import add_include, contract_named, header_named
+from loader.cli.files import WriteError, outdated, write_file
 from loader.cli.parser import UsageError, some_path
 from loader.cures import from_here
-from loader.errors import LoaderError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -49,14 +46,14 @@ def run(options: Namespace) -> int:
     if options.output is None:
         return _print(made, options)
     folder = Path(options.output)
-    stale = [file for file, text in made.items() if _read(folder / file) != text.encode()]
+    stale = [file for file, text in made.items() if outdated(str(folder / file), text, is_generated)]
     if options.check:
         _tell(options, made, stale, folder, "is not what the header says")
         return 1 if stale else 0
+    if stale:
+        _make(folder)
     for file in stale:
-        _refuse_own(folder / file)
-    for file in stale:
-        _write(folder / file, made[file])
+        write_file(str(folder / file), made[file], 0o666)
     _tell(options, made, stale, folder, "written")
     return 0
 
@@ -80,41 +77,8 @@ def _tell(options: Namespace, made: dict[str, str], stale: list[str], folder: Pa
         streams.write(f"{streams.printable(from_here(str(folder / file)))}: {what}\n")
 
 
-def _read(path: Path) -> bytes | None:
+def _make(folder: Path) -> None:
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _refuse_own(path: Path) -> None:
-    """Raises LoaderError for a file that is there and was not generated."""
-    before = _read(path)
-    if before is not None and not is_generated(before):
-        what = "this file was not generated, and is not overwritten"
-        cure = "Name another folder with -o, or move the file away"
-        raise LoaderError(what, path=str(path), expected="a first line that says so", cure=cure)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: a build that reads it at the same time must not find half of it. Raises OSError."""
-    target = Path(os.path.realpath(path))  # a link stays one
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".loader-bindings.", dir=target.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(text.encode())
-        mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    """What it is: there is no way to ask without setting it. A command has no other thread that makes files."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError("cannot be made", path=str(folder), found=error.strerror or str(error)) from error

@@ -46,8 +46,9 @@ def steps_of(contract: Contract, cls: str, words: Sequence[str], read_input: Cal
         else:
             parts[-1][1].append(word)
     for function, given in parts:
+        taken = len(function.parameters) - (function is not new)  # the instance is not given
         odd = next((word for word in given if word[:1] == "." and word[1:].isidentifier()), None)
-        if odd is not None and len(given) > len(function.parameters):
+        if odd is not None and len(given) > taken:
             known = [f".{each}" for each in functions]
             expected = f"one of: {', '.join(known) or '(none)'}"
             raise UsageError(f"{cls} has no method {odd}", expected=expected, cure=did_you_mean(odd, known))

@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from loader.cli import streams
-from loader.cli.keys import WriteError, add_password, ask_password, write_file
+from loader.cli.files import WriteError, write_file
+from loader.cli.keys import add_password, ask_password
 from loader.cli.parser import add_json
 from loader.trust.signing import SecretKey
 

@@ -1,4 +1,4 @@
-"""What the commands about keys and lock files share: passwords, versions, files written whole."""
+"""What the commands about keys and lock files share: passwords and versions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from loader.cli.parser import UsageError
-from loader.errors import LoaderError, TrustError
+from loader.errors import TrustError
 from loader.trust.identity import version_key
 from loader.trust.signature import read_text
 from loader.trust.signing import SecretKey
@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
     from loader.cli.parser import Parser
 
-__all__ = ["WriteError", "add_password", "ask_password", "check_version", "secret_key", "write_file"]
-
-
-class WriteError(LoaderError):
-    """A file cannot be written."""
+__all__ = ["add_password", "ask_password", "check_version", "secret_key"]
 
 
 def add_password(parser: Parser, *, no_password: bool = False) -> None:
@@ -59,16 +55,3 @@ def ask_password(options: Namespace, *, twice: bool = False) -> bytes:
     if twice and getpass.getpass("The same again: ") != password:
         raise UsageError("the two passwords differ")
     return password.encode()
-
-
-def write_file(path: str, text: str, mode: int, *, exclusive: bool = False) -> None:
-    """Writes a file whole or not at all; `exclusive`: and only where there is none."""
-    temporary = path if exclusive else f"{path}.{os.getpid()}.part"
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        if not exclusive:
-            os.replace(temporary, path)
-    except OSError as error:
-        raise WriteError("cannot be written", path=path, found=error.strerror or str(error)) from error

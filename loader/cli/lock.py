@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from loader.cli import streams
 from loader.cli.contracts import add_contract, contract_of, read_images
-from loader.cli.keys import WriteError, check_version
+from loader.cli.files import WriteError
+from loader.cli.keys import check_version
 from loader.trust.identity import identify
 from loader.trust.lockfile import DEFAULT, LockFile
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.cli import streams
-from loader.cli.keys import add_password, check_version, secret_key, write_file
+from loader.cli.files import write_file
+from loader.cli.keys import add_password, check_version, secret_key
 from loader.cli.parser import add_json
 from loader.image import read_image
 from loader.trust.identity import identify

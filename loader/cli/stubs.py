@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from loader.cli import streams
 from loader.cli.contracts import add_include, contract_named
-from loader.cli.keys import write_file
+from loader.cli.files import outdated, write_file
 from loader.cli.parser import UsageError, some_path
-from loader.contract.stubs import stub_of
+from loader.contract.stubs import is_generated, stub_of
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -43,7 +43,7 @@ def run(options: Namespace) -> int:
         values = {"contract": str(contract), "stub": text}
         streams.write_json(values) if options.json else streams.write(text)
         return 0
-    changed = _text_of(path) != text
+    changed = outdated(path, text, is_generated)
     if changed and not options.check:
         write_file(path, text, 0o666)
     if options.json:
@@ -56,12 +56,3 @@ def run(options: Namespace) -> int:
     else:
         streams.write(f"{streams.printable(path)}: written, the types of {contract}\n")
     return 1 if changed and options.check else 0
-
-
-def _text_of(path: str) -> str | None:
-    """What is there; None: nothing, or no text."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return file.read()
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None

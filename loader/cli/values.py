@@ -74,7 +74,7 @@ def _shown(interface: Interface) -> object:
 def usage_of(function: Function) -> str:
     """How a function is called on the command line: "process ROLE:text POST:{id,author}"."""
     method = function.role in ("method", "next")
-    words = [f".{function.method}" if method else function.name]
+    words = [f".{function.method}" if method else function.cls or function.name]
     for each in function.parameters[method:]:
         if each.kind is Kind.STRUCT and each.struct is not None:
             words.append(f"{each.name.upper()}:{{{','.join(field.name for field in each.struct.fields)}}}")

@@ -18,14 +18,21 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Class, Function, Parameter, Struct
 
-__all__ = ["stub_of"]
+__all__ = ["is_generated", "stub_of"]
 
 WIDTH = 100
+_MARK = '"""Types of the contract '
 
 
 def stub_of(contract: Contract, header: str) -> str:
     """The stub's text. `header`: the file's name, for its first line."""
     return _Stub(contract).text(header)
+
+
+def is_generated(content: bytes) -> bool:
+    """Whether a file is ours to overwrite."""
+    first = content.split(b"\n", 1)[0]
+    return first.startswith(_MARK.encode()) and b", written by `loader stubs " in first
 
 
 class _Stub:
@@ -66,7 +73,7 @@ class _Stub:
         values = self._values()
         own = [self.names.protocol(name) for name in sorted(self.names.own)]
         tail = self.names.tail()
-        first = f'"""Types of the contract {contract}, written by `loader stubs {header}`: do not edit."""'
+        first = f'{_MARK}{contract}, written by `loader stubs {header}`: do not edit."""'
         imports = [*self.names.head(), "", "import loader"]
         blocks = [[first], imports, *own, *values, *parts[:-3], *self.rows, *parts[-3:], tail]
         return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
