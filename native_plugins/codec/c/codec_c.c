@@ -36,6 +36,12 @@ int gain(loader_call *call, loader_f32s *samples, float factor)
     return LOADER_OK;
 }
 
+/* isnan of MinGW's <math.h> is a macro that converts to every type, with a warning for each. */
+static int is_nan(double value)
+{
+    return value != value;
+}
+
 int describe(loader_call *call, const loader_f64s *values, codec_stats *stats)
 {
     const double count = (double)values->size;
@@ -46,7 +52,7 @@ int describe(loader_call *call, const loader_f64s *values, codec_stats *stats)
         return INVALID(call, "describe: no values");
     for (size_t i = 0; i < values->size; i++) {
         sum += values->data[i];
-        if (values->data[i] > peak.y || (isnan(peak.y) && !isnan(values->data[i])))
+        if (values->data[i] > peak.y || (is_nan(peak.y) && !is_nan(values->data[i])))
             peak = (codec_point){(double)i, values->data[i]};
     }
     stats->mean = sum / count;
