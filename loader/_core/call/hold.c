@@ -101,36 +101,31 @@ void core_let_one_go(core_instance *instance)
     }
 }
 
-/* The instances among the values, each once, in the order of their addresses. */
-static int instances_of(const function *f, PyObject *const *values, core_instance **found)
+/* Puts an instance among those that a call will hold, in the order of their addresses, unless it is there. */
+static void add(struct held *held, core_instance *instance)
 {
-    int count = 0;
+    core_instance **const found = held->instances;
+    int at = held->count;
 
-    for (Py_ssize_t i = 0; i < f->count; i++) {
-        core_instance *instance = (core_instance *)values[i];
-        int at = count;
-        if (f->parameters[i].kind != KIND_INSTANCE)
-            continue;
-        while (at > 0 && (uintptr_t)found[at - 1] > (uintptr_t)instance)
-            at--;
-        if (at > 0 && found[at - 1] == instance)
-            continue;
-        memmove(found + at + 1, found + at, (size_t)(count - at) * sizeof *found);
-        found[at] = instance;
-        count++;
-    }
-    return count;
+    while (at > 0 && (uintptr_t)found[at - 1] > (uintptr_t)instance)
+        at--;
+    if (at > 0 && found[at - 1] == instance)
+        return;
+    memmove(found + at + 1, found + at, (size_t)(held->count - at) * sizeof *found);
+    found[at] = instance;
+    held->count++;
 }
 
-int core_hold(function *f, core_call *c, PyObject *const *values, struct arguments *a)
+int core_hold(const function *f, core_call *c, PyObject *const *values, struct arguments *a, struct held *held)
 {
-    core_instance *found[MAX_PARAMETERS];
-    const int count = instances_of(f, values, found);
-
-    for (int i = 0; i < count; i++)
-        if (core_hold_one(found[i], c, f->step.name) < 0) {
-            while (i > 0)
-                core_let_one_go(found[--i]);
+    held->count = 0;
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        if (f->parameters[i].kind == KIND_INSTANCE)
+            add(held, (core_instance *)values[i]);
+    for (int i = 0; i < held->count; i++)
+        if (core_hold_one(held->instances[i], c, f->step.name) < 0) {
+            held->count = i;
+            core_let_go(held);
             return -1;
         }
     for (Py_ssize_t i = 0; i < f->count; i++)
@@ -139,10 +134,8 @@ int core_hold(function *f, core_call *c, PyObject *const *values, struct argumen
     return 0;
 }
 
-void core_let_go(const function *f, PyObject *const *values)
+void core_let_go(const struct held *held)
 {
-    core_instance *found[MAX_PARAMETERS];
-
-    for (int i = instances_of(f, values, found); i > 0; i--)
-        core_let_one_go(found[i - 1]);
+    for (int i = held->count; i > 0; i--)
+        core_let_one_go(held->instances[i - 1]);
 }

@@ -38,10 +38,16 @@ extern PyTypeObject core_class_type, core_instance_type;
 PyObject *core_instance_new(PyObject *cls, void *native);
 void core_class_free(core_class *cls, void *native);
 
+/* The instances among the arguments of a call, each once. */
+struct held {
+    core_instance *instances[MAX_WORDS];
+    int count;
+};
+
 /* Nobody else is in a function with the instances that are among `values`, or will be before core_let_go; their
- * addresses are in `a`. 0, or -1 with an exception. */
-int core_hold(function *f, core_call *c, PyObject *const *values, struct arguments *a);
-void core_let_go(const function *f, PyObject *const *values);
+ * addresses are in `a`. 0, or -1 with an exception: then nothing is held. */
+int core_hold(const function *f, core_call *c, PyObject *const *values, struct arguments *a, struct held *held);
+void core_let_go(const struct held *held);
 /* The same of one that is not an argument of a function: to close it. */
 int core_hold_one(core_instance *instance, core_call *c, const char *function);
 void core_let_one_go(core_instance *instance);

@@ -89,6 +89,7 @@ static void clear_results(const function *f, struct arguments *a, char *room)
 static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
 {
     struct arguments a;
+    struct held held;
     core_call c;
     char room[STACK_ROOM];
     _Alignas(16) char small[RESULT_ROOM];
@@ -115,7 +116,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
     const size_t most = f->owner->max_output;
     if (core_begin(&c, f->owner, room, most < sizeof room ? most : sizeof room) < 0)
         goto given_back;
-    if (f->instances > 0 && core_hold(f, &c, values, &a) < 0)
+    if (f->instances > 0 && core_hold(f, &c, values, &a, &held) < 0)
         goto ended;
     if (LOADER_LIKELY(!atomic_load_explicit(&f->owner->unusual, memory_order_relaxed) &&
                       (f->never_blocks || core_only_thread(core_interpreter)))) {
@@ -129,7 +130,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
         status = core_settle(&c, status);
     result = core_answer(f, &c, status, results);
     if (f->instances > 0)
-        core_let_go(f, values);
+        core_let_go(&held);
 ended:
     core_end(&c);
 given_back:
