@@ -303,6 +303,38 @@ def test_a_wait_has_an_end(stateful: loader.Plugin) -> None:
     assert counter.add(1) == 1
 
 
+def test_a_wait_for_another_who_closes_has_an_end(build: Callable[..., Path], contract: loader.Contract) -> None:
+    """What ends a wait in close() is raised there, also where another thread is closing it."""
+    slow = loader.load(build("stateful.c", "SLOW_FREE", name="slow_free", flags=["-pthread"]), contract=contract)
+    for _ in range(20):
+        counter, barrier = slow.counter(0, 0), threading.Barrier(2)
+        moved = slow.living().elsewhere
+
+        def step(_done: float, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait(20)
+            barrier.wait(20)
+
+        inside = threading.Thread(target=counter.during, args=(step,))
+        inside.start()
+        barrier.wait(20)
+        closers = [threading.Thread(target=counter.close) for _ in range(5)]
+        for each in (threading.Timer(0.05, barrier.wait), *closers):
+            each.start()
+        ended = False
+        try:
+            with loader.deadline(0.2):
+                counter.close()
+        except loader.DeadlineExceeded:
+            ended = True
+        for each in (inside, *closers):
+            each.join(20)
+        assert counter.closed
+        if slow.living().elsewhere > moved:  # not this thread was the first, and freeing takes 0.3 s
+            assert ended
+            return
+    pytest.fail("this thread was always the first")
+
+
 def test_two_instances_in_two_orders(stateful: loader.Plugin) -> None:
     """merge(a, b) and merge(b, a) at the same time do not wait for each other for ever."""
     a, b = stateful.counter(1, 0), stateful.counter(2, 0)

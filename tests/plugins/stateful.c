@@ -1,9 +1,11 @@
 /* stateful.c: see stateful.h. Counts what is alive, so that tests see what was freed, and how often. */
+#define _GNU_SOURCE /* usleep */
 #include "stateful.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static atomic_llong alive, moved;
 
@@ -127,6 +129,9 @@ int counter_pair(loader_call *call, counter **one, counter **two)
 #ifndef WITHOUT_FREE
 void counter_free(counter *self)
 {
+#ifdef SLOW_FREE
+    usleep(300000);
+#endif
     moved += !pthread_equal(self->maker, pthread_self());
     alive--;
     free(self);

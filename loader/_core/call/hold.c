@@ -82,22 +82,20 @@ int core_hold_one(core_instance *instance, core_call *c, const char *function)
         instance->generation = core_generation;
     }
     instance->users++;
-    if (LOADER_LIKELY(instance->native != NULL && !instance->closing))
-        return 0;
-    core_let_one_go(instance);
-    return refuse(instance, function, "closed");
+    return 0;
 }
 
 void core_let_one_go(core_instance *instance)
 {
     instance->users--;
-    if (instance->lock != NULL) {
-        instance->holder = 0;
-        PyThread_release_lock(instance->lock);
-    } else if (instance->closing && instance->users == 0 && instance->native != NULL) {
+    if (instance->closing && instance->users == 0 && instance->native != NULL) {
         void *const native = instance->native;
         instance->native = NULL;
         core_class_free(instance->cls, native);
+    }
+    if (instance->lock != NULL) {
+        instance->holder = 0;
+        PyThread_release_lock(instance->lock);
     }
 }
 
@@ -122,12 +120,14 @@ int core_hold(const function *f, core_call *c, PyObject *const *values, struct a
     for (Py_ssize_t i = 0; i < f->count; i++)
         if (f->parameters[i].kind == KIND_INSTANCE)
             add(held, (core_instance *)values[i]);
-    for (int i = 0; i < held->count; i++)
-        if (core_hold_one(held->instances[i], c, f->step.name) < 0) {
-            held->count = i;
-            core_let_go(held);
-            return -1;
-        }
+    for (int i = 0; i < held->count; i++) {
+        const int taken = core_hold_one(held->instances[i], c, f->step.name);
+        if (LOADER_LIKELY(taken == 0 && !core_is_closed(held->instances[i])))
+            continue;
+        held->count = taken == 0 ? i + 1 : i;
+        core_let_go(held);
+        return taken < 0 ? -1 : refuse(held->instances[i], f->step.name, "closed");
+    }
     for (Py_ssize_t i = 0; i < f->count; i++)
         if (f->parameters[i].kind == KIND_INSTANCE)
             a->values[f->parameters[i].place] = (uintptr_t)((core_instance *)values[i])->native;

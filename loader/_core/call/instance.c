@@ -205,26 +205,15 @@ static PyObject *instance_close(PyObject *object, PyObject *Py_UNUSED(none))
     char room[1];
     int held;
 
-    if (self->native == NULL || self->closing)
+    if (core_is_closed(self))
         Py_RETURN_NONE;
     if (core_begin(&c, self->cls->owner, room, 0) < 0)
         return NULL;
     held = core_hold_one(self, &c, self->cls->step.name);
     core_end(&c);
-    if (held < 0) {
-        if (self->native != NULL)
-            return NULL;
-        PyErr_Clear(); /* another thread closed it meanwhile */
-        Py_RETURN_NONE;
-    }
-    if (self->lock == NULL) { /* the last one out frees it */
-        self->closing = true;
-        core_let_one_go(self);
-        Py_RETURN_NONE;
-    }
-    void *const native = self->native;
-    self->native = NULL;
-    core_class_free(self->cls, native);
+    if (held < 0)
+        return NULL;
+    self->closing = true; /* another thread may have closed it meanwhile */
     core_let_one_go(self);
     Py_RETURN_NONE;
 }
@@ -243,14 +232,14 @@ static PyObject *instance_closed(PyObject *object, void *Py_UNUSED(closure))
 {
     core_instance *self = (core_instance *)object;
 
-    return PyBool_FromLong(self->native == NULL || self->closing);
+    return PyBool_FromLong(core_is_closed(self));
 }
 
 static PyObject *instance_repr(PyObject *object)
 {
     core_instance *self = (core_instance *)object;
 
-    return PyUnicode_FromFormat("<%s%U of plugin %U>", self->native == NULL || self->closing ? "closed " : "",
+    return PyUnicode_FromFormat("<%s%U of plugin %U>", core_is_closed(self) ? "closed " : "",
                                 self->cls->name, self->cls->owner->name);
 }
 

@@ -29,8 +29,13 @@ typedef struct core_instance {
     unsigned long holder; /* the thread that has the lock */
     unsigned generation;  /* core_generation when it was taken */
     size_t users;     /* calls that are in functions with it */
-    bool closing;     /* of a shared class: freed when the last user is out */
+    bool closing;     /* freed when the last user is out */
 } core_instance;
+
+static inline bool core_is_closed(const core_instance *instance)
+{
+    return instance->native == NULL || instance->closing;
+}
 
 extern PyTypeObject core_class_type, core_instance_type;
 
@@ -48,9 +53,9 @@ struct held {
  * addresses are in `a`. 0, or -1 with an exception: then nothing is held. */
 int core_hold(const function *f, core_call *c, PyObject *const *values, struct arguments *a, struct held *held);
 void core_let_go(const struct held *held);
-/* The same of one that is not an argument of a function: to close it. */
+/* Of one of them, which may be closed: to close it. */
 int core_hold_one(core_instance *instance, core_call *c, const char *function);
-void core_let_one_go(core_instance *instance);
+void core_let_one_go(core_instance *instance); /* the last one out frees it, if it closes */
 
 PyObject *core_set_instance_error(PyObject *module, PyObject *factory);
 
