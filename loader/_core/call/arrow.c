@@ -29,39 +29,21 @@ void core_arrow_room(char *at)
 /* ---- Releasing --------------------------------------------------------------------------------------- */
 
 /* `owner`: the plugin whose functions these are, NULL: they are of an object of the host's. Either may be released or
- * moved away already. What is raised stays so. */
+ * moved away already. */
 static void release(core_owner *owner, struct ArrowSchema *schema, struct ArrowArray *array)
 {
     static const core_step step = {.name = "release of an Arrow array"};
-    PyObject *const error = PyErr_Occurred() ? core_raised() : NULL;
-    PyThreadState *thread = NULL;
-    core_call c; /* what core_enter reads of it */
-    core_crumb outer = {0};
-    /* Its runtime is not there any more: the memory is lost, where a call would hang. */
-    const bool gone = owner != NULL && !owner->fork_safe && owner->generation != core_generation;
-    const bool own = owner != NULL && !gone && (schema->release != NULL || array->release != NULL);
+    struct cleanup cleanup;
 
-    if (own) {
-        c.owner = owner;
-        c.crumb = &core_trail;
-        if (c.crumb->armed != core_alarm)
-            core_arm_thread();
-        if (!core_keeps(owner, false, core_interpreter))
-            thread = PyEval_SaveThread();
-        outer = core_enter(&c, &step);
+    if ((schema->release != NULL || array->release != NULL) && core_cleanup_begin(&cleanup, owner, &step, false)) {
+        if (array->release != NULL)
+            array->release(array);
+        if (schema->release != NULL)
+            schema->release(schema);
+        core_cleanup_end(&cleanup);
     }
-    if (!gone && array->release != NULL)
-        array->release(array);
-    if (!gone && schema->release != NULL)
-        schema->release(schema);
     array->release = NULL; /* whether or not it did */
     schema->release = NULL;
-    if (own)
-        core_leave(&c, outer);
-    if (thread != NULL)
-        PyEval_RestoreThread(thread);
-    if (error != NULL)
-        core_raise_again(error);
 }
 
 void core_arrow_drop(core_owner *owner, const char *at)

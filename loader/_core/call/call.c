@@ -48,6 +48,37 @@ void core_end_slow(core_call *c)
     }
 }
 
+bool core_cleanup_begin(struct cleanup *cleanup, core_owner *owner, const core_step *step, bool never_blocks)
+{
+    core_call *const c = &cleanup->c;
+
+    /* Its runtime is not there any more: some memory is lost, where a call would hang. */
+    if (owner != NULL && !owner->fork_safe && owner->generation != core_generation)
+        return false;
+    cleanup->error = PyErr_Occurred() ? core_raised() : NULL;
+    cleanup->thread = NULL;
+    c->owner = owner;
+    if (owner == NULL)
+        return true;
+    c->crumb = &core_trail;
+    if (c->crumb->armed != core_alarm)
+        core_arm_thread();
+    if (!core_keeps(owner, never_blocks, core_interpreter))
+        cleanup->thread = PyEval_SaveThread();
+    cleanup->outer = core_enter(c, step);
+    return true;
+}
+
+void core_cleanup_end(struct cleanup *cleanup)
+{
+    if (cleanup->c.owner != NULL)
+        core_leave(&cleanup->c, cleanup->outer);
+    if (cleanup->thread != NULL)
+        PyEval_RestoreThread(cleanup->thread);
+    if (cleanup->error != NULL)
+        core_raise_again(cleanup->error);
+}
+
 /* ---- When the function has returned ------------------------------------------------------------------ */
 
 /* A signal arrived, if one did: now its handler runs, in Python. What that raises is what becomes of the call,

@@ -108,24 +108,12 @@ PyTypeObject core_class_type = {
 
 void core_class_free(core_class *cls, void *native)
 {
-    core_owner *const owner = cls->owner;
-    PyThreadState *thread = NULL;
-    core_call c; /* what core_enter reads of it */
+    struct cleanup cleanup;
 
-    /* Its runtime is not there any more: the memory of one object is lost, where a call would hang. */
-    if (!owner->fork_safe && owner->generation != core_generation)
+    if (!core_cleanup_begin(&cleanup, cls->owner, &cls->step, cls->free_never_blocks))
         return;
-    c.owner = owner;
-    c.crumb = &core_trail;
-    if (c.crumb->armed != core_alarm)
-        core_arm_thread();
-    if (!core_keeps(owner, cls->free_never_blocks, core_interpreter))
-        thread = PyEval_SaveThread();
-    const core_crumb outer = core_enter(&c, &cls->step);
     cls->free(native);
-    core_leave(&c, outer);
-    if (thread != NULL)
-        PyEval_RestoreThread(thread);
+    core_cleanup_end(&cleanup);
 }
 
 /* ---- Instance ---------------------------------------------------------------------------------------- */
@@ -186,12 +174,8 @@ static void instance_dealloc(PyObject *object)
     void *const native = self->native;
 
     self->native = NULL;
-    if (native != NULL) {
-        PyObject *error = PyErr_Occurred() ? core_raised() : NULL; /* what is under way stays as it is */
+    if (native != NULL)
         core_class_free(self->cls, native);
-        if (error != NULL)
-            core_raise_again(error);
-    }
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
     Py_XDECREF(self->cls);

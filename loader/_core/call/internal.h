@@ -40,6 +40,17 @@ int core_begin_slow(core_call *c); /* both ends of a call: ends.h */
 void core_end_slow(core_call *c);
 int core_settle(core_call *c, int status);
 bool core_run_handlers(core_call *c);
+/* Around a function of a plugin that gives back what the plugin made, and is part of no call: T_free, the release of an
+ * Arrow array. What is raised stays so. */
+struct cleanup {
+    core_call c; /* what core_enter reads of it; its owner is NULL if the function is the host's own */
+    core_crumb outer;
+    PyThreadState *thread;
+    PyObject *error;
+};
+/* False: it is not to be called, nor core_cleanup_end. */
+bool core_cleanup_begin(struct cleanup *cleanup, core_owner *owner, const core_step *step, bool never_blocks);
+void core_cleanup_end(struct cleanup *cleanup);
 
 /* ---- error.c ---- */
 PyObject *core_raise(core_call *c, const char *function, int status, const char *where);

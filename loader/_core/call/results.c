@@ -103,11 +103,8 @@ static PyObject *give_back(const function *f, int first, const char *room)
         if (f->results[i].kind != KIND_INSTANCE)
             continue;
         memcpy(&native, room + f->results[i].offset, sizeof native);
-        if (native != NULL) {
-            PyObject *error = core_raised();
+        if (native != NULL)
             core_class_free((core_class *)f->results[i].layout, native);
-            core_raise_again(error);
-        }
     }
     return NULL;
 }
