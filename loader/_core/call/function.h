@@ -22,7 +22,7 @@ typedef struct function {
     bool is_small;    /* of each class two or less */
     int result_count; /* LOADER_OUT */
     size_t result_size; /* bytes of the room for them */
-    struct parameter *results; /* owned; NULL: none */
+    struct parameter *results; /* behind the parameters */
     PyObject *row;    /* the class of several results, or what makes it */
     enum kind gives;  /* what it writes: KIND_TEXT, KIND_BYTES, KIND_NONE */
     bool never_blocks; /* it promised */
@@ -38,7 +38,7 @@ typedef struct function {
     PyMethodDef method;  /* of `builtin` */
     PyObject *text;      /* bytes: its signature and docstring as ml_doc has them */
     PyObject *builtin;   /* what callers have: see builtin.c. NULL: a Method, which they find through an instance */
-    struct parameter parameters[MAX_PARAMETERS];
+    struct parameter parameters[MAX_PARAMETERS]; /* `count` of them, then the results */
 } function;
 
 extern const core_entry core_enter_function; /* of functions that have neither of the next two */

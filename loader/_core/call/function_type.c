@@ -21,32 +21,29 @@ static size_t result_size(const struct parameter *result)
 /* Reads what the function is called with and gives. */
 static int read_parameters(function *self, PyObject *parameters, PyObject *results)
 {
-    const Py_ssize_t count = PyTuple_GET_SIZE(parameters), result_count = PyTuple_GET_SIZE(results);
-
-    if (result_count > 0 && (self->results = PyMem_Calloc((size_t)result_count, sizeof *self->results)) == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count + result_count; i++) {
-        const bool result = i >= count;
-        struct parameter *parameter = result ? &self->results[i - count] : &self->parameters[i];
-        bool real;
-        if (result)
-            self->result_count++; /* counted first: what is read in part is given back too */
-        else
-            self->count++;
-        if (core_read_parameter(parameter, result ? PyTuple_GET_ITEM(results, i - count) : PyTuple_GET_ITEM(parameters, i)) < 0)
+    self->count = PyTuple_GET_SIZE(parameters);
+    self->results = self->parameters + self->count;
+    self->result_count = (int)PyTuple_GET_SIZE(results);
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        struct parameter *parameter = &self->parameters[i];
+        if (core_read_parameter(parameter, PyTuple_GET_ITEM(parameters, i)) < 0)
             return -1;
-        real = !result && is_real(parameter);
-        self->instances += !result && parameter->kind == KIND_INSTANCE;
-        self->reals += real;
-        self->words += !real;
-        if (real && parameter->place < 3)
-            self->real_registers |= 1 << parameter->place;
-        if (result) {
-            parameter->offset = self->result_size;
-            self->result_size += (result_size(parameter) + 15) / 16 * 16;
+        self->instances += parameter->kind == KIND_INSTANCE;
+        if (is_real(parameter)) {
+            self->reals++;
+            if (parameter->place < 3)
+                self->real_registers |= 1 << parameter->place;
+        } else {
+            self->words++;
         }
+    }
+    for (int i = 0; i < self->result_count; i++) {
+        struct parameter *result = &self->results[i];
+        if (core_read_parameter(result, PyTuple_GET_ITEM(results, i)) < 0)
+            return -1;
+        self->words++; /* a pointer */
+        result->offset = self->result_size;
+        self->result_size += (result_size(result) + 15) / 16 * 16;
     }
     return 0;
 }
@@ -130,10 +127,8 @@ static int function_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->row);
     Py_VISIT(self->builtin);
     Py_VISIT((PyObject *)self->owner);
-    for (Py_ssize_t i = 0; i < self->count; i++)
+    for (Py_ssize_t i = 0; i < self->count + self->result_count; i++)
         Py_VISIT(self->parameters[i].layout); /* a Class leads back here */
-    for (int i = 0; i < self->result_count; i++)
-        Py_VISIT(self->results[i].layout);
     return 0;
 }
 
@@ -153,11 +148,8 @@ static void function_dealloc(PyObject *object)
 
     PyObject_GC_UnTrack(object);
     function_clear(object);
-    for (Py_ssize_t i = 0; i < self->count; i++)
+    for (Py_ssize_t i = 0; i < self->count + self->result_count; i++)
         core_clear_parameter(&self->parameters[i]);
-    for (int i = 0; i < self->result_count; i++)
-        core_clear_parameter(&self->results[i]);
-    PyMem_Free(self->results);
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);
     Py_XDECREF(self->doc);

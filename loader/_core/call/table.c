@@ -25,12 +25,10 @@ static int read_function(struct service_function *function, PyObject *item)
         PyErr_NoMemory();
         return -1;
     }
+    function->count = count;
+    function->result_count = all - count;
     for (Py_ssize_t i = 0; i < all; i++) {
         struct parameter *parameter = &function->parameters[i];
-        if (i < count) /* counted first: what is read in part is given back too */
-            function->count++;
-        else
-            function->result_count++;
         if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
                                                      : PyTuple_GET_ITEM(results, i - count)) < 0)
             return -1;
@@ -71,7 +69,7 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return PyErr_Format(PyExc_ValueError, "a table has at most %d functions", MAX_FUNCTIONS);
     self = (core_table *)type->tp_alloc(type, 0);
     for (Py_ssize_t i = 0; self != NULL && i < PyTuple_GET_SIZE(functions); i++) {
-        self->count++; /* counted first, as above */
+        self->count++; /* counted first: what is read in part is given back too */
         if (read_function(&self->functions[i], PyTuple_GET_ITEM(functions, i)) < 0)
             Py_CLEAR(self);
     }
