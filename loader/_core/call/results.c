@@ -92,17 +92,17 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
     }
 }
 
-/* Instances and Arrow arrays that the plugin gave, from this result on, and that nobody gets: the answer is wrong
- * elsewhere. */
-static PyObject *give_back(const function *f, int first, const char *room)
+/* Gives back what the plugin filled, from this result on, since nobody gets it: the answer is wrong elsewhere, or the
+ * function failed. Of one that failed, or was DONE, instances are not `given`: they are its own to free. */
+static PyObject *drop(const function *f, int first, bool given, const char *room)
 {
     for (int i = first; i < f->result_count; i++) {
+        const char *const at = room + f->results[i].offset;
         void *native = NULL;
         if (f->results[i].kind == KIND_ARROW)
-            core_arrow_drop(f->owner, room + f->results[i].offset);
-        if (f->results[i].kind != KIND_INSTANCE)
-            continue;
-        memcpy(&native, room + f->results[i].offset, sizeof native);
+            core_arrow_drop(f->owner, at);
+        else if (f->results[i].kind == KIND_INSTANCE && given)
+            memcpy(&native, at, sizeof native);
         if (native != NULL)
             core_class_free((core_class *)f->results[i].layout, native);
     }
@@ -122,40 +122,31 @@ static PyObject *row_of(function *f, core_call *c, const char *room)
     if (row != NULL && first && (PyTuple_SET_ITEM(row, 0, written(f, c)), PyTuple_GET_ITEM(row, 0)) == NULL)
         Py_CLEAR(row);
     if (row == NULL)
-        return give_back(f, 0, room);
+        return drop(f, 0, true, room);
     for (int i = 0; i < f->result_count; i++) {
         PyObject *value = result_of(f, c, &f->results[i], room);
         PyTuple_SET_ITEM(row, first + i, value);
         if (value == NULL) {
             Py_DECREF(row);
-            return give_back(f, i + 1, room);
+            return drop(f, i + 1, true, room);
         }
     }
     return core_shown(row);
-}
-
-/* What the plugin had filled when it failed. (An instance that it did not give is its own to free.) */
-static PyObject *failed(const function *f, const char *room)
-{
-    for (int i = 0; i < f->result_count; i++)
-        if (f->results[i].kind == KIND_ARROW)
-            core_arrow_drop(f->owner, room + f->results[i].offset);
-    return NULL;
 }
 
 PyObject *core_answer(function *f, core_call *c, int status, const char *room)
 {
     if (status == LOADER_DONE && f->ends) {
         PyErr_SetNone(PyExc_StopIteration);
-        return failed(f, room);
+        return drop(f, 0, false, room);
     }
     if (status == CORE_REFUSED) {
         core_raise(c, f->step.name, LOADER_FAILED, NULL);
-        return give_back(f, 0, room);
+        return drop(f, 0, true, room);
     }
     if (status != LOADER_OK) {
         core_raise(c, f->step.name, status, NULL);
-        return failed(f, room);
+        return drop(f, 0, false, room);
     }
     if (f->result_count == 0)
         return written(f, c);
@@ -164,10 +155,10 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room)
             static const char text[] = "wrote text, and its header declares LOADER_OUT results only (LOADER_GIVES_TEXT)";
             core_set_error(c, text, sizeof text - 1);
             core_raise(c, f->step.name, LOADER_FAILED, NULL);
-            return give_back(f, 0, room);
+            return drop(f, 0, true, room);
         }
         if (c->settle && core_spoiled(c, f->step.name))
-            return give_back(f, 0, room);
+            return drop(f, 0, true, room);
         if (f->result_count == 1)
             return result_of(f, c, &f->results[0], room);
     }
