@@ -60,33 +60,29 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     PyObject *name, *address, *owner, *parameters, *results, *row, *doc, *text, *plugin, *signature;
     const char *gives;
     int ends = 0;
-    void *pointer;
+    core_function found;
     function *self;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOSOO|p:Function", names, &name, &address, &core_owner_type,
                                      &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results, &row, &gives, &doc, &text,
                                      &plugin, &signature, &ends))
         return NULL;
-    pointer = PyLong_AsVoidPtr(address);
-    if (pointer == NULL) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_ValueError, "a function is not at address 0");
+    found = core_function_at((core_owner *)owner, address);
+    if (found == NULL)
         return NULL;
-    }
     if (PyTuple_GET_SIZE(parameters) + PyTuple_GET_SIZE(results) > MAX_PARAMETERS)
         return PyErr_Format(PyExc_ValueError, "%U has more than %d parameters", name, MAX_PARAMETERS);
     self = (function *)type->tp_alloc(type, 0);
     if (self == NULL)
         return NULL;
-    memcpy(&self->address, &pointer, sizeof pointer); /* ISO C has no cast from data to function pointers */
+    self->address = found;
     self->owner = (core_owner *)Py_NewRef(owner);
     self->step.name = PyUnicode_AsUTF8(name);
     if (self->step.name == NULL) {
         Py_DECREF(self);
         return NULL;
     }
-    core_note_range(self->owner, pointer);
-    self->never_blocks = self->owner->promises != NULL && PySet_Contains(self->owner->promises, name) == 1;
+    self->never_blocks = core_promised(self->owner, name);
     self->gives = (enum kind)*gives;
     self->row = Py_NewRef(row);
     self->name = Py_NewRef(name);

@@ -15,19 +15,17 @@ static PyObject *class_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name", "owner", "free_name", "address", "shared", NULL};
     PyObject *name, *owner, *free_name, *address;
-    void *pointer;
+    core_function function;
     int shared;
     core_class *self;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UO!UOp:Class", names, &name, &core_owner_type, &owner, &free_name,
                                      &address, &shared))
         return NULL;
-    pointer = PyLong_AsVoidPtr(address);
-    if (pointer == NULL && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "a function is not at address 0");
-    if (pointer == NULL || (self = (core_class *)type->tp_alloc(type, 0)) == NULL)
+    function = core_function_at((core_owner *)owner, address);
+    if (function == NULL || (self = (core_class *)type->tp_alloc(type, 0)) == NULL)
         return NULL;
-    memcpy(&self->free, &pointer, sizeof pointer); /* ISO C has no cast from data to function pointers */
+    self->free = (void (*)(void *))function;
     self->name = Py_NewRef(name);
     self->owner = (core_owner *)Py_NewRef(owner);
     self->free_name = Py_NewRef(free_name);
@@ -37,8 +35,7 @@ static PyObject *class_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_DECREF(self);
         return NULL;
     }
-    core_note_range(self->owner, pointer);
-    self->free_never_blocks = self->owner->promises != NULL && PySet_Contains(self->owner->promises, free_name) == 1;
+    self->free_never_blocks = core_promised(self->owner, free_name);
     return (PyObject *)self;
 }
 

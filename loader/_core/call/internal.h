@@ -241,8 +241,13 @@ PyObject *core_made(PyObject **slot, PyTypeObject *type);
  * dict, or a callable that makes it. */
 PyObject *core_member(PyObject **members, PyObject *value, PyObject *name);
 
-/* ---- owner.c, function_type.c, utf8.c ---- */
-extern PyTypeObject core_owner_type, core_function_type, core_method_type;
+/* ---- owner.c ---- */
+extern PyTypeObject core_owner_type;
+core_function core_function_at(const core_owner *owner, PyObject *address); /* of the plugin; NULL with an exception */
+bool core_promised(const core_owner *owner, PyObject *function); /* by its name: that it never blocks */
+
+/* ---- function_type.c, utf8.c ---- */
+extern PyTypeObject core_function_type, core_method_type;
 size_t core_utf8_valid(const char *data, size_t size);
 
 #if defined(__GNUC__) && !defined(_WIN32)

@@ -57,6 +57,27 @@ static char *label_of(PyObject *name, PyObject *path, PyObject *digest)
     return label;
 }
 
+/* ---- Its functions ----------------------------------------------------------------------------------- */
+
+core_function core_function_at(const core_owner *owner, PyObject *address)
+{
+    void *const pointer = PyLong_AsVoidPtr(address);
+    core_function function = NULL;
+
+    if (pointer != NULL) {
+        core_note_range(owner, pointer);
+        memcpy(&function, &pointer, sizeof function); /* ISO C has no cast from data to function pointers */
+    } else if (!PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ValueError, "a function is not at address 0");
+    }
+    return function;
+}
+
+bool core_promised(const core_owner *owner, PyObject *function)
+{
+    return owner->promises != NULL && PySet_Contains(owner->promises, function) == 1;
+}
+
 /* ---- The type ---------------------------------------------------------------------------------------- */
 
 static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
