@@ -133,7 +133,7 @@ static int function_clear(PyObject *object)
     function *self = (function *)object;
     Py_CLEAR(self->plugin);
     Py_CLEAR(self->signature);
-    Py_CLEAR(self->row);
+    Py_XSETREF(self->row, Py_NewRef(Py_None)); /* a destructor that goes with it may call it yet */
     Py_CLEAR(self->builtin);
     return 0;
 }
@@ -146,6 +146,7 @@ static void function_dealloc(PyObject *object)
     function_clear(object);
     for (Py_ssize_t i = 0; i < self->count + self->result_count; i++)
         core_clear_parameter(&self->parameters[i]);
+    Py_XDECREF(self->row);
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);
     Py_XDECREF(self->doc);
