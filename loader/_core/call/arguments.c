@@ -25,43 +25,30 @@ static int check_instance(const struct parameter *parameter, PyObject *value)
 
 int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyObject *value, Py_ssize_t place)
 {
-    loader_text *text = &a->texts[place];
-    PyObject *keep;
+    PyObject *const name = parameter->name;
+    Py_buffer *const buffer = &a->buffers[a->buffer_count];
+    loader_text *const text = &a->texts[place];
+    PyObject *keep = NULL;
+    int lent; /* 1: `buffer` is, 0: what there is is in `keep` */
 
-    if (parameter->kind == KIND_NUMBERS) {
-        if (core_borrow_numbers(value, parameter->name, parameter->element, parameter->size, parameter->writable,
-                                &a->buffers[a->buffer_count], text) < 0)
-            return -1;
-        a->buffer_count++;
-        return 0;
+    switch (parameter->kind) {
+    case KIND_NUMBERS:
+        lent = core_borrow_numbers(value, name, parameter->element, parameter->size, parameter->writable, buffer, text);
+        break;
+    case KIND_LIST:
+        lent = core_borrow_list(value, name, parameter->layout, parameter->writable, buffer, &keep, text);
+        break;
+    case KIND_TENSOR: lent = core_borrow_tensor(value, name, parameter->writable, buffer, &keep, &a->values[place]); break;
+    case KIND_TEXTS: lent = core_borrow_texts(value, name, &keep, text); break;
+    case KIND_INTERFACE: lent = core_lend(parameter->layout, value, name, &keep, &a->values[place]); break;
+    case KIND_ARROW: lent = core_borrow_arrow(value, name, &keep, text); break;
+    default: lent = check_instance(parameter, value); break;
     }
-    if (parameter->kind == KIND_INSTANCE)
-        return check_instance(parameter, value);
-    if (parameter->kind == KIND_LIST) {
-        const int lent = core_borrow_list(value, parameter->name, parameter->layout, parameter->writable,
-                                          &a->buffers[a->buffer_count], &keep, text);
-        if (lent < 0)
-            return -1;
-        if (lent > 0) {
-            a->buffer_count++;
-            return 0;
-        }
-    } else if (parameter->kind == KIND_TENSOR) {
-        const int lent = core_borrow_tensor(value, parameter->name, parameter->writable, &a->buffers[a->buffer_count],
-                                            &keep, &a->values[place]);
-        if (lent < 0)
-            return -1;
-        a->buffer_count += lent;
-    } else if (parameter->kind == KIND_INTERFACE) {
-        if (core_lend(parameter->layout, value, parameter->name, &keep, &a->values[place]) < 0)
-            return -1;
-    } else if (parameter->kind == KIND_ARROW) {
-        if (core_borrow_arrow(value, parameter->name, &keep, text) < 0)
-            return -1;
-    } else if (core_borrow_texts(value, parameter->name, &keep, text) < 0) {
+    if (lent < 0)
         return -1;
-    }
-    a->owned[a->owned_count++] = keep;
+    a->buffer_count += lent;
+    if (keep != NULL)
+        a->owned[a->owned_count++] = keep;
     return 0;
 }
 

@@ -57,7 +57,7 @@ int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size,
         if (!writable || !buffer->readonly) {
             out->data = (const char *)buffer->buf;
             out->size = (size_t)buffer->len / size;
-            return 0;
+            return 1;
         }
         PyErr_Format(PyExc_ValueError, "%U is changed in place, and this %.100s is read-only", name,
                      Py_TYPE(value)->tp_name);

@@ -104,7 +104,7 @@ PyObject *core_array_of_rows(core_block *block, void *data, size_t count, PyObje
 bool core_is_array_of(PyObject *value, PyObject *layout); /* one of these, of this struct */
 
 /* ---- borrow.c ---- */
-/* 1: *buffer is lent, 0: *keep holds a copy; -1 with an exception. */
+/* 1: *buffer is lent, 0: *keep holds what is; -1 with an exception. */
 int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool writable, Py_buffer *buffer,
                      PyObject **keep, loader_text *out);
 int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size, bool writable, Py_buffer *buffer,
