@@ -197,11 +197,7 @@ static int deliver_integer(const struct service_function *function, const struct
                        (unsigned)result->size * 8);
         return wrong_number(function, result, value, wanted);
     }
-#if PY_BIG_ENDIAN
-    memcpy(out, (const char *)&number + sizeof number - result->size, result->size);
-#else
-    memcpy(out, &number, result->size);
-#endif
+    core_store_integer(out, number, result->size);
     return 0;
 }
 

@@ -209,6 +209,11 @@ int core_borrow_text(PyObject *value, PyObject *name, loader_text *out);
 int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
 int core_choice(PyObject *allowed, PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out);
 PyObject *core_allowed(PyObject *given, PyObject *name);
+/* The low `size` bytes of a number. */
+static inline void core_store_integer(void *memory, uintptr_t number, size_t size)
+{
+    memcpy(memory, (const char *)&number + (PY_BIG_ENDIAN ? sizeof number - size : 0), size);
+}
 int core_store_field(const struct field *field, char *memory, PyObject **value);
 PyObject *core_from_integer(uintptr_t value, size_t size, bool is_signed);
 PyObject *core_text_object(const loader_text *text, enum kind kind);

@@ -163,7 +163,8 @@ static int store_bytes(const struct field *field, char *memory, PyObject **item)
     return changes;
 }
 
-/* Writes *item to a field's memory, which borrows its text. Of an array, one element. Returns 1 if the same object may have another value later. */
+/* Writes *item to a field's memory, which borrows its text. Of an array, one element. Returns 1 if the same object may
+ * have another value later. */
 int core_store_field(const struct field *field, char *memory, PyObject **item)
 {
     PyObject *const value = *item;
@@ -192,11 +193,7 @@ int core_store_field(const struct field *field, char *memory, PyObject **item)
                  ? core_integer(value, field->size, field->is_signed, field->name, &number)
                  : core_choice(field->allowed, value, field->size, field->is_signed, field->name, &number)) < 0)
             return -1;
-#if PY_BIG_ENDIAN
-        memcpy(memory, (const char *)&number + sizeof number - field->size, field->size);
-#else
-        memcpy(memory, &number, field->size);
-#endif
+        core_store_integer(memory, number, field->size);
         return !PyLong_Check(value); /* an object with __index__ */
     }
 }
@@ -279,11 +276,7 @@ PyObject *core_load_field(const struct field *field, const void *native)
         memcpy(&narrow, memory, sizeof narrow);
         return PyFloat_FromDouble((double)narrow);
     default:
-#if PY_BIG_ENDIAN
-        memcpy((char *)&number + sizeof number - field->size, memory, field->size);
-#else
-        memcpy(&number, memory, field->size);
-#endif
+        memcpy((char *)&number + (PY_BIG_ENDIAN ? sizeof number - field->size : 0), memory, field->size);
         return core_from_integer((uintptr_t)number, field->size, field->is_signed);
     }
 }
