@@ -1,5 +1,6 @@
-/* service.h: tables of functions that Python objects stand behind: what one is made of, for calls of it (service.c), for
- * what is passed in them (exchange.c), for its description (table.c) and for the registry (services.c).
+/* service.h: tables of functions that Python objects stand behind: what one is made of, for calls of it (service.c) and what
+ * is passed in them (service_arguments.c, service_results.c), for its description (table.c) and for the registry
+ * (services.c).
  */
 #ifndef LOADER_CORE_SERVICE_H
 #define LOADER_CORE_SERVICE_H
@@ -75,9 +76,9 @@ struct core_services {
 /* What a table's function is, in a place of a table: in service.c. */
 thunk core_thunk(const struct service_function *function, Py_ssize_t place);
 
-/* An argument that a plugin passed, as an object; a value that a callable gave, stored where the plugin wants it and kept
- * alive until its own function returns. NULL or -1 with an exception. In exchange.c. */
+/* An argument that a plugin passed, as an object; NULL with an exception. In service_arguments.c. */
 PyObject *core_argument(struct parameter *parameter, const struct passed *passed);
+/* A value that a callable gave, stored where the plugin wants it. 0, or -1 with an exception. In service_results.c. */
 int core_deliver(core_call *c, struct service_function *function, PyObject *value, const struct passed *passed);
 
 #endif /* LOADER_CORE_SERVICE_H */
