@@ -182,7 +182,7 @@ extern PyTypeObject core_services_type, core_table_type;
 /* The table under this id, or NULL. *given: it is a C table of the application's own. */
 const void *core_services_find(const core_services *services, const char *id, size_t size, bool *given);
 
-/* ---- record.c ---- */
+/* ---- layout.c, pack.c, record.c, row.c ---- */
 struct field {
     PyObject *name; /* interned str */
     size_t offset;

@@ -1,4 +1,4 @@
-/* record.h: what a Layout (layout.c) is made of, for records that are packed (record.c) and for what they keep
+/* record.h: what a Layout (layout.c) is made of, for objects that are packed (pack.c) and for what they keep
  * (frozen.c). */
 #ifndef LOADER_CORE_RECORD_H
 #define LOADER_CORE_RECORD_H

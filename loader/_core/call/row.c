@@ -1,4 +1,5 @@
-/* row.c: structs from C to Python, as rows: results of plugins, arguments of services. The other way is record.c. */
+/* row.c: structs from C to Python, as rows: results of plugins, arguments of services. The other way is
+ * pack.c. */
 #include "call/record.h"
 
 void core_set_sizes(PyObject *layout_object, char *memory)

@@ -1,5 +1,5 @@
 /* value.c: single values, from Python objects to C and back: texts, integers, the fields of a struct. Arguments of
- * contract functions (function.c), structs (record.c) and what passes through services (service.c) all come here.
+ * contract functions (function.c), structs (pack.c) and what passes through services (service.c) all come here.
  */
 #include "call/internal.h"
 

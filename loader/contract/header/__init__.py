@@ -24,7 +24,7 @@ __all__ = ["MAX_DEPTH", "MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
 MAX_PARAMETERS = 8
 #: Functions of a service's or an interface's table: as many as loader/_core/call/service.c has.
 MAX_FUNCTIONS = 32
-#: Bytes of a struct: loader/_core/call/record.c takes no larger one.
+#: Bytes of a struct: loader/_core/call/layout.c takes no larger one.
 MAX_STRUCT = 4096
 #: Structs in structs.
 MAX_DEPTH = 16
