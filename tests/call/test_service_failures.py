@@ -64,6 +64,12 @@ def test_error_swallowed(lent: Make) -> None:
     assert made.recover(1, 0) == "One"
 
 
+def test_wrong_result_swallowed(lent: Make, database: Database) -> None:
+    """So is a result that is found wrong at the last moment."""
+    database.title = lambda _: "\ud800"  # type: ignore[method-assign, assignment, misc]
+    assert re.fullmatch("1, UnicodeEncodeError: .*, result untouched", lent(database).recover(9, 0))
+
+
 def test_error_with_a_text_of_the_plugins_own(lent: Make) -> None:
     """A plugin may say it in its own words: the cause stays."""
     error = LookupError("no post 9")

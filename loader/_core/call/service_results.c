@@ -121,6 +121,7 @@ static int deliver_real(const struct service_function *function, const struct pa
     return 0;
 }
 
+/* Here and below `out` is set last: a result that could not be given is left as it was. */
 static int deliver_struct(core_call *c, const struct service_function *function, const struct parameter *result,
                           PyObject *value, void *out)
 {
@@ -129,12 +130,11 @@ static int deliver_struct(core_call *c, const struct service_function *function,
 
     if (core_pack(result->layout, value, &native, &storage) < 0)
         return named(function, result);
-    memcpy(out, native, core_layout_size(result->layout));
-    if (storage == NULL) /* a record, which keeps its form itself */
-        return keep(c, value);
-    const int kept = keep(c, storage);
-    Py_DECREF(storage);
-    return kept;
+    const int failed = keep(c, storage == NULL ? value : storage); /* a record keeps its form itself */
+    if (!failed)
+        memcpy(out, native, core_layout_size(result->layout));
+    Py_XDECREF(storage);
+    return failed;
 }
 
 /* An array is lent as it lies, and cannot be resized while it is; records are copied. */
@@ -143,22 +143,25 @@ static int deliver_array(core_call *c, const struct service_function *function, 
 {
     PyObject *kept = NULL;
     Py_buffer buffer;
+    loader_text array;
 
     if (result->kind == KIND_LIST) {
-        if (core_pack_list(result->layout, value, result->name, &kept, out) < 0)
+        if (core_pack_list(result->layout, value, result->name, &kept, &array) < 0)
             return named(function, result);
     } else {
         kept = PyObject_CheckBuffer(value) ? PyMemoryView_FromObject(value) : NULL;
         if (kept == NULL && PyErr_Occurred())
             return -1;
         if (core_borrow_numbers(kept == NULL ? value : kept, result->name, result->element, result->size, false, &buffer,
-                                out) < 0) {
+                                &array) < 0) {
             Py_XDECREF(kept);
             return named(function, result);
         }
         PyBuffer_Release(&buffer); /* the memoryview has its own hold on it */
     }
     const int failed = keep(c, kept);
+    if (!failed)
+        *out = array;
     Py_DECREF(kept);
     return failed;
 }

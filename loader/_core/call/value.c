@@ -53,6 +53,7 @@ PyObject *core_items(PyObject *value)
 
 int core_borrow_text(PyObject *value, PyObject *name, loader_text *out)
 {
+    const char *data;
     Py_ssize_t size;
 
     if (!PyUnicode_Check(value)) {
@@ -64,9 +65,11 @@ int core_borrow_text(PyObject *value, PyObject *name, loader_text *out)
         out->size = (size_t)PyUnicode_GET_LENGTH(value);
         return 0;
     }
-    out->data = PyUnicode_AsUTF8AndSize(value, &size);
-    out->size = (size_t)size;
-    return out->data == NULL ? -1 : 0;
+    data = PyUnicode_AsUTF8AndSize(value, &size);
+    if (data == NULL)
+        return -1;
+    *out = (loader_text){data, (size_t)size};
+    return 0;
 }
 
 int core_integer(PyObject *value, size_t size, bool is_signed, PyObject *name, uintptr_t *out)
