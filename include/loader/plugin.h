@@ -35,11 +35,12 @@
 
 #define LOADER_ABI 1
 
-/* What has been added to this header since, each behind what was there before: a host of a later minor runs all plugins
- * of this ABI, and a plugin runs in older hosts as long as it can do without what is newer (LOADER_NEEDS).
+/* What has been added to this header since, each behind what was there before: a host of a later minor runs all
+ * plugins of this ABI, and a plugin runs in older hosts as long as it can do without what is newer (LOADER_NEEDS).
  *     1   loader_plugin_path
  *     2   the host's own copy of long output, which plugins do not see
- *     3   loader_alloc, LOADER_OUT, arrays, lists, tensors, floating-point numbers, interfaces, classes */
+ *     3   loader_alloc, LOADER_OUT of a contract's functions, arrays, lists, tensors, Arrow arrays, floating-point
+ *         numbers, interfaces, classes */
 #define LOADER_ABI_MINOR 3
 
 /* ---- What a compiler needs to hear ------------------------------------------------------------------- */
@@ -69,8 +70,9 @@
  *     LOADER_EXPORT int divide(loader_call *call, int64_t a, int64_t b,
  *                              LOADER_OUT int64_t *quotient, LOADER_OUT int64_t *rest);
  *
- * Numbers, bool, enums, structs, loader_text, loader_bytes and arrays may be results. What a loader_text, loader_bytes
- * or array points to is memory of loader_alloc, or (not of arrays) constant. A function that has such results writes
+ * Numbers, bool, enums, structs, loader_text, loader_bytes, arrays of numbers and of structs, loader_arrow and
+ * instances of classes may be results. What a loader_text, loader_bytes or array points to is memory of loader_alloc,
+ * or (not of arrays) constant; see loader_arrow and LOADER_CLASS for theirs. A function that has such results writes
  * nothing, unless LOADER_GIVES_TEXT or LOADER_GIVES_BYTES says that it does both. */
 #define LOADER_OUT
 
@@ -134,10 +136,10 @@
 
 LOADER_MARKER(loader_abi_1);
 
-/* LOADER_NEEDS(3), once, in a plugin or in a contract's header: a host whose LOADER_ABI_MINOR is less refuses the plugin
- * before any of its code runs. Without it a plugin needs none of what was added: the functions below that an older host
- * lacks are safe to call there and say so (loader_alloc gives NULL, loader_plugin_path nothing). So say the least that
- * the plugin cannot do without. It exports a name, loader_abi_1_3, so any language can say it. */
+/* LOADER_NEEDS(3), once, in a plugin or in a contract's header: a host whose LOADER_ABI_MINOR is less refuses the
+ * plugin before any of its code runs. Without it a plugin needs none of what was added: the functions below that an
+ * older host lacks are safe to call there and say so (loader_alloc gives NULL, loader_plugin_path nothing). So say the
+ * least that the plugin cannot do without. It exports a name, loader_abi_1_3, so any language can say it. */
 #define LOADER_NEEDS(minor) LOADER_MARKER(loader_abi_1_##minor)
 
 /* LOADER_FINGERPRINT(greeter, 1, 0, 0x0123456789abcdef), after LOADER_CONTRACT, a line for each minor version: what
@@ -237,8 +239,8 @@ enum loader_tensor_code {
     LOADER_TENSOR_BOOL = 6
 };
 
-/* Arrow's C data interface: these two structs are its specification's, under its guard, so that the headers of Arrow and
- * of nanoarrow may be included as well. */
+/* Arrow's C data interface: these two structs are its specification's, under its guard, so that the headers of Arrow
+ * and of nanoarrow may be included as well. */
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
 
@@ -278,9 +280,9 @@ struct ArrowArray {
 /* An Arrow array of any type, with the schema that says which: look at schema->format first.
  *
  * `const loader_arrow *` is borrowed: neither of the two is changed, released or moved by the plugin. LOADER_OUT
- * loader_arrow * is a result: `schema` and `array` point to structs of the host's that are all 0. The plugin fills both,
- * with release functions of its own, which are called once, on any thread, also after many other calls. So it is not
- * in memory of loader_alloc, which goes when the function returns. What it filled is released too if it returns an
+ * loader_arrow * is a result: `schema` and `array` point to structs of the host's that are all 0. The plugin fills
+ * both, with release functions of its own, which are called once, on any thread, also after many other calls. So it is
+ * not in memory of loader_alloc, which goes when the function returns. What it filled is released too if it returns an
  * error. */
 typedef struct loader_arrow {
     struct ArrowSchema *schema; /* of the array */
@@ -357,6 +359,7 @@ struct loader_host {
 /* The layout is the ABI. */
 LOADER_STATIC_ASSERT(sizeof(void *) == 8, "the loader ABI is defined for 64-bit targets");
 LOADER_STATIC_ASSERT(sizeof(loader_text) == 16 && offsetof(loader_text, size) == 8, "loader_text is frozen");
+LOADER_STATIC_ASSERT(sizeof(loader_bytes) == 16 && offsetof(loader_bytes, size) == 8, "loader_bytes is frozen");
 LOADER_STATIC_ASSERT(sizeof(loader_texts) == 16 && sizeof(loader_f64s) == 16 && offsetof(loader_f64s, size) == 8,
                      "arrays are frozen");
 LOADER_STATIC_ASSERT(sizeof(loader_tensor) == 48 && offsetof(loader_tensor, ndim) == 16 &&
@@ -367,7 +370,6 @@ LOADER_STATIC_ASSERT(sizeof(struct ArrowSchema) == 72 && offsetof(struct ArrowSc
                          sizeof(struct ArrowArray) == 80 && offsetof(struct ArrowArray, release) == 64 &&
                          sizeof(loader_arrow) == 16,
                      "these structs are Arrow's");
-LOADER_STATIC_ASSERT(sizeof(loader_bytes) == 16 && offsetof(loader_bytes, size) == 8, "loader_bytes is frozen");
 LOADER_STATIC_ASSERT(offsetof(loader_call, next) == 8 && offsetof(loader_call, limit) == 16 &&
                          offsetof(loader_call, host) == 24 && offsetof(loader_call, error) == 32 &&
                          sizeof(loader_call) == 48,
@@ -490,6 +492,10 @@ static inline int loader_printf(loader_call *call, const char *format, ...)
     return LOADER_OK;
 }
 
+/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer; longer ones than an int can
+ * count are cut. */
+#define LOADER_PRINT(text) (int)((text)->size > 0x7fffffff ? 0x7fffffff : (text)->size), (text)->data
+
 /* Memory for a LOADER_OUT result: `size` bytes that are aligned for any number, not set to anything. The host's: it
  * gives back what is no part of a result when the function returns, so it serves as scratch too. NULL if the host has
  * none to give (then return LOADER_NO_MEMORY), or is older than this function. */
@@ -503,10 +509,6 @@ static inline void *loader_alloc_items(loader_call *call, size_t count, size_t s
 {
     return count > SIZE_MAX / size ? NULL : loader_alloc(call, count * size);
 }
-
-/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer; longer ones than an int can
- * count are cut. */
-#define LOADER_PRINT(text) (int)((text)->size > 0x7fffffff ? 0x7fffffff : (text)->size), (text)->data
 
 /* ---- Failing, logging, stopping, asking -------------------------------------------------------------- */
 
@@ -568,6 +570,8 @@ static inline loader_text loader_plugin_path(loader_call *call)
     return LOADER_HAS(call->host, path) ? call->host->path(call) : none;
 }
 
+/* ---- Services, interfaces and classes ----------------------------------------------------------------- */
+
 /* LOADER_SERVICE("app.db/1", app_db): declares that the struct `app_db` is the table of the service
  * "app.db/1", and gives plugins   const app_db *app_db_get(loader_call *call);
  *
@@ -575,9 +579,10 @@ static inline loader_text loader_plugin_path(loader_call *call)
  *     int (*name)(loader_call *call, const app_db *self, ..., LOADER_OUT loader_text *result);
  * that follow the rules of contract functions, seen from the other side: arguments are borrowed by the host
  * until the function returns. Results are marked by LOADER_OUT, one or several: the host fills them; what they point
- * to is owned by the host, not to be changed, and valid until the plugin's own function returns. Without one, what the
- * host's function gives is appended to the output of `call`. Tensors, and arrays to be changed in place, are for
- * contract functions only. A status other than LOADER_OK leaves the result untouched and its text in call->error.
+ * to is owned by the host, not to be changed, and valid until the plugin's own function returns. Without a result, what
+ * the host's function gives is appended to the output of `call`. Tensors, Arrow arrays, interfaces, instances, and
+ * arrays to be changed in place, are for contract functions only. A status other than LOADER_OK leaves the result
+ * untouched (of several, that which is wrong and those after it), and its text in call->error.
  * Locks: a service waits for Python (the GIL), which a thread may have that waits for a lock of this plugin in
  * Python code of its own. Hold no lock across it: take what you need out, unlock, then call. A function that
  * calls one cannot promise LOADER_NEVER_BLOCKS. */
@@ -587,8 +592,6 @@ static inline loader_text loader_plugin_path(loader_call *call)
         return (const type *)call->host->service(call, id, sizeof(id) - 1);                             \
     }                                                                                                   \
     LOADER_STATIC_ASSERT(sizeof(id) > 1, "a service has an id")
-
-/* ---- Interfaces and classes --------------------------------------------------------------------------- */
 
 /* LOADER_INTERFACE(app_progress), in a contract's header after the struct: the struct is a table of functions that a
  * caller brings as an argument, `const app_progress *`. It has the shape of a service's table, and the rules of one:
