@@ -3,10 +3,11 @@
 #
 #     cmake -DTOOL=cargo|go|zig -DEXECUTABLE=command -DNAME=plugin -DSOURCE=folder -DOUTPUT=file -DWORK=folder
 #           -DDEPFILE=file -DHEADERS=list -DEXPORTS=file -DCC=compiler -DSTRICT=bool
-#           -DROOT=file -DKIT=file -DBINDINGS=file -DCONTRACT=name -P LoaderForeign.cmake
+#           -DROOT=file -DKIT=file -DBINDINGS=file -DCONTRACT=name -DOPTIMIZE=mode -P LoaderForeign.cmake
 #
-# HEADERS: C headers that the plugin is built with. EXPORTS: a version script for the linker, or empty. ROOT: zig's first source; KIT:
-# loader.zig; BINDINGS: what was generated for the contract CONTRACT, or empty.
+# HEADERS: C headers that the plugin is built with. EXPORTS: a version script for the linker, or empty. STRICT: cargo's
+# warnings are errors. For zig: EXECUTABLE may be a list, a Python and how it runs zig; ROOT is the first source, KIT
+# loader.zig, BINDINGS what was generated for the contract CONTRACT, or empty, OPTIMIZE what its -O takes.
 cmake_minimum_required(VERSION 3.20)
 
 function(run)

@@ -220,11 +220,13 @@ function(_loader_add_foreign name tool folder file)
     add_custom_target(${name} ALL DEPENDS "${file}")
 endfunction()
 
-# The command cargo, go or zig, or an empty string. It is run: a shim without a toolchain behind it does not count.
+# The command cargo, go or zig, or an empty string. It is run: a shim without a toolchain behind it does not count. zig
+# is also what pip installs as ziglang, which has no program of its own.
 function(_loader_find_tool result tool)
     string(TOUPPER "${tool}" upper)
+    find_program(${upper}_EXECUTABLE ${tool}
+                 HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" /usr/local/go/bin)
     if(tool STREQUAL "zig" AND NOT ZIG_EXECUTABLE)
-        find_program(ZIG_EXECUTABLE zig)
         foreach(python IN ITEMS "${LOADER_PYTHON}" python3 python)
             if(NOT ZIG_EXECUTABLE AND python)
                 execute_process(COMMAND "${python}" -m ziglang version RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
@@ -234,8 +236,6 @@ function(_loader_find_tool result tool)
             endif()
         endforeach()
     endif()
-    find_program(${upper}_EXECUTABLE ${tool}
-                 HINTS "$ENV{CARGO_HOME}/bin" "$ENV{HOME}/.cargo/bin" /usr/local/go/bin)
     set(${result} "" PARENT_SCOPE)
     if(${upper}_EXECUTABLE)
         set(version --version)
