@@ -22,8 +22,8 @@ function(_loader_find_python)
     set(loader_TOP "${top}" PARENT_SCOPE)
 endfunction()
 
-# Called by loader_add_plugin, whose contract_ variables it sees. Sets bindings_FILE, and bindings_STAMP: what the
-# plugin depends on, or an empty string.
+# Called by loader_add_plugin, whose contract_ variables it sees. Sets bindings_FILE, and what the plugin depends on, or
+# empty strings: bindings_STAMP, a file, and bindings_TARGET, which makes it.
 function(_loader_add_bindings name contract language)
     set(suffix_cpp hpp)
     set(suffix_rust rs)
@@ -33,10 +33,7 @@ function(_loader_add_bindings name contract language)
         message(FATAL_ERROR "loader_add_plugin(${name}): BINDINGS is cpp, rust, go or zig, and a folder; "
                             "found: '${language}' ${ARGN}")
     endif()
-    get_filename_component(folder "${CMAKE_CURRENT_SOURCE_DIR}/${ARGN}" ABSOLUTE)
-    if(ARGN AND IS_ABSOLUTE "${ARGN}")
-        set(folder "${ARGN}")
-    endif()
+    get_filename_component(folder "${ARGN}" ABSOLUTE) # the current one, if none is given
     set(file "${folder}/${contract}.${suffix_${language}}")
     set(bindings_FILE "${file}" PARENT_SCOPE)
     _loader_find_python()
@@ -44,19 +41,27 @@ function(_loader_add_bindings name contract language)
         _loader_check_bindings(${name} "${file}" ${language})
         return()
     endif()
-    _loader_include_folder(include)
-    set(stamp "${CMAKE_CURRENT_BINARY_DIR}/${name}.bindings.stamp")
-    file(GLOB generator "${loader_TOP}/loader/author/bindings/*.py")
-    add_custom_command(
-        OUTPUT "${stamp}"
-        BYPRODUCTS "${file}"
-        COMMAND "${LOADER_PYTHON}" -m loader bindings "${contract_HEADER}" --lang ${language} -o "${folder}"
-        COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
-        DEPENDS "${contract_HEADER}" ${generator}
-        WORKING_DIRECTORY "${loader_TOP}"
-        COMMENT "Generating bindings for plugin ${name}"
-        VERBATIM)
+    # One target for all plugins that share the file: two would write it at the same time, and Ninja takes no two.
+    string(SHA256 digest "${file}")
+    string(SUBSTRING "${digest}" 0 12 digest)
+    set(target "loader-bindings-${contract}-${language}-${digest}")
+    set(stamp "${CMAKE_BINARY_DIR}/loader/${target}.stamp")
+    if(NOT TARGET ${target})
+        file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/loader")
+        file(GLOB generator "${loader_TOP}/loader/author/bindings/*.py")
+        add_custom_command(
+            OUTPUT "${stamp}"
+            BYPRODUCTS "${file}"
+            COMMAND "${LOADER_PYTHON}" -m loader bindings "${contract_HEADER}" --lang ${language} -o "${folder}"
+            COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
+            DEPENDS "${contract_HEADER}" ${generator}
+            WORKING_DIRECTORY "${loader_TOP}"
+            COMMENT "Generating bindings ${file}"
+            VERBATIM)
+        add_custom_target(${target} DEPENDS "${stamp}")
+    endif()
     set(bindings_STAMP "${stamp}" PARENT_SCOPE)
+    set(bindings_TARGET "${target}" PARENT_SCOPE)
 endfunction()
 
 # Without Python: the file must be there and be of this header, or C and the plugin would not agree on what is passed.

@@ -150,6 +150,32 @@ def test_a_function_that_the_author_lacks_stops_the_build(project: Project) -> N
     assert project.load().thrice(2) == 6
 
 
+@pytest.mark.parametrize("project", [name for name, tool in GENERATORS.items() if shutil.which(tool)], indirect=True)
+def test_plugins_share_what_is_generated(project: Project) -> None:
+    """Of one contract, in one folder or in several: it is written once, and all of them are built with it."""
+    more = (
+        "loader_add_plugin(tiny2 CONTRACT tiny CONTRACT_HEADER api/tiny.h BINDINGS cpp SOURCES plugin.cpp)\n"
+        "add_subdirectory(below)\n"
+    )
+    with (project.folder / "CMakeLists.txt").open("a") as lists:
+        lists.write(more)
+    (project.folder / "below").mkdir()
+    (project.folder / "below" / "CMakeLists.txt").write_text(
+        "include_directories(..)\n"
+        "loader_add_plugin(tiny3 CONTRACT tiny CONTRACT_HEADER ../api/tiny.h BINDINGS cpp .. SOURCES ../plugin.cpp)\n"
+    )
+    done = project.configure()
+    assert done.returncode == 0, done.stderr
+    assert project.run("--build", "build", "--parallel", "4").returncode == 0
+    project.header.write_text(HEADER.replace("int64_t number", "int64_t value"))
+    built = project.run("--build", "build", "--parallel", "4")
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert built.stdout.count("Generating bindings") == 1
+    contract = loader.Contract.from_header(project.header)
+    for name in ("tiny", "tiny2", "tiny3"):
+        assert loader.load(project.plugin.with_name(name + SUFFIX), contract=contract).twice(value=21) == 42
+
+
 def test_without_python_the_file_that_is_there_is_used(project: Project) -> None:
     """It is left as it is, byte for byte, and may have come through a checkout with other line ends."""
     project.configure()
