@@ -38,7 +38,9 @@ int core_borrow_wide(struct arguments *a, const struct parameter *parameter, PyO
     case KIND_LIST:
         lent = core_borrow_list(value, name, parameter->layout, parameter->writable, buffer, &keep, text);
         break;
-    case KIND_TENSOR: lent = core_borrow_tensor(value, name, parameter->writable, buffer, &keep, &a->values[place]); break;
+    case KIND_TENSOR:
+        lent = core_borrow_tensor(value, name, parameter->writable, buffer, &keep, &a->values[place]);
+        break;
     case KIND_TEXTS: lent = core_borrow_texts(value, name, &keep, text); break;
     case KIND_INTERFACE: lent = core_lend(parameter->layout, value, name, &keep, &a->values[place]); break;
     case KIND_ARROW: lent = core_borrow_arrow(value, name, &keep, text); break;

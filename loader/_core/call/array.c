@@ -1,5 +1,5 @@
-/* array.c: memory that a plugin asks for (loader_alloc), and what Python has of it where it is a result: type Array, which
- * a memoryview is made of. What a plugin is lent: borrow.c.
+/* array.c: memory that a plugin asks for (loader_alloc), and what Python has of it where it is a result: type Array,
+ * which a memoryview is made of. What a plugin is lent: borrow.c.
  */
 #include "call/internal.h"
 

@@ -264,8 +264,8 @@ static PyObject *of_capsules(PyObject *name, PyObject *pair)
     const char *what;
 
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2)
-        return PyErr_Format(PyExc_TypeError, "%U: its __arrow_c_array__ gave %.100s where two capsules are wanted", name,
-                            Py_TYPE(pair)->tp_name);
+        return PyErr_Format(PyExc_TypeError, "%U: its __arrow_c_array__ gave %.100s where two capsules are wanted",
+                            name, Py_TYPE(pair)->tp_name);
     schema = pointer_of(name, PyTuple_GET_ITEM(pair, 0), "arrow_schema");
     array = schema == NULL ? NULL : pointer_of(name, PyTuple_GET_ITEM(pair, 1), "arrow_array");
     if (array == NULL)

@@ -1,5 +1,5 @@
-/* arrow_check.c: whether an Arrow array is one: what its specification asks for, and C can see. What its buffers hold, and
- * how many elements they have room for, nobody says there.
+/* arrow_check.c: whether an Arrow array is one: what its specification asks for, and C can see. What its buffers hold,
+ * and how many elements they have room for, nobody says there.
  */
 #include "call/internal.h"
 

@@ -1,5 +1,5 @@
-/* borrow.c: arrays and lists that a plugin is lent: buffers of Python as loader_f64s and its like, structured arrays and
- * records as lists of structs, sequences of str as loader_texts.
+/* borrow.c: arrays and lists that a plugin is lent: buffers of Python as loader_f64s and its like, structured arrays
+ * and records as lists of structs, sequences of str as loader_texts.
  */
 #include "call/internal.h"
 
@@ -11,7 +11,9 @@ static const char *name_of(char kind)
 /* What a format of the struct module's language means here: 'f', 'i', 'u', or 0 for something else. */
 static char kind_of(char letter)
 {
-    return letter == '\0' ? 0 : strchr("fd", letter) ? 'f' : strchr("bhilqn", letter) ? 'i' : strchr("BHILQN", letter) ? 'u' : 0;
+    if (letter == '\0')
+        return 0;
+    return strchr("fd", letter) ? 'f' : strchr("bhilqn", letter) ? 'i' : strchr("BHILQN", letter) ? 'u' : 0;
 }
 
 static int refuse_format(PyObject *name, const Py_buffer *buffer, char kind, size_t size)

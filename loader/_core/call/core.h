@@ -98,7 +98,8 @@ typedef struct core_call {
     enum core_room room;
     bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
     bool settle;         /* something happened that the short way back does not know of: core_settle first. Set by
-                            whatever sets one of the others here, `cause`, `dropped`, `lent`, `log` or `thread`, and `blocks` */
+                            whatever sets one of the others here, `cause`, `dropped`, `lent`, `log` or `thread`, and
+                            `blocks` */
     bool interrupted;    /* `cause` ends the call as it is, whatever the plugin returns: an interrupt, an exit */
     bool stopped;        /* the plugin was told to stop because of a signal */
 } core_call;
@@ -185,8 +186,8 @@ typedef struct core_api {
 
     PyInterpreterState *interpreter; /* for core_only_thread */
 
-    /* Gives back the memory of loader_alloc, where the function that asked for it has returned and the call goes on with
-     * another one. GIL held or not, as long as no result is of it. */
+    /* Gives back the memory of loader_alloc, where the function that asked for it has returned and the call goes on
+     * with another one. GIL held or not, as long as no result is of it. */
     void (*drop_blocks)(core_call *c);
 } core_api;
 

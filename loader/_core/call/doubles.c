@@ -2,9 +2,9 @@
  * ordinary is to be done. Such functions do so little that what is around them counts: 85 instructions here, 212 in
  * typed.c, to which every other call goes on.
  *
- * To fill a core_call takes as long as all else here. So a Function has one that is ready: as core_begin leaves it, and as
- * it is again after a call that needed nothing of the host. Who finds it in use (the function came back to itself by a
- * service, or another thread is in it) goes the other way. It is taken and given back with the GIL.
+ * To fill a core_call takes as long as all else here. So a Function has one that is ready: as core_begin leaves it, and
+ * as it is again after a call that needed nothing of the host. Who finds it in use (the function came back to itself by
+ * a service, or another thread is in it) goes the other way. It is taken and given back with the GIL.
  */
 #include "call/ends.h"
 #include "call/enter.h"
@@ -78,14 +78,14 @@ static CORE_INLINE PyObject *call_doubles(PyObject *self, PyObject *const *args,
     return PyFloat_FromDouble(f->number);
 }
 
-#define OF(n)                                                                                                             \
-    static PyObject *doubles_##n(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)              \
-    {                                                                                                                     \
-        return call_doubles(self, args, given, kwnames, n, false);                                                        \
-    }                                                                                                                     \
-    static PyObject *mixed_##n(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)                \
-    {                                                                                                                     \
-        return call_doubles(self, args, given, kwnames, n, true);                                                         \
+#define OF(n)                                                                                                \
+    static PyObject *doubles_##n(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames) \
+    {                                                                                                        \
+        return call_doubles(self, args, given, kwnames, n, false);                                           \
+    }                                                                                                        \
+    static PyObject *mixed_##n(PyObject *self, PyObject *const *args, Py_ssize_t given, PyObject *kwnames)   \
+    {                                                                                                        \
+        return call_doubles(self, args, given, kwnames, n, true);                                            \
     }
 OF(0)
 OF(1)

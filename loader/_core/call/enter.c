@@ -18,7 +18,8 @@ static inline D real(W bits)
     return value;
 }
 
-/* The first argument is the call, three more are in registers, the rest on the stack, where the class does not matter. */
+/* The first argument is the call, three more are in registers, the rest on the stack, where the class does not
+ * matter. */
 int core_enter_reals(const function *f, loader_call *call, const struct arguments *a)
 {
     const W *v = a->values;

@@ -40,8 +40,8 @@ int core_enter_slowly(const function *f, core_call *c, const struct arguments *a
 /* Of one that has up to four doubles and one as its result. Not on Windows, where they share registers with that. */
 static inline int core_enter_doubles(const function *f, loader_call *call, double *result, const double *d)
 {
-    return ((int (*)(loader_call *, double *, double, double, double, double))f->address)(call, result, d[0], d[1], d[2],
-                                                                                         d[3]);
+    return ((int (*)(loader_call *, double *, double, double, double, double))f->address)(call, result, d[0], d[1],
+                                                                                         d[2], d[3]);
 }
 
 #endif /* LOADER_CORE_ENTER_H */

@@ -6,7 +6,7 @@
  * new object itself) -> the plugin's function through its address -> the answer as a new str or bytes.
  *
  * The GIL is let go around the call, or kept, by the rule that stands in gil.c. Functions with floating-point
- * parameters, or with results by LOADER_OUT, are called in typed.c.
+ * parameters, instances or results by LOADER_OUT are called in typed.c.
  */
 #include "call/arguments.h"
 #include "call/enter.h"
@@ -60,7 +60,8 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
         return NULL;
     }
     if (a.total > SHORT_INPUT && most > sizeof room &&
-        core_use_result(&c, a.total <= most - most / 8 - 64 ? a.total + a.total / 8 + 64 : 0, f->gives == KIND_BYTES) < 0)
+        core_use_result(&c, a.total <= most - most / 8 - 64 ? a.total + a.total / 8 + 64 : 0,
+                        f->gives == KIND_BYTES) < 0)
         goto done;
     if (LOADER_LIKELY(!atomic_load_explicit(&f->owner->unusual, memory_order_relaxed) &&
                       (f->never_blocks || core_only_thread(core_interpreter)))) {

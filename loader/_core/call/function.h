@@ -31,7 +31,7 @@ typedef struct function {
     PyObject *doc;
     PyObject *plugin;    /* the Plugin that it belongs to: for pickling and messages */
     PyObject *signature; /* inspect.Signature, or a callable that makes it on demand */
-    core_call ready;     /* doubles.c */
+    core_call ready;     /* doubles.c. In every Function: it is as large as two or three parameters */
     double number;       /* its result */
     bool in_use;         /* `ready` is */
     int floats;          /* which of its parameters are float and not double, as bits */
@@ -42,8 +42,8 @@ typedef struct function {
 } function;
 
 extern const core_entry core_enter_function; /* of functions that have neither of the next two */
-extern const core_entry core_enter_typed;    /* with floating-point parameters, results or instances */
-core_entry core_doubles_entry(function *f);  /* numbers in, one out; NULL: it is another function */
+extern const core_entry core_enter_typed;    /* with floating-point parameters, instances or results */
+core_entry core_doubles_entry(function *f);  /* a few floats in, one out; NULL: it is another function */
 int core_make_builtin(function *f); /* 0, or -1 with an exception */
 
 /* What a call gives: `room` holds its results by LOADER_OUT. In results.c. */
@@ -51,6 +51,7 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room);
 
 /* A call with arguments by name, or too few or too many, put in the order of the parameters for `call`. */
 typedef PyObject *(*core_in_order)(function *f, PyObject *const *values);
-PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given, PyObject *kwnames);
+PyObject *core_call_by_name(function *f, core_in_order call, PyObject *const *args, Py_ssize_t given,
+                            PyObject *kwnames);
 
 #endif /* LOADER_CORE_FUNCTION_H */

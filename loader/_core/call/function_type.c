@@ -55,17 +55,17 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
 
 static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "text", "plugin",
-                            "signature", "ends", NULL};
+    static char *names[] = {"name", "address", "owner", "parameters", "results", "row", "gives", "doc", "text",
+                            "plugin", "signature", "ends", NULL};
     PyObject *name, *address, *owner, *parameters, *results, *row, *doc, *text, *plugin, *signature;
     const char *gives;
     int ends = 0;
     core_function found;
     function *self;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOSOO|p:Function", names, &name, &address, &core_owner_type,
-                                     &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results, &row, &gives, &doc, &text,
-                                     &plugin, &signature, &ends))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UOO!O!O!OsOSOO|p:Function", names, &name, &address,
+                                     &core_owner_type, &owner, &PyTuple_Type, &parameters, &PyTuple_Type, &results,
+                                     &row, &gives, &doc, &text, &plugin, &signature, &ends))
         return NULL;
     found = core_function_at((core_owner *)owner, address);
     if (found == NULL)

@@ -1,5 +1,5 @@
-/* hold.c: who may be in a plugin's functions with an instance: one thread at a time, or several where its class is shared;
- * nobody when it is freed.
+/* hold.c: who may be in a plugin's functions with an instance: one thread at a time, or several where its class is
+ * shared; nobody when it is freed.
  *
  * A call holds the instances among its arguments from before the plugin's function until after it. It waits for another
  * thread that holds one, without the GIL; the wait ends early by a deadline, a cancelled token or a signal. Instances

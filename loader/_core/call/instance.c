@@ -119,9 +119,12 @@ PyObject *core_instance_new(PyObject *object, void *native)
 {
     core_class *cls = (core_class *)object;
     PyTypeObject *type = (PyTypeObject *)cls->type;
-    core_instance *self = type == NULL ? (core_instance *)PyErr_Format(PyExc_RuntimeError, "%U is not finished", cls->name)
-                                       : (core_instance *)type->tp_alloc(type, 0);
+    core_instance *self = NULL;
 
+    if (type == NULL)
+        PyErr_Format(PyExc_RuntimeError, "%U is not finished", cls->name);
+    else
+        self = (core_instance *)type->tp_alloc(type, 0);
     if (self == NULL) {
         core_class_free(cls, native);
         return NULL;
@@ -238,7 +241,8 @@ static PyGetSetDef instance_getset[] = {
 };
 
 static PyMethodDef instance_methods[] = {
-    {"close", instance_close, METH_NOARGS, "Frees what the plugin has; nothing if that is done. Waits for who uses it."},
+    {"close", instance_close, METH_NOARGS,
+     "Frees what the plugin has; nothing if that is done. Waits for who uses it."},
     {"__enter__", instance_enter, METH_NOARGS, NULL},
     {"__exit__", instance_exit, METH_VARARGS, NULL},
     {"__reduce__", instance_reduce, METH_NOARGS, NULL},

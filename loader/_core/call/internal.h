@@ -222,8 +222,8 @@ int core_real(PyObject *value, PyObject *name, double *out);
 /* Whether a TypeError is set that C raised: a value is not of the type. One with a traceback is of the value's own
  * code, and not ours to reword. */
 bool core_not_of_type(void);
-/* The items of a sequence as a new tuple: as many as it says that it has, or fewer. What says nothing, or has no end, is
- * none. NULL, without an exception where it is no sequence. */
+/* The items of a sequence as a new tuple: as many as it says that it has, or fewer. What says nothing, or has no end,
+ * is none. NULL, without an exception where it is no sequence. */
 PyObject *core_items(PyObject *value);
 /* A tuple whose items are not there yet is hidden: the garbage collector would lend it to anybody (gc.get_objects), and
  * to look at such an item ends the process. core_show when it is whole. */
@@ -239,11 +239,11 @@ static inline PyObject *core_shown(PyObject *tuple)
         PyObject_GC_Track(tuple);
     return tuple;
 }
-/* What a slot holds that is made when it is wanted: until then a callable, which gives an object of `type`. Borrowed from
- * the slot; NULL with an exception. */
+/* What a slot holds that is made when it is wanted: until then a callable, which gives an object of `type`. Borrowed
+ * from the slot; NULL with an exception. */
 PyObject *core_made(PyObject **slot, PyTypeObject *type);
-/* The member of an enum, or the bool, that `value` is, which it takes; NULL with ValueError if there is none. *members: a
- * dict, or a callable that makes it. */
+/* The member of an enum, or the bool, that `value` is, which it takes; NULL with ValueError if there is none. *members:
+ * a dict, or a callable that makes it. */
 PyObject *core_member(PyObject **members, PyObject *value, PyObject *name);
 
 /* ---- owner.c ---- */

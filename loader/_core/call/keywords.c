@@ -1,5 +1,5 @@
-/* keywords.c: the arguments of a Function that is called with keywords, or with too few or too many: put in the order of
- * its parameters. Apart from function.c, which is the hot path.
+/* keywords.c: the arguments of a Function that is called with keywords, or with too few or too many: put in the order
+ * of its parameters. Apart from function.c, which is the hot path.
  */
 #include "call/function.h"
 

@@ -1,5 +1,5 @@
-/* lend.c: an argument that is an interface: for the time of one call, a table of functions that leads to a Python object.
- * Its functions are those of services, and are called in the same way: see service.c.
+/* lend.c: an argument that is an interface: for the time of one call, a table of functions that leads to a Python
+ * object. Its functions are those of services, and are called in the same way: see service.c.
  */
 #include "call/service.h"
 

@@ -1,7 +1,8 @@
 /* limit.c: deadlines and cancel flags, asked for by plugins through loader_cancelled.
  *
- * A Limit is put in force for a block of Python code by limit_scope.c, through the contextvar "loader.limit", so that threads and tasks each have their own. While there is no limit that could be in force
- * anywhere in the process a call pays one comparison for all this.
+ * A Limit is put in force for a block of Python code by limit_scope.c, through the contextvar "loader.limit", so that
+ * threads and tasks each have their own. While there is no limit that could be in force anywhere in the process a call
+ * pays one comparison for all this.
  */
 #include "call/internal.h"
 

@@ -204,8 +204,8 @@ static PyGetSetDef owner_getset[] = {
     {"promises", owner_get_promises, owner_set_promises, "Names of the functions that never block.", NULL},
     {"attaches", owner_get_attaches, owner_set_attaches,
      "Threads of its own may make themselves threads of Python: it never counts as alone.", NULL},
-    {"watch", owner_get_watch, owner_set_watch, "Called before and after each call; see loader/observe/process_state.py.",
-     NULL},
+    {"watch", owner_get_watch, owner_set_watch,
+     "Called before and after each call; see loader/observe/process_state.py.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

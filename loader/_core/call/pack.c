@@ -1,5 +1,5 @@
-/* pack.c: what Python objects hold as structs in memory, by a Layout (layout.c): struct arguments, and lists of structs.
- * A Record keeps what was made of it (record.c); whether it may is said in frozen.c. The way back is row.c.
+/* pack.c: what Python objects hold as structs in memory, by a Layout (layout.c): struct arguments, and lists of
+ * structs. A Record keeps what was made of it (record.c); whether it may is said in frozen.c. The way back is row.c.
  */
 #include "call/record.h"
 

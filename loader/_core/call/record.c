@@ -1,5 +1,5 @@
-/* record.c: type Record, the base of frozen dataclasses: an object that keeps its native form, which pack.c makes at the
- * first call that wants it, so that passing it again costs nothing.
+/* record.c: type Record, the base of frozen dataclasses: an object that keeps its native form, which pack.c makes at
+ * the first call that wants it, so that passing it again costs nothing.
  */
 #include "call/record.h"
 

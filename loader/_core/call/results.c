@@ -42,18 +42,19 @@ static PyObject *array_of(const function *f, core_call *c, const struct paramete
 {
     const size_t size = result->kind == KIND_LIST ? core_layout_size(result->layout) : result->size;
     core_block *block = NULL;
+    void *const data = (void *)(uintptr_t)given->data;
 
     if (given->size != 0) {
         if (given->size <= SIZE_MAX / size)
-            block = core_block_of(c, given->data, given->size * size);
+            block = core_block_of(c, data, given->size * size);
         if (block == NULL)
             return wrong_result(f, c, result, "is not in memory that loader_alloc gave, or longer than that");
-        if ((uintptr_t)given->data % ((size & -size) < 8 ? size & -size : 8) != 0)
+        if ((uintptr_t)data % ((size & -size) < 8 ? size & -size : 8) != 0)
             return wrong_result(f, c, result, "is not aligned as its elements are");
     }
     if (result->kind == KIND_LIST)
-        return checked(f, c, result, core_array_of_rows(block, (void *)(uintptr_t)given->data, given->size, result->layout));
-    return core_array(block, (void *)(uintptr_t)given->data, given->size, result->element, result->size);
+        return checked(f, c, result, core_array_of_rows(block, data, given->size, result->layout));
+    return core_array(block, data, given->size, result->element, result->size);
 }
 
 static PyObject *result_of(const function *f, core_call *c, struct parameter *result, const char *room)
@@ -152,7 +153,8 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room)
         return written(f, c);
     if (f->gives == KIND_NONE) {
         if (c->call.next != c->begin) {
-            static const char text[] = "wrote text, and its header declares LOADER_OUT results only (LOADER_GIVES_TEXT)";
+            static const char text[] =
+                "wrote text, and its header declares LOADER_OUT results only (LOADER_GIVES_TEXT)";
             core_set_error(c, text, sizeof text - 1);
             core_raise(c, f->step.name, LOADER_FAILED, NULL);
             return drop(f, 0, true, room);

@@ -44,7 +44,8 @@ static PyObject *load(struct field *field, const char *native)
 
 PyObject *core_new_row(PyObject **type, Py_ssize_t count)
 {
-    PyTypeObject *row = (PyTypeObject *)core_made(type, &PyType_Type); /* to make it takes as long as hundreds of calls */
+    /* To make it takes as long as hundreds of calls. */
+    PyTypeObject *row = (PyTypeObject *)core_made(type, &PyType_Type);
 
     if (row != NULL && !PyType_IsSubtype(row, &PyTuple_Type))
         return PyErr_Format(PyExc_TypeError, "a row is a tuple, not a %.100s", row->tp_name);

@@ -58,7 +58,8 @@ static int call_python(core_call *c, const struct bound *bound, Py_ssize_t place
     int failed;
 
     if (!core_stack_left()) {
-        PyErr_SetString(PyExc_RecursionError, "services and plugins call each other too deeply for this thread's stack");
+        PyErr_SetString(PyExc_RecursionError,
+                        "services and plugins call each other too deeply for this thread's stack");
         return complain(c);
     }
     if (Py_EnterRecursiveCall(" in a service that a plugin calls") != 0)
@@ -129,8 +130,8 @@ static int dispatch(loader_call *call, const void *self, Py_ssize_t place, const
 /* A thunk reads as many arguments as any function of a service may have. Those that its caller did not pass
  * are whatever is in those registers and stack slots, and nobody looks at them. */
 #if defined(_WIN32)
-/* `x` and `y` are the classes of the arguments behind the table, which are in registers; all others are on the stack, where
- * the class does not matter. */
+/* `x` and `y` are the classes of the arguments behind the table, which are in registers; all others are on the stack,
+ * where the class does not matter. */
 #  define THUNK_OF(n, x, X, y, Y)                                                                       \
       static int thunk_##n##x##y(loader_call *call, const void *self, X a, Y b, uintptr_t c, uintptr_t d,   \
                                  uintptr_t e, uintptr_t f, uintptr_t g, uintptr_t h, uintptr_t i,       \

@@ -1,5 +1,5 @@
-/* service.h: tables of functions that Python objects stand behind: what one is made of, for calls of it (service.c) and what
- * is passed in them (service_arguments.c, service_results.c), for its description (table.c) and for the registry
+/* service.h: tables of functions that Python objects stand behind: what one is made of, for calls of it (service.c) and
+ * what is passed in them (service_arguments.c, service_results.c), for its description (table.c) and for the registry
  * (services.c).
  */
 #ifndef LOADER_CORE_SERVICE_H

@@ -1,5 +1,5 @@
-/* service_arguments.c: what a plugin passes to a function of a table, as Python objects, which are copies: it is the plugin's
- * only until the function returns.
+/* service_arguments.c: what a plugin passes to a function of a table, as Python objects, which are copies: it is the
+ * plugin's only until the function returns.
  */
 #include "call/service.h"
 
@@ -38,10 +38,11 @@ static PyObject *shown_list(PyObject *list)
 
 static PyObject *texts_argument(const loader_texts *texts)
 {
-    PyObject *list = texts->size > PY_SSIZE_T_MAX / sizeof(loader_text) || (texts->data == NULL && texts->size != 0)
-                         ? PyErr_Format(PyExc_ValueError, "the plugin passed %zu texts at %p", texts->size, texts->data)
-                         : hidden_list(texts->size);
+    PyObject *list;
 
+    if (texts->size > PY_SSIZE_T_MAX / sizeof(loader_text) || (texts->data == NULL && texts->size != 0))
+        return PyErr_Format(PyExc_ValueError, "the plugin passed %zu texts at %p", texts->size, texts->data);
+    list = hidden_list(texts->size);
     for (size_t i = 0; list != NULL && i < texts->size; i++) {
         PyObject *text = core_text_object(&texts->data[i], KIND_TEXT);
         PyList_SET_ITEM(list, (Py_ssize_t)i, text);
@@ -54,10 +55,11 @@ static PyObject *texts_argument(const loader_texts *texts)
 static PyObject *rows_argument(PyObject *layout, const loader_text *given)
 {
     const size_t size = core_layout_size(layout);
-    PyObject *list = given->size > PY_SSIZE_T_MAX / size || (given->data == NULL && given->size != 0)
-                         ? PyErr_Format(PyExc_ValueError, "the plugin passed %zu structs at %p", given->size, given->data)
-                         : hidden_list(given->size);
+    PyObject *list;
 
+    if (given->size > PY_SSIZE_T_MAX / size || (given->data == NULL && given->size != 0))
+        return PyErr_Format(PyExc_ValueError, "the plugin passed %zu structs at %p", given->size, given->data);
+    list = hidden_list(given->size);
     for (size_t i = 0; list != NULL && i < given->size; i++) {
         PyObject *row = core_row(layout, given->data + i * size);
         PyList_SET_ITEM(list, (Py_ssize_t)i, row);

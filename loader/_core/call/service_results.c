@@ -152,8 +152,8 @@ static int deliver_array(core_call *c, const struct service_function *function, 
         kept = PyObject_CheckBuffer(value) ? PyMemoryView_FromObject(value) : NULL;
         if (kept == NULL && PyErr_Occurred())
             return -1;
-        if (core_borrow_numbers(kept == NULL ? value : kept, result->name, result->element, result->size, false, &buffer,
-                                &array) < 0) {
+        if (core_borrow_numbers(kept == NULL ? value : kept, result->name, result->element, result->size, false,
+                                &buffer, &array) < 0) {
             Py_XDECREF(kept);
             return named(function, result);
         }
@@ -210,8 +210,10 @@ int core_deliver(core_call *c, struct service_function *function, PyObject *valu
         (void)snprintf(wanted, sizeof wanted, "a tuple of %zd results", function->result_count);
         return wrong_result(function, NULL, value, wanted);
     }
-    for (Py_ssize_t i = 0; i < function->result_count; i++)
-        if (deliver_one(c, function, &results[i], PyTuple_GET_ITEM(value, i), (void *)passed->words[results[i].place]) < 0)
+    for (Py_ssize_t i = 0; i < function->result_count; i++) {
+        void *const out = (void *)passed->words[results[i].place];
+        if (deliver_one(c, function, &results[i], PyTuple_GET_ITEM(value, i), out) < 0)
             return -1;
+    }
     return 0;
 }

@@ -38,8 +38,8 @@ enum { EVERY = 1000000 }; /* nanoseconds */
 #endif
 
 /* Those that ask a program to stop, and the one that says its time is up, where the application handles them in Python.
- * Not those that by custom only tell something (SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, timers of profilers): a call that was
- * cut short for them could not be taken up again. Their handlers run when the function has returned. */
+ * Not those that by custom only tell something (SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, timers of profilers): a call that
+ * was cut short for them could not be taken up again. Their handlers run when the function has returned. */
 static const int counted[] = {SIGINT, SIGTERM, SIGQUIT, SIGALRM};
 enum { COUNTED = sizeof counted / sizeof counted[0] };
 

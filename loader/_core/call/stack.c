@@ -13,8 +13,8 @@
 #  include <pthread.h>
 #endif
 
-/* Where this function's frame is. Not the address of a variable: AddressSanitizer puts those elsewhere, to find who uses
- * one after its function has returned, and every stack would look endless. */
+/* Where this function's frame is. Not the address of a variable: AddressSanitizer puts those elsewhere, to find who
+ * uses one after its function has returned, and every stack would look endless. */
 #if defined(_MSC_VER)
 #  include <intrin.h>
 #  define FRAME_ADDRESS ((uintptr_t)_AddressOfReturnAddress())

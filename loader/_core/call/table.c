@@ -32,7 +32,8 @@ static int read_function(struct service_function *function, PyObject *item)
         if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
                                                      : PyTuple_GET_ITEM(results, i - count)) < 0)
             return -1;
-        if (strchr("xoca", parameter->kind) != NULL || parameter->writable || (i >= count && parameter->kind == KIND_TEXTS)) {
+        if (strchr("xoca", parameter->kind) != NULL || parameter->writable ||
+            (i >= count && parameter->kind == KIND_TEXTS)) {
             PyErr_Format(PyExc_ValueError, "%U does not pass through a table", parameter->name);
             return -1;
         }
@@ -109,7 +110,8 @@ int core_bind(struct bound *bound, PyObject *shape, PyObject *callables)
 {
     core_table *table = (core_table *)shape;
 
-    if (Py_TYPE(shape) != &core_table_type || !PyTuple_Check(callables) || PyTuple_GET_SIZE(callables) != table->count) {
+    if (Py_TYPE(shape) != &core_table_type || !PyTuple_Check(callables) ||
+        PyTuple_GET_SIZE(callables) != table->count) {
         PyErr_SetString(PyExc_TypeError, "a Table, and a callable for each of its functions");
         return -1;
     }

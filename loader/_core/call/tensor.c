@@ -1,5 +1,5 @@
-/* tensor.c: arrays of any shape that a plugin is lent as a loader_tensor: by the buffer protocol, or by __dlpack__, whose
- * DLTensor has this layout. Only what lies in the host's own memory.
+/* tensor.c: arrays of any shape that a plugin is lent as a loader_tensor: by the buffer protocol, or by __dlpack__,
+ * whose DLTensor has this layout. Only what lies in the host's own memory.
  */
 #include "call/internal.h"
 

@@ -1,6 +1,6 @@
-/* typed.c: calls of a Function that has floating-point parameters, or results by LOADER_OUT. The way is that of
- * function.c; what differs is how the arguments are passed (enter.c), and what the answer is made of (results.c).
- * Functions of doubles only have a shorter way: doubles.c.
+/* typed.c: calls of a Function that has floating-point parameters, instances among them, or results by LOADER_OUT. The
+ * way is that of function.c; what differs is how the arguments are passed (enter.c), who else may be in there (hold.c),
+ * and what the answer is made of (results.c). Functions of a few doubles have a shorter way: doubles.c.
  */
 #include "call/arguments.h"
 #include "call/enter.h"

@@ -120,7 +120,8 @@ int core_real(PyObject *value, PyObject *name, double *out)
     return -1;
 }
 
-/* What core_choice takes: (frozenset of int, how they are told to people). A new reference, or NULL with an exception. */
+/* What core_choice takes: (frozenset of int, how they are told to people). A new reference, or NULL with an
+ * exception. */
 PyObject *core_allowed(PyObject *given, PyObject *name)
 {
     if (PyTuple_Check(given) && PyTuple_GET_SIZE(given) == 2 && PyFrozenSet_Check(PyTuple_GET_ITEM(given, 0)) &&

@@ -1,5 +1,5 @@
-/* watch.c: process state around a plugin's call, for loader/observe/process_state.py: the two ends of a watched call, and
- * those parts of the state that Python does not show (floating point, signal handlers of C, C's environment).
+/* watch.c: process state around a plugin's call, for loader/observe/process_state.py: the two ends of a watched call,
+ * and those parts of the state that Python does not show (floating point, signal handlers of C, C's environment).
  */
 #if !defined(_WIN32)
 #  define _GNU_SOURCE

@@ -1,4 +1,5 @@
-/* elf_file.c: a regular file's bytes in one call. What is odd in any way is left to loader/image/read.py, which says it. */
+/* elf_file.c: a regular file's bytes in one call. What is odd in any way is left to loader/image/read.py, which says
+ * it. */
 #define PY_SSIZE_T_CLEAN
 #if !defined(_WIN32)
 #  define _GNU_SOURCE

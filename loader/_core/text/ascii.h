@@ -159,8 +159,8 @@ static inline bool ascii_copy(char *to, const char *from, size_t size)
 }
 
 #ifdef ASCII_AVX2
-/* ascii_copy_long for `size` of 128 and more. Stores that are not at multiples of their own size cost as much as two, so
- * the first bytes are stored on their own and the others from the next such address on. */
+/* ascii_copy_long for `size` of 128 and more. Stores that are not at multiples of their own size cost as much as two,
+ * so the first bytes are stored on their own and the others from the next such address on. */
 __attribute__((target("avx2"), unused)) static bool ascii_copy_avx2(char *to, const char *from, size_t size)
 {
     const __m256i first = _mm256_loadu_si256((const __m256i *)(const void *)from);
