@@ -23,8 +23,8 @@ static int refuse_format(PyObject *name, const Py_buffer *buffer, char kind, siz
     return -1;
 }
 
-/* What is wrong with a buffer, as an exception; 0 if nothing is. */
-static int check_buffer(PyObject *name, const Py_buffer *buffer, char kind, size_t size)
+/* Whether the elements of a buffer are these numbers: 0, or -1 with an exception. */
+static int check_numbers(PyObject *name, const Py_buffer *buffer, char kind, size_t size)
 {
     const char *format = buffer->format == NULL ? "B" : buffer->format;
     const char order = strchr("@=<>!", *format) && *format != '\0' ? *format++ : '@';
@@ -32,16 +32,29 @@ static int check_buffer(PyObject *name, const Py_buffer *buffer, char kind, size
 
     if (kind_of(*format) != kind || format[1] != '\0' || (size_t)buffer->itemsize != size)
         return refuse_format(name, buffer, kind, size);
-    if (other)
-        PyErr_Format(PyExc_ValueError, "%U is of the other byte order (format '%.50s'); convert it first", name,
-                     buffer->format);
-    else if (!PyBuffer_IsContiguous(buffer, 'C'))
+    if (!other)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%U is of the other byte order (format '%.50s'); convert it first", name,
+                 buffer->format);
+    return -1;
+}
+
+/* Lends a buffer whose elements are what is wanted, if they lie as a plugin wants them. Releases it otherwise. */
+static int lend(PyObject *value, PyObject *name, size_t size, bool writable, Py_buffer *buffer, loader_text *out)
+{
+    const size_t alignment = (size & -size) < 8 ? (size & -size) : 8; /* a struct's size is a multiple of its own */
+
+    if ((size_t)buffer->itemsize != size || !PyBuffer_IsContiguous(buffer, 'C'))
         PyErr_Format(PyExc_ValueError, "%U is not C-contiguous; pass a copy, of numpy.ascontiguousarray for example",
                      name);
-    else if (buffer->len != 0 && (uintptr_t)buffer->buf % size != 0)
-        PyErr_Format(PyExc_ValueError, "%U is not aligned to %zu bytes; pass a copy", name, size);
+    else if (buffer->len != 0 && (uintptr_t)buffer->buf % alignment != 0)
+        PyErr_Format(PyExc_ValueError, "%U is not aligned to %zu bytes; pass a copy", name, alignment);
+    else if (writable && buffer->readonly)
+        PyErr_Format(PyExc_ValueError, "%U is changed in place, and this %.100s is read-only", name,
+                     Py_TYPE(value)->tp_name);
     else
-        return 0;
+        return *out = (loader_text){(const char *)buffer->buf, (size_t)buffer->len / size}, 1;
+    PyBuffer_Release(buffer);
     return -1;
 }
 
@@ -55,15 +68,8 @@ int core_borrow_numbers(PyObject *value, PyObject *name, char kind, size_t size,
                          name_of(kind), size * 8, Py_TYPE(value)->tp_name);
         return -1;
     }
-    if (check_buffer(name, buffer, kind, size) == 0) {
-        if (!writable || !buffer->readonly) {
-            out->data = (const char *)buffer->buf;
-            out->size = (size_t)buffer->len / size;
-            return 1;
-        }
-        PyErr_Format(PyExc_ValueError, "%U is changed in place, and this %.100s is read-only", name,
-                     Py_TYPE(value)->tp_name);
-    }
+    if (check_numbers(name, buffer, kind, size) == 0)
+        return lend(value, name, size, writable, buffer, out);
     PyBuffer_Release(buffer);
     return -1;
 }
@@ -83,34 +89,15 @@ static int fits(PyObject *value, PyObject *layout)
     return yes;
 }
 
-static int borrow_structs(PyObject *value, PyObject *name, size_t size, bool writable, Py_buffer *buffer,
-                          loader_text *out)
-{
-    const size_t alignment = (size & -size) < 8 ? (size & -size) : 8; /* a struct's size is a multiple of its own */
-
-    if (PyObject_GetBuffer(value, buffer, PyBUF_FORMAT | PyBUF_STRIDES) < 0)
-        return -1;
-    if ((size_t)buffer->itemsize != size || !PyBuffer_IsContiguous(buffer, 'C'))
-        PyErr_Format(PyExc_ValueError, "%U is not C-contiguous; pass a copy, of numpy.ascontiguousarray for example",
-                     name);
-    else if (buffer->len != 0 && (uintptr_t)buffer->buf % alignment != 0)
-        PyErr_Format(PyExc_ValueError, "%U is not aligned to %zu bytes; pass a copy", name, alignment);
-    else if (writable && buffer->readonly)
-        PyErr_Format(PyExc_ValueError, "%U is changed in place, and this %.100s is read-only", name,
-                     Py_TYPE(value)->tp_name);
-    else
-        return *out = (loader_text){(const char *)buffer->buf, (size_t)buffer->len / size}, 1;
-    PyBuffer_Release(buffer);
-    return -1;
-}
-
 int core_borrow_list(PyObject *value, PyObject *name, PyObject *layout, bool writable, Py_buffer *buffer,
                      PyObject **keep, loader_text *out)
 {
     if (PyObject_CheckBuffer(value)) {
         const int known = fits(value, layout);
         if (known > 0)
-            return borrow_structs(value, name, core_layout_size(layout), writable, buffer, out);
+            return PyObject_GetBuffer(value, buffer, PyBUF_FORMAT | PyBUF_STRIDES) < 0
+                       ? -1
+                       : lend(value, name, core_layout_size(layout), writable, buffer, out);
         if (known == 0)
             PyErr_Format(PyExc_TypeError, "%U is no array of the struct: its dtype is Contract.dtype(name)", name);
         return -1;

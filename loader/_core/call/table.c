@@ -3,6 +3,18 @@
 
 /* ---- Table ------------------------------------------------------------------------------------------- */
 
+/* Whether functions of tables may take it, or give it. */
+static bool passes(const struct parameter *parameter, bool result)
+{
+    switch (parameter->kind) {
+    case KIND_TENSOR:
+    case KIND_INTERFACE:
+    case KIND_INSTANCE:
+    case KIND_ARROW: return false;
+    default: return !parameter->writable && !(result && parameter->kind == KIND_TEXTS);
+    }
+}
+
 /* (name, parameters, results); the last two as of a Function. */
 static int read_function(struct service_function *function, PyObject *item)
 {
@@ -32,8 +44,7 @@ static int read_function(struct service_function *function, PyObject *item)
         if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
                                                      : PyTuple_GET_ITEM(results, i - count)) < 0)
             return -1;
-        if (strchr("xoca", parameter->kind) != NULL || parameter->writable ||
-            (i >= count && parameter->kind == KIND_TEXTS)) {
+        if (!passes(parameter, i >= count)) {
             PyErr_Format(PyExc_ValueError, "%U does not pass through a table", parameter->name);
             return -1;
         }
