@@ -204,15 +204,20 @@ template <class T> struct ArrowHeld {
 // The numbers of an Arrow array, borrowed.
 template <class T> class ArrowNumbers {
 public:
-    // Throws Error(LOADER_INVALID) if it is an array of something else.
+    // Throws Error(LOADER_INVALID) if it is an array of something else, which numbers for values of a dictionary are; or
+    // if no T can be where its numbers are said to be.
     explicit ArrowNumbers(const loader_arrow &arrow)
     {
+        const ArrowSchema &schema = *arrow.schema;
         const ArrowArray &array = *arrow.array;
-        if (std::strcmp(arrow.schema->format, detail::arrow_format<T>()) != 0)
+        if (std::strcmp(schema.format, detail::arrow_format<T>()) != 0 || schema.dictionary != nullptr ||
+            array.n_buffers != 2)
             throw Error(std::string("an Arrow array of type ") + detail::arrow_format<T>() + " is wanted, not of " +
-                            arrow.schema->format, LOADER_INVALID);
+                            schema.format + (schema.dictionary != nullptr ? " of a dictionary" : ""), LOADER_INVALID);
         if (array.length == 0)
             return;
+        if (array.buffers[1] == nullptr || reinterpret_cast<std::uintptr_t>(array.buffers[1]) % alignof(T) != 0)
+            throw Error("the numbers of this Arrow array are not there, or not aligned", LOADER_INVALID);
         offset_ = static_cast<std::size_t>(array.offset);
         valid_ = array.null_count == 0 ? nullptr : static_cast<const unsigned char *>(array.buffers[0]);
         values_ = Span<const T>(static_cast<const T *>(array.buffers[1]) + offset_, static_cast<std::size_t>(array.length));

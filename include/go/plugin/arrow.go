@@ -83,13 +83,21 @@ func NumbersOf[T Number](arrow Arrow) (Numbers[T], error) {
 	array := arrow.c.array
 	_, name := codeOf[T]()
 	if arrow.Format() != formatOf(name) || array.n_buffers != 2 || arrow.c.schema.dictionary != nil {
-		return Numbers[T]{}, Fail(Invalid, "this Arrow array has the format %q; wanted are numbers of %s",
-			arrow.Format(), name)
+		of := ""
+		if arrow.c.schema.dictionary != nil {
+			of = " of a dictionary"
+		}
+		return Numbers[T]{}, Fail(Invalid, "this Arrow array has the format %q%s; wanted are numbers of %s",
+			arrow.Format(), of, name)
 	}
 	buffers := unsafe.Slice(array.buffers, 2)
 	size, offset := int(array.length), int(array.offset)
 	numbers := Numbers[T]{offset: offset}
 	if size > 0 {
+		var value T
+		if buffers[1] == nil || uintptr(buffers[1])%unsafe.Alignof(value) != 0 {
+			return Numbers[T]{}, Fail(Invalid, "the numbers of this Arrow array are not there, or not aligned")
+		}
 		numbers.values = unsafe.Slice((*T)(buffers[1]), offset+size)[offset:]
 		if buffers[0] != nil {
 			numbers.bits = unsafe.Slice((*byte)(buffers[0]), (offset+size+7)/8)
