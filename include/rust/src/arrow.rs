@@ -4,6 +4,7 @@
 use core::ffi::{c_char, c_void, CStr};
 use core::marker::PhantomData;
 use core::mem::zeroed;
+use core::ops::Range;
 use core::ptr::{null_mut, NonNull};
 
 use crate::abi::{self, loader_arrow};
@@ -25,10 +26,37 @@ pub struct Arrow<'call> {
 unsafe impl Argument for Arrow<'_> {
     type Raw = *const loader_arrow;
     type Lent<'call> = Arrow<'call>;
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        spans_of(&*(**raw).schema, &*(**raw).array)
+    }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Arrow<'call> {
         Arrow { raw: NonNull::new_unchecked(raw.cast_mut()), lent: PhantomData }
     }
+}
+
+/// What [`Arrow::numbers`] makes slices of: the numbers, and the bits that say which are null. Nothing else of an array
+/// is read without unsafe code.
+///
+/// # Safety
+/// The host lends both.
+unsafe fn spans_of(schema: &abi::ArrowSchema, array: &abi::ArrowArray) -> [Range<usize>; 2] {
+    let size = match CStr::from_ptr(schema.format).to_bytes() {
+        b"c" | b"C" => 1,
+        b"s" | b"S" => 2,
+        b"i" | b"I" | b"f" => 4,
+        b"l" | b"L" | b"g" => 8,
+        _ => return [0..0, 0..0],
+    };
+    if array.n_buffers != 2 || array.length == 0 {
+        return [0..0, 0..0];
+    }
+    let count = (array.offset + array.length) as usize;
+    let place = |buffer: *const c_void, bytes| match buffer as usize {
+        0 => 0..0,
+        start => start..start.saturating_add(bytes),
+    };
+    [place(*array.buffers.add(1), count.saturating_mul(size)), place(*array.buffers, count.div_ceil(8))]
 }
 
 impl<'call> Arrow<'call> {
@@ -58,16 +86,20 @@ impl<'call> Arrow<'call> {
             let dictionary = !(*self.schema()).dictionary.is_null();
             if self.format().as_bytes() != [T::FORMAT] || array.n_buffers != 2 || dictionary {
                 let found = self.format();
-                let text =
-                    format!("this Arrow array has the format {found:?}; wanted are numbers of {}", T::NAME);
+                let of = if dictionary { " of a dictionary" } else { "" };
+                let text = format!(
+                    "this Arrow array has the format {found:?}{of}; wanted are numbers of {}",
+                    T::NAME
+                );
                 return Err(Error::new(Status::INVALID, text));
             }
             let (size, offset) = (array.length as usize, array.offset as usize);
             let (valid, first) = (*array.buffers, *array.buffers.add(1));
-            if first as usize % core::mem::align_of::<T>() != 0 {
-                return Err(Error::new(Status::INVALID, "the numbers of this Arrow array are not aligned"));
+            if size > 0 && (first.is_null() || first as usize % core::mem::align_of::<T>() != 0) {
+                let text = "the numbers of this Arrow array are not there, or not aligned";
+                return Err(Error::new(Status::INVALID, text));
             }
-            let bits = if valid.is_null() { 0 } else { (offset + size).div_ceil(8) };
+            let bits = if valid.is_null() || size == 0 { 0 } else { (offset + size).div_ceil(8) };
             let all = slice_of(first.cast::<T>(), if size == 0 { 0 } else { offset + size });
             Ok(Numbers { values: &all[all.len() - size..], valid: slice_of(valid.cast(), bits), offset })
         }

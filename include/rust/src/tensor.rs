@@ -231,8 +231,8 @@ unsafe fn span_of(raw: *const loader_tensor) -> Range<usize> {
 unsafe impl Argument for Tensor<'_> {
     type Raw = *const loader_tensor;
     type Lent<'call> = Tensor<'call>;
-    unsafe fn span(raw: &Self::Raw) -> Range<usize> {
-        span_of(*raw)
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        [span_of(*raw), 0..0]
     }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Tensor<'call> {
@@ -246,8 +246,8 @@ unsafe impl Argument for TensorMut<'_> {
     type Raw = *mut loader_tensor;
     type Lent<'call> = TensorMut<'call>;
     const CHANGED: bool = true;
-    unsafe fn span(raw: &Self::Raw) -> Range<usize> {
-        span_of(*raw)
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        [span_of(*raw), 0..0]
     }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> TensorMut<'call> {
