@@ -1,9 +1,11 @@
-"""Fixtures of tests of calls: the plugin arrow."""
+"""Fixtures of tests of calls: the plugins arrow and stateful."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from arrow_made import Middle
@@ -13,6 +15,7 @@ import loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
@@ -36,3 +39,54 @@ def arrow(arrow_path: Path, middle: Middle) -> Iterator[loader.Plugin]:
     yield plugin
     gc.collect()
     assert plugin.alive() == (0, 0)
+
+
+@pytest.fixture(scope="session")
+def stateful_contract() -> loader.Contract:
+    """The contract stateful."""
+    return loader.Contract.from_header(PLUGINS / "stateful.h")
+
+
+@pytest.fixture(scope="session")
+def stateful_path(build: Callable[..., Path]) -> Path:
+    """The plugin stateful, a file."""
+    return build("stateful.c")
+
+
+@pytest.fixture
+def stateful(stateful_path: Path, stateful_contract: loader.Contract) -> Iterator[loader.Plugin]:
+    """The plugin stateful, of which no instance lives before or after the test: its classes are the test's own."""
+    plugin = loader.load(stateful_path, contract=stateful_contract)
+    gc.collect()
+    before = plugin.living().count
+    yield plugin
+    gc.collect()
+    assert plugin.living().count == before
+
+
+@pytest.fixture
+def held() -> Callable[[Any], AbstractContextManager[Callable[[], None]]]:
+    """For `with`: another thread is in a function of an instance, until the block ends or calls what `with` gave."""
+
+    @contextlib.contextmanager
+    def hold(counter: Any) -> Iterator[Callable[[], None]]:
+        entered, go = threading.Event(), threading.Event()
+
+        def step(_done: float) -> None:
+            entered.set()
+            go.wait(30)
+
+        thread = threading.Thread(target=counter.during, args=(step,))
+
+        def leave() -> None:
+            go.set()
+            thread.join(20)
+
+        thread.start()
+        try:
+            assert entered.wait(20)
+            yield leave
+        finally:
+            leave()
+
+    return hold
