@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 import loader
-from loader.author.sdk import include_dir
+from loader.author.sdk import include_dir, zig_dir
 from loader.contract import Function
 
 if TYPE_CHECKING:
@@ -106,6 +106,26 @@ def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) ->
             command += [f"-D{each}" for each in defines]
             _run([*command, "-o", str(target), *(flags or [])], folder)
         return target
+
+    return compile_
+
+
+@pytest.fixture(scope="session")
+def build_zig() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Compiles a plugin in Zig, by the system's zig or PyPI's.
+
+    build_zig(plugin.zig, codec.zig, plugin.so): the first may import the second as `codec`, and the kit as `loader`.
+    """
+    zig = ["zig"] if shutil.which("zig") else [sys.executable, "-m", "ziglang"]
+    if subprocess.run([*zig, "version"], capture_output=True, check=False).returncode != 0:
+        _missing("zig")
+
+    def compile_(source: Path, bindings: Path, target: Path) -> subprocess.CompletedProcess[str]:
+        modules = ["--dep", bindings.stem, "--dep", "loader", f"-Mroot={source}"]
+        modules += ["--dep", "loader", f"-M{bindings.stem}={bindings}", f"-Mloader={zig_dir() / 'loader.zig'}"]
+        command = [*zig, "build-lib", "-dynamic", "-fPIC", "-ODebug", *modules, f"-femit-bin={target}"]
+        command += ["--cache-dir", str(target.parent / "cache")]
+        return subprocess.run(command, cwd=target.parent, capture_output=True, text=True, check=False)
 
     return compile_
 
