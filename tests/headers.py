@@ -11,8 +11,9 @@ import pytest
 from tree import ROOT
 
 from loader.contract import Contract
+from loader.errors import ContractError
 
-__all__ = ["HEAD", "HTMLIZE", "ROOT", "compile_header", "read_header"]
+__all__ = ["HEAD", "HTMLIZE", "ROOT", "check_refused", "compile_header", "read_header"]
 
 HTMLIZE = ROOT / "include" / "htmlize" / "htmlize.h"
 
@@ -30,6 +31,18 @@ def read_header(folder: Path, text: str, *, files: dict[str, str] | None = None,
         (folder / name).write_text(content, encoding="utf-8")
     (folder / "test.h").write_text(head + text, encoding="utf-8")
     return Contract.from_header(folder / "test.h")
+
+
+def check_refused(folder: Path, text: str, line: int, reason: str) -> None:
+    """The header is refused with its file, that line and that reason, in words of a bearable length."""
+    with pytest.raises(ContractError) as caught:
+        read_header(folder, text + "\n")
+    found = caught.value.found
+    assert found is not None
+    assert found.startswith(f"line {line}: "), found
+    assert reason in found, found
+    assert caught.value.path == str(folder / "test.h")
+    assert len(str(caught.value)) < 600
 
 
 def compile_header(header: str, folder: Path) -> None:
