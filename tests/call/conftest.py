@@ -90,3 +90,33 @@ def held() -> Callable[[Any], AbstractContextManager[Callable[[], None]]]:
             leave()
 
     return hold
+
+
+@pytest.fixture
+def watched() -> Callable[[Callable[[], None]], AbstractContextManager[None]]:
+    """For `with`: a function looks around at every collection of garbage, which is at every few objects made.
+
+    gc.get_objects() has only what was made since: what thousands of tests left behind is too much to look at.
+    """
+
+    @contextlib.contextmanager
+    def watch(look: Callable[[], None]) -> Iterator[None]:
+        here = threading.get_ident()
+
+        def collecting(_phase: str, _info: object) -> None:
+            # On another thread (a timer's) it would still hold what it found when this test is over.
+            if threading.get_ident() == here:
+                look()
+
+        threshold = gc.get_threshold()
+        gc.freeze()
+        gc.callbacks.append(collecting)
+        gc.set_threshold(1, 1, 1)
+        try:
+            yield
+        finally:
+            gc.set_threshold(*threshold)
+            gc.callbacks.remove(collecting)
+            gc.unfreeze()
+
+    return watch

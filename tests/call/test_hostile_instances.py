@@ -8,16 +8,17 @@ import contextlib
 import copyreg
 import gc
 import pickle
-import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import loader
 
-if TYPE_CHECKING:
-    from pathlib import Path
+Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 # ---- Python's ways to an object ----------------------------------------------------------------------------
@@ -88,34 +89,29 @@ def test_a_class_that_changes_while_it_makes(stateful: loader.Plugin) -> None:
         stateful.counter(1, 0)
 
 
-def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin) -> None:
+def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin, watched: Watched) -> None:
     """Whatever it lends out while instances are made and freed can be looked at and used."""
-    here = threading.get_ident()
+    seen = 0
 
-    def look(phase: str, _info: object) -> None:
-        # On another thread (a timer's) it would still hold what it found when this test is over.
-        if phase == "start" and threading.get_ident() == here:
-            for each in gc.get_objects():
-                if type(each) is stateful.counter:
-                    repr(each)
-                    with contextlib.suppress(loader.InstanceError):  # closed, or the call under way is of it
-                        assert each.add(0) >= 0
+    def look() -> None:
+        nonlocal seen
+        for each in gc.get_objects():
+            if type(each) is stateful.counter:
+                repr(each)
+                with contextlib.suppress(loader.InstanceError):  # closed, or the call under way is of it
+                    assert each.add(0) >= 0
+                    seen += 1
 
-    threshold = gc.get_threshold()
-    gc.callbacks.append(look)
-    gc.set_threshold(1, 1, 1)
-    try:
+    with watched(look):
         for _ in range(5):
             one, two = stateful.counter_pair()
             assert gc.get_referrers(one) is not None
             two.clone().close()
             del one, two
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.remove(look)
+    assert seen > 0
 
 
-def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plugin) -> None:
+def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plugin, watched: Watched) -> None:
     """A list of structs that a plugin passes is filled while objects are made: nobody sees it before it is full."""
     seen: list[int] = []
 
@@ -128,20 +124,13 @@ def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plu
             assert any(each is points for each in gc.get_objects())
             return points[0]
 
-    def look(phase: str, _info: object) -> None:
-        if phase == "start":
-            for each in gc.get_objects():
-                if type(each) is list and len(each) == 321:
-                    list(each)
+    def look() -> None:
+        for each in gc.get_objects():
+            if type(each) is list and len(each) == 321:
+                list(each)
 
-    threshold = gc.get_threshold()
-    gc.callbacks.append(look)
-    gc.set_threshold(1, 1, 1)
-    try:
+    with watched(look):
         stateful.locate([(1, 2)] * 321, Visitor())
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.remove(look)
     assert seen == [321]
 
 
