@@ -1,7 +1,7 @@
 //! Arrow's C data interface: [`Arrow`], an array that the host lends, and [`ArrowArray`](crate::ArrowArray), one that a
 //! plugin gives. Arrays of numbers are read and made here; any other by a crate that knows the interface.
 
-use core::ffi::{c_char, c_void, CStr};
+use core::ffi::{c_void, CStr};
 use core::marker::PhantomData;
 use core::mem::zeroed;
 use core::ops::Range;
@@ -84,7 +84,7 @@ impl<'call> Arrow<'call> {
         unsafe {
             let array = &*self.array();
             let dictionary = !(*self.schema()).dictionary.is_null();
-            if self.format().as_bytes() != [T::FORMAT] || array.n_buffers != 2 || dictionary {
+            if CStr::from_ptr((*self.schema()).format) != T::FORMAT || array.n_buffers != 2 || dictionary {
                 let found = self.format();
                 let of = if dictionary { " of a dictionary" } else { "" };
                 let text = format!(
@@ -176,15 +176,13 @@ struct Memory<T> {
 }
 
 fn made<T: Element>(values: Vec<T>, valid: Vec<u8>, nulls: usize) -> ArrowArray {
-    const FORMATS: &[u8] = b"c\0C\0s\0S\0i\0I\0l\0L\0f\0g\0";
-    let at = FORMATS.iter().position(|format| *format == T::FORMAT).unwrap_or_default();
     let first = if valid.is_empty() { core::ptr::null() } else { valid.as_ptr().cast() };
     let (length, buffers) = (values.len() as i64, [first, values.as_ptr().cast()]);
     let memory = Box::into_raw(Box::new(Memory { _values: values, _valid: valid, buffers }));
     // SAFETY: all 0 is a schema and an array without anything. The memory is freed by the release function alone.
     unsafe {
         let mut given = ArrowArray { schema: zeroed(), array: zeroed() };
-        given.schema.format = FORMATS[at..].as_ptr().cast::<c_char>();
+        given.schema.format = T::FORMAT.as_ptr();
         given.schema.flags = 2; // may have nulls
         given.schema.release = Some(release_schema);
         given.array.length = length;
