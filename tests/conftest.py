@@ -42,6 +42,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What is remembered is in a folder of this session, not in the user's. Modules read headers when collected."""
+    folder = tempfile.mkdtemp(prefix="loader-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    os.environ["XDG_CACHE_HOME"] = folder
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # Each of thousands of processes would compile the package again.
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
+
+
 def _missing(tool: str) -> NoReturn:
     reason = f"{tool} is not installed"
     if os.environ.get("CI"):
@@ -173,14 +183,6 @@ def go_greeter(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str
         return target
 
     return build_go
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Contracts are remembered in a folder of this session, not in the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -372,17 +374,25 @@ def unprivileged() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def native_plugins(request: pytest.FixtureRequest, tool: Callable[..., str]) -> Path:
-    """The folder of this repository's htmlize plugins in four languages, built through CMake into build/."""
+def cmake_build(request: pytest.FixtureRequest, tool: Callable[..., str]) -> Path:
+    """CMake's build folder of this repository's native plugins, configured as where there is no Python."""
     build = request.config.rootpath / "build" / "tests"
+    command = [tool("cmake"), "-S", str(ROOT), "-B", str(build), "-DLOADER_PYTHON=OFF"]
+    if not (build / "CMakeCache.txt").exists() and shutil.which("ninja"):
+        command += ["-G", "Ninja"]
+    if shutil.which("zig") is None:
+        command.append(f"-DZIG_EXECUTABLE={sys.executable};-m;ziglang")
+    _run(command, ROOT)
+    return build
+
+
+@pytest.fixture(scope="session")
+def native_plugins(cmake_build: Path, tool: Callable[..., str]) -> Path:
+    """The folder of this repository's htmlize plugins in four languages."""
     tool("cargo")
     tool("go")
-    cmake = tool("cmake")
-    if not (build / "CMakeCache.txt").exists():
-        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-        _run([cmake, "-S", str(ROOT), "-B", str(build), *generator], ROOT)
-    _run([cmake, "--build", str(build), "--parallel", "2"], ROOT)
-    return build / "plugins" / "htmlize"
+    _run([tool("cmake"), "--build", str(cmake_build), "--parallel", "2"], ROOT)
+    return cmake_build / "plugins" / "htmlize"
 
 
 @pytest.fixture(scope="session")

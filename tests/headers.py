@@ -20,9 +20,6 @@ HTMLIZE = ROOT / "include" / "htmlize" / "htmlize.h"
 # Lines 1 and 2 of every small header; line 3 is a function, and the case itself begins in line 4.
 HEAD = '#include "loader/plugin.h"\nLOADER_CONTRACT(test, 1, 0);\nint fine(loader_call *call);\n'
 
-# Tests do not fill the cache of whoever runs them.
-os.environ["NATIVE_PLUGIN_LOADER_CACHE"] = "off"
-
 
 def read_header(folder: Path, text: str, *, files: dict[str, str] | None = None, head: str = HEAD) -> Contract:
     """Reads a header given as text, as test.h in `folder`; `files` are put beside it."""

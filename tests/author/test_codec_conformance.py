@@ -9,7 +9,6 @@ import array
 import gc
 import math
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -39,31 +38,18 @@ def codec() -> loader.Contract:
     return loader.Contract.from_header(CODEC / "codec.h")
 
 
-@pytest.fixture(scope="module")
-def built(tool: Callable[..., str]) -> Path:
-    """A build folder of CMake, configured."""
-    build = ROOT / "build" / "codec"
-    command = [tool("cmake"), "-S", str(ROOT), "-B", str(build), "-DLOADER_PYTHON=OFF"]
-    if not (build / "CMakeCache.txt").exists() and shutil.which("ninja"):
-        command += ["-G", "Ninja"]
-    if shutil.which("zig") is None:
-        command.append(f"-DZIG_EXECUTABLE={sys.executable};-m;ziglang")
-    _run(command)
-    return build
-
-
 @pytest.fixture(scope="module", params=LANGUAGES)
-def path(request: pytest.FixtureRequest, built: Path) -> Path:
+def path(request: pytest.FixtureRequest, cmake_build: Path) -> Path:
     """The plugin in one language. Without its toolchain the tests are skipped, or fail where CI is set."""
     name = f"codec_{request.param}"
-    targets = _run(["cmake", "--build", str(built), "--target", "help"])
+    targets = _run(["cmake", "--build", str(cmake_build), "--target", "help"])
     if name not in targets.replace(":", " ").split():
         reason = f"{TOOLS.get(request.param, 'a C compiler')} is not installed"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    _run(["cmake", "--build", str(built), "--target", name, "--parallel", "2"])
-    return built / "plugins" / "codec" / f"{name}{SUFFIX}"
+    _run(["cmake", "--build", str(cmake_build), "--target", name, "--parallel", "2"])
+    return cmake_build / "plugins" / "codec" / f"{name}{SUFFIX}"
 
 
 def _run(command: list[str]) -> str:
