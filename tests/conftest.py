@@ -46,10 +46,27 @@ def pytest_configure(config: pytest.Config) -> None:
     """What is remembered is in a folder of this session, not in the user's. Modules read headers when collected."""
     folder = tempfile.mkdtemp(prefix="loader-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    _keep_compilers_caches()
     os.environ["XDG_CACHE_HOME"] = folder
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         # Each of thousands of processes would compile the package again.
         os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
+
+
+def _keep_compilers_caches() -> None:
+    """Go and Zig do not compile their libraries anew in each session, if they did before: their caches go by content.
+
+    But Go's does not see headers outside of a package; so their digest is a flag, as in LoaderForeign.cmake.
+    """
+    if not sys.platform.startswith("linux"):
+        return  # their caches are elsewhere, and stay there
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    for name, folder in (("GOCACHE", "go-build"), ("ZIG_GLOBAL_CACHE_DIR", "zig")):
+        if os.access(os.path.join(user, folder), os.W_OK):
+            os.environ.setdefault(name, os.path.join(user, folder))
+    headers = sorted(path for top in ("include", "native_plugins", "tests") for path in (ROOT / top).rglob("*.h"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in headers)).hexdigest()[:16]
+    os.environ["CGO_CFLAGS"] = f"{os.environ.get('CGO_CFLAGS') or '-O2 -g'} -DLOADER_TESTS_HEADERS=0x{digest}"
 
 
 def _missing(tool: str) -> NoReturn:
