@@ -105,6 +105,7 @@ def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin, wa
     with watched(look):
         for _ in range(5):
             one, two = stateful.counter_pair()
+            gc.collect()  # at least once while they live
             assert gc.get_referrers(one) is not None
             two.clone().close()
             del one, two
