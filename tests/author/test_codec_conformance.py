@@ -264,6 +264,17 @@ def test_a_failure_of_a_method_leaves_the_instance_as_it_was(plugin: Any) -> Non
         assert encoder.feed(b"c" * 65_536)[:2] == b"\x01\x00"
 
 
+def test_what_cannot_be_written_is_not_taken(path: Path, codec: loader.Contract) -> None:
+    """Where the host has no room for what `feed` gives, the encoder is as it was."""
+    plugin: Any = loader.Host(codec, max_output=100).load(path)
+    with plugin.codec_encoder(1) as encoder:
+        assert encoder.feed(b"ab") == b"a\x01"
+        with pytest.raises(loader.PluginError):
+            encoder.feed(b"x" * 200)
+        assert encoder.feed(b"c") == b"\x01"
+        assert list(encoder) == [97, 1, 1]
+
+
 def test_instances_are_freed_when_nobody_has_them(plugin: Any) -> None:
     """Ten thousand of them take no more memory than a few: each has room for 65,536 codes."""
     resource = pytest.importorskip("resource")
