@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 import loader
-from loader.author.sdk import include_dir
+from loader.author.sdk import include_dir, zig_dir
 from loader.contract import Function
 
 if TYPE_CHECKING:
@@ -40,6 +40,33 @@ WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
 # A shell starts what runs in the background with SIGINT ignored. So would be the processes that tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What is remembered is in a folder of this session, not in the user's. Modules read headers when collected."""
+    folder = tempfile.mkdtemp(prefix="loader-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    _keep_compilers_caches()
+    os.environ["XDG_CACHE_HOME"] = folder
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        # Each of thousands of processes would compile the package again.
+        os.environ["PYTHONPYCACHEPREFIX"] = str(Path(folder) / "bytecode")
+
+
+def _keep_compilers_caches() -> None:
+    """Go and Zig do not compile their libraries anew in each session, if they did before: their caches go by content.
+
+    But Go's does not see headers outside of a package; so their digest is a flag, as in LoaderForeign.cmake.
+    """
+    if not sys.platform.startswith("linux"):
+        return  # their caches are elsewhere, and stay there
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    for name, folder in (("GOCACHE", "go-build"), ("ZIG_GLOBAL_CACHE_DIR", "zig")):
+        if os.access(os.path.join(user, folder), os.W_OK):
+            os.environ.setdefault(name, os.path.join(user, folder))
+    headers = sorted(path for top in ("include", "native_plugins", "tests") for path in (ROOT / top).rglob("*.h"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in headers)).hexdigest()[:16]
+    os.environ["CGO_CFLAGS"] = f"{os.environ.get('CGO_CFLAGS') or '-O2 -g'} -DLOADER_TESTS_HEADERS=0x{digest}"
 
 
 def _missing(tool: str) -> NoReturn:
@@ -111,6 +138,26 @@ def build(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) ->
 
 
 @pytest.fixture(scope="session")
+def build_zig() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Compiles a plugin in Zig, by the system's zig or PyPI's.
+
+    build_zig(plugin.zig, codec.zig, plugin.so): the first may import the second as `codec`, and the kit as `loader`.
+    """
+    zig = ["zig"] if shutil.which("zig") else [sys.executable, "-m", "ziglang"]
+    if subprocess.run([*zig, "version"], capture_output=True, check=False).returncode != 0:
+        _missing("zig")
+
+    def compile_(source: Path, bindings: Path, target: Path) -> subprocess.CompletedProcess[str]:
+        modules = ["--dep", bindings.stem, "--dep", "loader", f"-Mroot={source}"]
+        modules += ["--dep", "loader", f"-M{bindings.stem}={bindings}", f"-Mloader={zig_dir() / 'loader.zig'}"]
+        command = [*zig, "build-lib", "-dynamic", "-fPIC", "-ODebug", *modules, f"-femit-bin={target}"]
+        command += ["--cache-dir", str(target.parent / "cache")]
+        return subprocess.run(command, cwd=target.parent, capture_output=True, text=True, check=False)
+
+    return compile_
+
+
+@pytest.fixture(scope="session")
 def rust_panics(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Path:
     """tests/plugins/panic_rust, built by cargo."""
     target = tmp_path_factory.mktemp("rust")
@@ -153,14 +200,6 @@ def go_greeter(tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str
         return target
 
     return build_go
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Contracts are remembered in a folder of this session, not in the user's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")
@@ -352,17 +391,25 @@ def unprivileged() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def native_plugins(request: pytest.FixtureRequest, tool: Callable[..., str]) -> Path:
-    """The folder of this repository's htmlize plugins in four languages, built through CMake into build/."""
+def cmake_build(request: pytest.FixtureRequest, tool: Callable[..., str]) -> Path:
+    """CMake's build folder of this repository's native plugins, configured as where there is no Python."""
     build = request.config.rootpath / "build" / "tests"
+    command = [tool("cmake"), "-S", str(ROOT), "-B", str(build), "-DLOADER_PYTHON=OFF"]
+    if not (build / "CMakeCache.txt").exists() and shutil.which("ninja"):
+        command += ["-G", "Ninja"]
+    if shutil.which("zig") is None:
+        command.append(f"-DZIG_EXECUTABLE={sys.executable};-m;ziglang")
+    _run(command, ROOT)
+    return build
+
+
+@pytest.fixture(scope="session")
+def native_plugins(cmake_build: Path, tool: Callable[..., str]) -> Path:
+    """The folder of this repository's htmlize plugins in four languages."""
     tool("cargo")
     tool("go")
-    cmake = tool("cmake")
-    if not (build / "CMakeCache.txt").exists():
-        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-        _run([cmake, "-S", str(ROOT), "-B", str(build), *generator], ROOT)
-    _run([cmake, "--build", str(build), "--parallel", "2"], ROOT)
-    return build / "plugins" / "htmlize"
+    _run([tool("cmake"), "--build", str(cmake_build), "--parallel", "2"], ROOT)
+    return cmake_build / "plugins" / "htmlize"
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -18,6 +19,7 @@ import traceback
 from typing import Any
 
 import pytest
+from arrow_made import Made
 
 import loader
 
@@ -149,6 +151,36 @@ def check_arrow(p: Any, _: Any) -> None:
         assert p.summed(kept).nulls == 7
     schema, _ = kept.__arrow_c_array__()
     assert "arrow_schema" in repr(schema)
+
+
+def check_arrow_that_is_none_of_doubles(p: Any, _: Any) -> None:
+    """Another type, numbers for values of a dictionary, numbers where none can be: an error and no crash."""
+    values = Made(5)
+
+    def dictionary(made: Made) -> None:
+        made.schema.dictionary, made.array.dictionary = map(ctypes.addressof, (values.schema, values.array))
+
+    def put(made: Made, address: int | None) -> None:
+        made.buffers[1] = address
+
+    changes = {
+        "type": lambda made: setattr(made.schema, "format", b"l"),
+        "dictionary": dictionary,
+        "one buffer": lambda made: setattr(made.array, "n_buffers", 1),
+        "three buffers": lambda made: setattr(made.array, "n_buffers", 3),
+        "nowhere": lambda made: put(made, None),
+        "not aligned": lambda made: put(made, made.buffers[1] + 1),
+        "nothing": lambda _: None,
+    }
+    taken = []
+    for name, change in changes.items():
+        made = Made(1, 2, 3)
+        made.schema.format = b"g"
+        change(made)
+        with contextlib.suppress(loader.PluginError):
+            assert p.summed(made).nulls == 0
+            taken.append(name)
+    assert taken == ["nothing"]
 
 
 def check_both(p: Any, _: Any) -> None:

@@ -11,16 +11,14 @@ import pytest
 from tree import ROOT
 
 from loader.contract import Contract
+from loader.errors import ContractError
 
-__all__ = ["HEAD", "HTMLIZE", "ROOT", "compile_header", "read_header"]
+__all__ = ["HEAD", "HTMLIZE", "ROOT", "check_refused", "compile_header", "read_header"]
 
 HTMLIZE = ROOT / "include" / "htmlize" / "htmlize.h"
 
 # Lines 1 and 2 of every small header; line 3 is a function, and the case itself begins in line 4.
 HEAD = '#include "loader/plugin.h"\nLOADER_CONTRACT(test, 1, 0);\nint fine(loader_call *call);\n'
-
-# Tests do not fill the cache of whoever runs them.
-os.environ["NATIVE_PLUGIN_LOADER_CACHE"] = "off"
 
 
 def read_header(folder: Path, text: str, *, files: dict[str, str] | None = None, head: str = HEAD) -> Contract:
@@ -30,6 +28,18 @@ def read_header(folder: Path, text: str, *, files: dict[str, str] | None = None,
         (folder / name).write_text(content, encoding="utf-8")
     (folder / "test.h").write_text(head + text, encoding="utf-8")
     return Contract.from_header(folder / "test.h")
+
+
+def check_refused(folder: Path, text: str, line: int, reason: str) -> None:
+    """The header is refused with its file, that line and that reason, in words of a bearable length."""
+    with pytest.raises(ContractError) as caught:
+        read_header(folder, text + "\n")
+    found = caught.value.found
+    assert found is not None
+    assert found.startswith(f"line {line}: "), found
+    assert reason in found, found
+    assert caught.value.path == str(folder / "test.h")
+    assert len(str(caught.value)) < 600
 
 
 def compile_header(header: str, folder: Path) -> None:

@@ -19,9 +19,10 @@ tests=(
     tests/host/test_host.py tests/host/test_pickle.py tests/host/test_import.py tests/library/test_library.py
     tests/library/test_sealed.py tests/library/test_mapped_files.py tests/host/test_same_file.py
     tests/call/test_plugin_path.py tests/call/test_decode.py tests/call/test_records.py tests/call/test_choices.py
-    tests/call/test_numbers.py tests/call/test_arrays.py tests/call/test_lists.py tests/call/test_arrow.py
-    tests/call/test_bad_values.py
-    tests/call/test_instances.py tests/call/test_hostile_instances.py tests/call/test_interfaces.py
+    tests/call/test_numbers.py tests/call/test_arrays.py tests/call/test_lists.py tests/call/test_arrow*.py
+    tests/call/test_bad_values.py tests/contract/test_header_arrow.py
+    tests/call/test_instances.py tests/call/test_instance_threads.py tests/call/test_instances_under_way.py
+    tests/call/test_hostile_instances.py tests/call/test_interfaces.py
     tests/call/test_recursion.py tests/htmlize/test_freed.py tests/htmlize/test_long_roles.py
     tests/htmlize/test_engine*.py
     tests/image/test_image_quick.py tests/image/test_image_damaged.py

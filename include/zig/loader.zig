@@ -225,13 +225,17 @@ pub fn ArrowNumbers(comptime T: type) type {
     };
 }
 
-/// The numbers of an Arrow array, or null if it is of something else.
+/// The numbers of an Arrow array, or null if it is of something else, which numbers for values of a dictionary are; or
+/// if no T can be where its numbers are said to be.
 pub fn numbersOf(comptime T: type, arrow: ArrowPair) ?ArrowNumbers(T) {
     const array = arrow.array;
     if (!std.mem.eql(u8, std.mem.span(arrow.schema.format orelse return null), arrowFormat(T))) return null;
+    if (arrow.schema.dictionary != null or array.n_buffers != 2) return null;
     if (array.length == 0) return .{ .values = &.{} };
     const buffers = array.buffers.?;
-    const all: [*]const T = @ptrCast(@alignCast(buffers[1].?));
+    const first = buffers[1] orelse return null;
+    if (!std.mem.isAligned(@intFromPtr(first), @alignOf(T))) return null;
+    const all: [*]const T = @ptrCast(@alignCast(first));
     const offset: usize = @intCast(array.offset);
     return .{
         .values = all[offset..][0..@intCast(array.length)],

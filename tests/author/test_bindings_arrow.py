@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import gc
-import shutil
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import loader
 from loader.author.bindings import bindings
-from loader.author.sdk import include_dir, zig_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -135,7 +130,7 @@ comptime {
 
 
 @pytest.fixture(scope="module", params=["cpp", "zig"])
-def plugin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]) -> Any:
+def plugin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The plugin in one language."""
     folder: Path = tmp_path_factory.mktemp("columns")
     header = folder / "columns.h"
@@ -143,41 +138,15 @@ def plugin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     contract = loader.Contract.from_header(header)
     for name, text in bindings(contract, request.param, header).items():
         (folder / name).write_text(text)
-    target = folder / "plugin.so"
+    source = folder / f"plugin.{request.param}"
     if request.param == "cpp":
-        (folder / "plugin.cpp").write_text(CPP)
-        flags = [
-            "-std=c++17",
-            "-Wall",
-            "-Wextra",
-            "-Wpedantic",
-            "-Wconversion",
-            "-Wshadow",
-            "-Werror",
-            "-fPIC",
-            "-shared",
-        ]
-        command = [tool("c++", "g++"), *flags, f"-I{include_dir()}", "plugin.cpp", "-o", str(target)]
-    else:
-        (folder / "plugin.zig").write_text(ZIG)
-        zig = ["zig"] if shutil.which("zig") else [sys.executable, "-m", "ziglang"]
-        if subprocess.run([*zig, "version"], capture_output=True, check=False).returncode != 0:
-            pytest.skip("zig is not installed")
-        modules = [
-            "--dep",
-            "columns",
-            "--dep",
-            "loader",
-            "-Mroot=plugin.zig",
-            "--dep",
-            "loader",
-            "-Mcolumns=columns.zig",
-        ]
-        command = [*zig, "build-lib", "-dynamic", "-fPIC", "-ODebug", f"-femit-bin={target}", *modules]
-        command.append(f"-Mloader={zig_dir() / 'loader.zig'}")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        source.write_text(CPP)
+        flags = [f"-I{folder}", "-Wconversion", "-Wshadow"]
+        return loader.load(request.getfixturevalue("build")(source, flags=flags), contract=contract)
+    source.write_text(ZIG)
+    done = request.getfixturevalue("build_zig")(source, folder / "columns.zig", folder / "plugin.so")
     assert done.returncode == 0, done.stderr
-    return loader.load(target, contract=contract)
+    return loader.load(folder / "plugin.so", contract=contract)
 
 
 def test_an_arrow_array_goes_out_and_in(plugin: Any) -> None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tree import GREETER, PLUGINS, ROOT
 
 import loader
 from loader.author.bindings import bindings
-from loader.author.sdk import include_dir, zig_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from loader.author.sdk import include_dir
 
 pytestmark = pytest.mark.slow
+
+BuildZig = Callable[..., subprocess.CompletedProcess[str]]
 
 CODEC = ROOT / "native_plugins" / "codec"
 # To compile one takes seconds for each compiler; the other headers here say nothing that all.h does not.
@@ -65,7 +62,7 @@ def test_cpp_compiles_without_a_warning_and_is_a_plugin(
     source.write_text(cpp_plugin(text, contract.name.upper(), contract.name))
     flags = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-fPIC", "-shared", "-O1"]
     flags += [f"-I{each}" for each in (include_dir(), header.parent, tmp_path)]
-    compilers = [tool("c++", "g++"), *([tool("clang++")] if _there("clang++") else [])]
+    compilers = [tool("c++", "g++"), *(["clang++"] if shutil.which("clang++") else [])]
     for compiler in compilers:
         for standard in ("c++17", "c++20"):
             target = tmp_path / f"{contract.name}.so"
@@ -139,44 +136,14 @@ def zig_plugin(text: str, name: str) -> str:
     )
 
 
-def zig() -> list[str]:
-    """The command: zig, or PyPI's."""
-    if _there("zig"):
-        return ["zig"]
-    command = [sys.executable, "-m", "ziglang"]
-    if subprocess.run([*command, "version"], capture_output=True, check=False).returncode != 0:
-        if os.environ.get("CI"):
-            pytest.fail("zig is not installed")
-        pytest.skip("zig is not installed")
-    return command
-
-
-def test_zig_compiles_and_is_a_plugin(header: Path, tmp_path: Path) -> None:
+def test_zig_compiles_and_is_a_plugin(header: Path, tmp_path: Path, build_zig: BuildZig) -> None:
     """It exports what the contract has, and an error is one, with its name."""
     contract = loader.Contract.from_header(header, include=[include_dir()])
     (text,) = bindings(contract, "zig", header).values()
     (tmp_path / "bindings.zig").write_text(text)
     source, target = tmp_path / "plugin.zig", tmp_path / f"{contract.name}.so"
     source.write_text(zig_plugin(text, "bindings"))
-    made = [
-        *zig(),
-        "build-lib",
-        "-dynamic",
-        "-fPIC",
-        "-ODebug",
-        "--dep",
-        "bindings",
-        "--dep",
-        "loader",
-        f"-Mroot={source}",
-    ]
-    made += ["--dep", "loader", f"-Mbindings={tmp_path / 'bindings.zig'}", f"-Mloader={zig_dir() / 'loader.zig'}"]
-    done = subprocess.run(
-        [*made, f"-femit-bin={target}", "--cache-dir", str(tmp_path / "cache")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = build_zig(source, tmp_path / "bindings.zig", target)
     assert done.returncode == 0, done.stderr
     plugin = loader.load(target, contract=contract)
     for declared in contract.classes:
@@ -186,25 +153,13 @@ def test_zig_compiles_and_is_a_plugin(header: Path, tmp_path: Path) -> None:
             getattr(plugin, declared.name)(*values)
 
 
-def test_zig_says_what_is_missing(tmp_path: Path) -> None:
+def test_zig_says_what_is_missing(tmp_path: Path, build_zig: BuildZig) -> None:
     """A misspelt function is an error of the compiler's, with the line that the contract wants."""
     (text,) = bindings(loader.Contract.from_header(GREETER), "zig", GREETER).values()
     (tmp_path / "bindings.zig").write_text(text)
     source = tmp_path / "plugin.zig"
     source.write_text(zig_plugin(text, "bindings").replace("pub fn greet(", "pub fn gret("))
-    made = [
-        *zig(),
-        "build-lib",
-        "-dynamic",
-        "-fno-emit-bin",
-        "--dep",
-        "bindings",
-        "--dep",
-        "loader",
-        f"-Mroot={source}",
-    ]
-    made += ["--dep", "loader", f"-Mbindings={tmp_path / 'bindings.zig'}", f"-Mloader={zig_dir() / 'loader.zig'}"]
-    done = subprocess.run(made, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = build_zig(source, tmp_path / "bindings.zig", tmp_path / "plugin.so")
     assert done.returncode != 0
     assert "lacks what the contract wants: pub fn greet(call: loader.Call" in done.stderr
 
@@ -234,7 +189,3 @@ def test_cpp_says_what_is_missing(
     done = subprocess.run(made, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert re.search(reason, done.stderr)
-
-
-def _there(program: str) -> bool:
-    return shutil.which(program) is not None

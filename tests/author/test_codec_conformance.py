@@ -9,7 +9,6 @@ import array
 import gc
 import math
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -39,31 +38,18 @@ def codec() -> loader.Contract:
     return loader.Contract.from_header(CODEC / "codec.h")
 
 
-@pytest.fixture(scope="module")
-def built(tool: Callable[..., str]) -> Path:
-    """A build folder of CMake, configured."""
-    build = ROOT / "build" / "codec"
-    command = [tool("cmake"), "-S", str(ROOT), "-B", str(build), "-DLOADER_PYTHON=OFF"]
-    if not (build / "CMakeCache.txt").exists() and shutil.which("ninja"):
-        command += ["-G", "Ninja"]
-    if shutil.which("zig") is None:
-        command.append(f"-DZIG_EXECUTABLE={sys.executable};-m;ziglang")
-    _run(command)
-    return build
-
-
 @pytest.fixture(scope="module", params=LANGUAGES)
-def path(request: pytest.FixtureRequest, built: Path) -> Path:
+def path(request: pytest.FixtureRequest, cmake_build: Path) -> Path:
     """The plugin in one language. Without its toolchain the tests are skipped, or fail where CI is set."""
     name = f"codec_{request.param}"
-    targets = _run(["cmake", "--build", str(built), "--target", "help"])
+    targets = _run(["cmake", "--build", str(cmake_build), "--target", "help"])
     if name not in targets.replace(":", " ").split():
         reason = f"{TOOLS.get(request.param, 'a C compiler')} is not installed"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    _run(["cmake", "--build", str(built), "--target", name, "--parallel", "2"])
-    return built / "plugins" / "codec" / f"{name}{SUFFIX}"
+    _run(["cmake", "--build", str(cmake_build), "--target", name, "--parallel", "2"])
+    return cmake_build / "plugins" / "codec" / f"{name}{SUFFIX}"
 
 
 def _run(command: list[str]) -> str:
@@ -276,6 +262,17 @@ def test_a_failure_of_a_method_leaves_the_instance_as_it_was(plugin: Any) -> Non
         assert encoder.feed(b"b") == b"\x01"
         assert len(list(encoder)) == 65_536
         assert encoder.feed(b"c" * 65_536)[:2] == b"\x01\x00"
+
+
+def test_what_cannot_be_written_is_not_taken(path: Path, codec: loader.Contract) -> None:
+    """Where the host has no room for what `feed` gives, the encoder is as it was."""
+    plugin: Any = loader.Host(codec, max_output=100).load(path)
+    with plugin.codec_encoder(1) as encoder:
+        assert encoder.feed(b"ab") == b"a\x01"
+        with pytest.raises(loader.PluginError):
+            encoder.feed(b"x" * 200)
+        assert encoder.feed(b"c") == b"\x01"
+        assert list(encoder) == [97, 1, 1]
 
 
 def test_instances_are_freed_when_nobody_has_them(plugin: Any) -> None:

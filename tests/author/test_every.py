@@ -1,4 +1,4 @@
-"""Plugins in Rust and Go for every.h, which has all that a header can say: each kind arrives and comes out.
+"""Plugins in C++, Rust, Go and Zig for every.h, which has all that a header can say: each kind arrives and comes out.
 
 tests/every_checks.py asks them, in a process of its own: Go's runtime stays in one for good.
 """
@@ -21,7 +21,6 @@ from loader.author.bindings import bindings
 from loader.image import read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 EVERY = TESTS / "author" / "every"
@@ -31,18 +30,29 @@ MARKER = f"every_abi_2_3_is_0x{loader.Contract.from_header(HEADER).fingerprint}"
 pytestmark = pytest.mark.slow
 
 
-def build_rust(folder: Path, tool: Callable[..., str]) -> Path:
+def make_cpp(folder: Path, request: pytest.FixtureRequest) -> Path:
+    """Warnings are errors."""
+    _write(folder, "cpp")
+    flags = [f"-I{EVERY}", f"-I{folder}", "-Wconversion", "-Wshadow"]
+    path: Path = request.getfixturevalue("build")(folder / "every_cpp.cpp", flags=flags)
+    return path
+
+
+def make_rust(folder: Path, request: pytest.FixtureRequest) -> Path:
     """Warnings are errors, and unsafe code is forbidden, in Cargo.toml and lib.rs."""
+    _use_kit(folder / "Cargo.toml", "rust")
     _write(folder / "src", "rust")
-    lint = [tool("cargo"), "clippy", "--offline", "--", "-D", "warnings"]
-    _run(lint, folder)
-    _run([tool("cargo"), "build", "--offline"], folder)
+    cargo = request.getfixturevalue("tool")("cargo")
+    _run([cargo, "clippy", "--offline", "--", "-D", "warnings"], folder)
+    _run([cargo, "build", "--offline"], folder)
     return folder / "target" / "debug" / "libevery_rust.so"
 
 
-def build_go(folder: Path, tool: Callable[..., str]) -> Path:
+def make_go(folder: Path, request: pytest.FixtureRequest) -> Path:
     """What is generated is as gofmt has it, and go vet finds nothing."""
+    _use_kit(folder / "go.mod", "go")
     _write(folder / "every", "go")
+    tool = request.getfixturevalue("tool")
     assert _run([tool("gofmt"), "-l", "."], folder) == ""
     tags = "every_extra"
     _run([tool("go"), "vet", f"-tags={tags}", "./..."], folder)
@@ -52,7 +62,20 @@ def build_go(folder: Path, tool: Callable[..., str]) -> Path:
     return target
 
 
-BUILDS = {"rust": build_rust, "go": build_go}
+def make_zig(folder: Path, request: pytest.FixtureRequest) -> Path:
+    """Zig has no warnings."""
+    _write(folder, "zig")
+    target = folder / "every_zig.so"
+    done = request.getfixturevalue("build_zig")(folder / "every_zig.zig", folder / "every.zig", target)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+MAKES = {"cpp": make_cpp, "rust": make_rust, "go": make_go, "zig": make_zig}
+
+
+def _use_kit(manifest: Path, language: str) -> None:
+    manifest.write_text(manifest.read_text().replace("KIT", str(ROOT / "include" / language)))
 
 
 def _write(folder: Path, language: str) -> None:
@@ -70,18 +93,13 @@ def _run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module", params=BUILDS)
-def found(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tool: Callable[..., str]
-) -> dict[str, str]:
+@pytest.fixture(scope="module", params=MAKES)
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each check found, in one language: nothing, or a traceback."""
     pytest.importorskip("numpy")
     folder = tmp_path_factory.mktemp("every") / request.param
     shutil.copytree(EVERY / request.param, folder)
-    manifest = folder / {"rust": "Cargo.toml", "go": "go.mod"}[request.param]
-    kit = ROOT / "include" / request.param
-    manifest.write_text(manifest.read_text().replace("KIT", str(kit)))
-    path = BUILDS[request.param](folder, tool)
+    path = MAKES[request.param](folder, request)
     assert {MARKER, "loader_abi_1"} <= set(read_image(path).exports)
     script = [sys.executable, str(TESTS / "every_checks.py"), str(HEADER), str(path)]
     answer: dict[str, str] = json.loads(_run(script, folder).splitlines()[-1])

@@ -1,4 +1,6 @@
-"""Ways around what instances and interfaces promise: odd selves, finalizers, signals, debug mode."""
+"""Ways around what instances and interfaces promise: odd selves, finalizers, debug mode. Of calls that are under way:
+test_instances_under_way.py.
+"""
 
 from __future__ import annotations
 
@@ -6,45 +8,17 @@ import contextlib
 import copyreg
 import gc
 import pickle
-import signal
-import sys
-import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 import pytest
-from tree import PLUGINS
 
 import loader
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-HEADER = PLUGINS / "stateful.h"
-
-
-@pytest.fixture(scope="module")
-def contract() -> loader.Contract:
-    """The contract stateful."""
-    return loader.Contract.from_header(HEADER)
-
-
-@pytest.fixture(scope="module")
-def path(build: Callable[..., Path]) -> Path:
-    """The plugin stateful, a file."""
-    return build("stateful.c", flags=["-pthread"])
-
-
-@pytest.fixture
-def stateful(path: Path, contract: loader.Contract) -> Iterator[loader.Plugin]:
-    """The plugin, of which no instance lives before or after the test: its classes are the test's own."""
-    loaded = loader.load(path, contract=contract)
-    gc.collect()
-    before = loaded.living().count
-    yield loaded
-    gc.collect()
-    assert loaded.living().count == before
+Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 # ---- Python's ways to an object ----------------------------------------------------------------------------
@@ -115,34 +89,30 @@ def test_a_class_that_changes_while_it_makes(stateful: loader.Plugin) -> None:
         stateful.counter(1, 0)
 
 
-def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin) -> None:
+def test_the_garbage_collector_shows_whole_instances(stateful: loader.Plugin, watched: Watched) -> None:
     """Whatever it lends out while instances are made and freed can be looked at and used."""
-    here = threading.get_ident()
+    seen = 0
 
-    def look(phase: str, _info: object) -> None:
-        # On another thread (a timer's) it would still hold what it found when this test is over.
-        if phase == "start" and threading.get_ident() == here:
-            for each in gc.get_objects():
-                if type(each) is stateful.counter:
-                    repr(each)
-                    with contextlib.suppress(loader.InstanceError):  # closed, or the call under way is of it
-                        assert each.add(0) >= 0
+    def look() -> None:
+        nonlocal seen
+        for each in gc.get_objects():
+            if type(each) is stateful.counter:
+                repr(each)
+                with contextlib.suppress(loader.InstanceError):  # closed, or the call under way is of it
+                    assert each.add(0) >= 0
+                    seen += 1
 
-    threshold = gc.get_threshold()
-    gc.callbacks.append(look)
-    gc.set_threshold(1, 1, 1)
-    try:
+    with watched(look):
         for _ in range(5):
             one, two = stateful.counter_pair()
+            gc.collect()  # at least once while they live
             assert gc.get_referrers(one) is not None
             two.clone().close()
             del one, two
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.remove(look)
+    assert seen > 0
 
 
-def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plugin) -> None:
+def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plugin, watched: Watched) -> None:
     """A list of structs that a plugin passes is filled while objects are made: nobody sees it before it is full."""
     seen: list[int] = []
 
@@ -155,20 +125,13 @@ def test_lists_of_an_interface_are_whole_when_they_are_seen(stateful: loader.Plu
             assert any(each is points for each in gc.get_objects())
             return points[0]
 
-    def look(phase: str, _info: object) -> None:
-        if phase == "start":
-            for each in gc.get_objects():
-                if type(each) is list and len(each) == 321:
-                    list(each)
+    def look() -> None:
+        for each in gc.get_objects():
+            if type(each) is list and len(each) == 321:
+                list(each)
 
-    threshold = gc.get_threshold()
-    gc.callbacks.append(look)
-    gc.set_threshold(1, 1, 1)
-    try:
+    with watched(look):
         stateful.locate([(1, 2)] * 321, Visitor())
-    finally:
-        gc.set_threshold(*threshold)
-        gc.callbacks.remove(look)
     assert seen == [321]
 
 
@@ -212,9 +175,9 @@ def test_weak_references_end_before_it_is_freed(stateful: loader.Plugin) -> None
     assert first() is second() is None
 
 
-def test_it_outlives_its_plugin(path: Path, contract: loader.Contract) -> None:
+def test_it_outlives_its_plugin(stateful_path: Path, stateful_contract: loader.Contract) -> None:
     """An instance works, and is freed, when the Plugin, its class and all functions of it are given up."""
-    plugin: Any = loader.load(path, contract=contract)
+    plugin: Any = loader.load(stateful_path, contract=stateful_contract)
     living = plugin.living
     start = living().count
     counter = plugin.counter(1, 0)
@@ -235,133 +198,6 @@ def test_a_plugin_with_classes_pickles(stateful: loader.Plugin) -> None:
         if again.counter is not stateful.counter:
             with pytest.raises(TypeError, match="that this plugin made"):
                 stateful.counter.add(counter, 1)
-
-
-# ---- Closed while it is an argument ------------------------------------------------------------------------
-
-
-def test_an_argument_closes_an_argument(stateful: loader.Plugin) -> None:
-    """Code of an argument that closes an instance of the same call: the plugin never sees it."""
-    counter = stateful.counter(1, 0)
-
-    class Closes:
-        def __getattr__(self, name: str) -> Any:
-            if name == "at":
-                counter.close()
-            return lambda _done: None
-
-    with pytest.raises(loader.InstanceError, match="is closed"):
-        counter.during(Closes())
-
-    class Index:
-        def __index__(self) -> int:
-            second.close()
-            return 1
-
-    second = stateful.counter(1, 0)
-    with pytest.raises(loader.InstanceError, match="is closed"):
-        second.add(Index())
-
-
-def test_an_argument_calls_the_same_function(stateful: loader.Plugin) -> None:
-    """Before a call holds its instances, code of its arguments may use them; while it does, not."""
-    counter = stateful.counter(1, 0)
-
-    class Again:
-        @property
-        def at(self) -> Any:
-            counter.add(1)
-            counter.during(lambda _: None)
-            return lambda _done: None
-
-    counter.during(Again())
-    assert counter.add(0) == 2
-
-
-def test_close_on_another_thread_that_the_call_waits_for(stateful: loader.Plugin) -> None:
-    """Each waits for the other, in Python code, until the deadline of one; and nothing is broken after it."""
-    counter = stateful.counter(1, 0)
-    errors: list[BaseException] = []
-
-    def close() -> None:
-        try:
-            with loader.deadline(0.1):
-                counter.close()
-        except loader.DeadlineExceeded as error:
-            errors.append(error)
-
-    def step(_done: float) -> None:
-        thread = threading.Thread(target=close)
-        thread.start()
-        thread.join(30)
-
-    counter.during(step)
-    assert len(errors) == 1
-    assert counter.add(1) == 2
-    counter.close()
-
-
-def _held(counter: Any) -> tuple[threading.Thread, threading.Event]:
-    """A thread that is in a function with the instance until the event is set."""
-    entered, go = threading.Event(), threading.Event()
-
-    def step(_done: float) -> None:
-        entered.set()
-        go.wait(30)
-
-    thread = threading.Thread(target=counter.during, args=(step,))
-    thread.start()
-    assert entered.wait(20)
-    return thread, go
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_an_interrupt_ends_a_wait(stateful: loader.Plugin) -> None:
-    """Ctrl-C in close(), at the end of `with` or in a call that waits: the instance is as it was."""
-    counter = stateful.counter(1, 0)
-    thread, go = _held(counter)
-
-    def leave() -> None:
-        with counter:
-            pass
-
-    try:
-        for wait in (counter.close, leave, lambda: counter.add(1), lambda: stateful.merge(counter, counter)):
-            timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGINT,))
-            timer.start()
-            with pytest.raises(KeyboardInterrupt):
-                wait()
-            timer.join()
-            assert not counter.closed
-    finally:
-        go.set()
-        thread.join(20)
-    assert counter.add(1) == 2
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_a_handler_that_uses_what_is_waited_for(stateful: loader.Plugin) -> None:
-    """A signal's handler runs in the wait, closes another instance of the call and uses a third one."""
-    counter, other, third = (stateful.counter(1, 0) for _ in range(3))
-    thread, go = _held(counter)
-    seen: list[int] = []
-
-    def handler(_number: int, _frame: object) -> None:
-        seen.append(third.add(1))
-        go.set()
-        thread.join(20)
-
-    before = signal.signal(signal.SIGUSR1, handler)
-    timer = threading.Timer(0.1, signal.raise_signal, (signal.SIGUSR1,))
-    try:
-        timer.start()
-        assert stateful.merge(counter, other) == 2
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-        go.set()
-        thread.join(20)
-        timer.join()
-    assert seen == [2]
 
 
 # ---- Debug mode, limits ------------------------------------------------------------------------------------
@@ -406,9 +242,9 @@ def test_an_interrupt_in_what_makes_an_instance(stateful: loader.Plugin) -> None
     assert stateful.living().count == start
 
 
-def test_output_that_is_too_long_leaves_the_instance(path: Path, contract: loader.Contract) -> None:
+def test_output_that_is_too_long_leaves_the_instance(stateful_path: Path, stateful_contract: loader.Contract) -> None:
     """max_output is of a call, not of the instance."""
-    plugin = loader.Host(contract, max_output=10).load(path)
+    plugin = loader.Host(stateful_contract, max_output=10).load(stateful_path)
     counter = plugin.counter(5, 0)
     assert counter.name() == "counter 5"
     counter.add(10**6)

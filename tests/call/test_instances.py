@@ -1,62 +1,31 @@
-"""Instances of a plugin's classes: made, used by one thread at a time, freed once."""
+"""Instances of a plugin's classes: made, used, freed once. Of several threads: test_instance_threads.py."""
 
 from __future__ import annotations
 
 import copy
 import gc
 import inspect
-import os
 import pickle
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tree import PLUGINS
 
 import loader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def contract() -> loader.Contract:
-    """The contract stateful."""
-    return loader.Contract.from_header(PLUGINS / "stateful.h")
-
-
-@pytest.fixture(scope="module")
-def path(build: Callable[..., Path]) -> Path:
-    """The plugin stateful, a file."""
-    return build("stateful.c", flags=["-pthread"])
-
-
-@pytest.fixture(scope="module")
-def loaded(path: Path, contract: loader.Contract) -> loader.Plugin:
-    """The plugin stateful."""
-    return loader.load(path, contract=contract)
-
-
-@pytest.fixture
-def stateful(loaded: loader.Plugin) -> Iterator[loader.Plugin]:
-    """The same, of which no instance lives before or after the test."""
-    gc.collect()
-    before = loaded.living().count
-    yield loaded
-    gc.collect()
-    assert loaded.living().count == before
 
 
 # ---- Use ---------------------------------------------------------------------------------------------------
 
 
-def test_a_class_makes_instances_with_methods(stateful: loader.Plugin, contract: loader.Contract) -> None:
+def test_a_class_makes_instances_with_methods(stateful: loader.Plugin, stateful_contract: loader.Contract) -> None:
     """The constructor takes what T_new does, by place or by name; each instance has its own state."""
-    a = stateful.counter(3, contract.stateful_mode.STATEFUL_PLAIN)
-    b = stateful.counter(mode=contract.stateful_mode.STATEFUL_NOISY, start=10)
+    a = stateful.counter(3, stateful_contract.stateful_mode.STATEFUL_PLAIN)
+    b = stateful.counter(mode=stateful_contract.stateful_mode.STATEFUL_NOISY, start=10)
     assert a.add(4) == 7
     assert b.add(more=1) == 11
     assert (a.name(), b.name()) == ("counter 7", "counter 11!")
@@ -212,7 +181,7 @@ def test_use_after_close(stateful: loader.Plugin) -> None:
 
 
 def test_what_is_no_instance_of_this_plugin(
-    stateful: loader.Plugin, path: Path, contract: loader.Contract, build: Callable[..., Path]
+    stateful: loader.Plugin, stateful_path: Path, stateful_contract: loader.Contract, build: Callable[..., Path]
 ) -> None:
     """Another type, another class, the same class of another plugin, and of the same file in another host."""
     mine = stateful.counter(1, 0)
@@ -220,8 +189,8 @@ def test_what_is_no_instance_of_this_plugin(
         with pytest.raises(TypeError, match=rf"b must be an instance of counter, not {what}"):
             stateful.merge(mine, wrong)
     for other in (
-        loader.Host(contract).load(path),
-        loader.load(build("stateful.c", "OTHER", name="other", flags=["-pthread"]), contract=contract),
+        loader.Host(stateful_contract).load(stateful_path),
+        loader.load(build("stateful.c", "OTHER", name="other"), contract=stateful_contract),
     ):
         theirs = other.counter(5, 0)
         with pytest.raises(
@@ -233,233 +202,18 @@ def test_what_is_no_instance_of_this_plugin(
         assert theirs.add(1) == 6
 
 
-def test_a_plugin_without_the_free_function(build: Callable[..., Path], contract: loader.Contract) -> None:
+def test_a_plugin_without_the_free_function(build: Callable[..., Path], stateful_contract: loader.Contract) -> None:
     """Is refused before its code runs, as one without any other function."""
     with pytest.raises(loader.HandshakeError, match="counter_free"):
-        loader.load(build("stateful.c", "WITHOUT_FREE", name="leaky", flags=["-pthread"]), contract=contract)
-
-
-# ---- Threads -----------------------------------------------------------------------------------------------
-
-
-def test_one_thread_at_a_time(stateful: loader.Plugin) -> None:
-    """Threads that use one instance wait for each other; with two instances they do not."""
-    counter = stateful.counter(0, 0)
-    overlaps: list[int] = []
-    threads = [threading.Thread(target=lambda: overlaps.append(counter.spin(20_000))) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert overlaps == [0] * 4
-
-
-def test_others_run_while_one_waits(stateful: loader.Plugin) -> None:
-    """Who waits for an instance does not hold the GIL, and gets it when it is free."""
-    counter = stateful.counter(0, 0)
-    entered, go = threading.Event(), threading.Event()
-
-    def step(_done: float) -> None:
-        entered.set()
-        go.wait(20)
-
-    inside = threading.Thread(target=counter.during, args=(step,))
-    inside.start()
-    assert entered.wait(20)
-    got: list[int] = []
-    waits = threading.Thread(target=lambda: got.append(counter.add(1)))
-    waits.start()
-    time.sleep(0.1)
-    assert not got
-    go.set()
-    inside.join(20)
-    waits.join(20)
-    assert got == [1]
-
-
-def test_a_wait_has_an_end(stateful: loader.Plugin) -> None:
-    """A deadline ends it, and a token that is cancelled."""
-    counter = stateful.counter(0, 0)
-    entered, go = threading.Event(), threading.Event()
-
-    def step(_done: float) -> None:
-        entered.set()
-        go.wait(20)
-
-    inside = threading.Thread(target=counter.during, args=(step,))
-    inside.start()
-    assert entered.wait(20)
-    with pytest.raises(loader.DeadlineExceeded), loader.deadline(0.05):
-        counter.add(1)
-    token = loader.CancelToken()
-    timer = threading.Timer(0.05, token.cancel)
-    timer.start()
-    with pytest.raises(loader.CallCancelled), token:
-        counter.add(1)
-    with pytest.raises(loader.DeadlineExceeded), loader.deadline(0.05):
-        counter.close()
-    go.set()
-    inside.join(20)
-    assert counter.add(1) == 1
-
-
-def test_a_wait_for_another_who_closes_has_an_end(build: Callable[..., Path], contract: loader.Contract) -> None:
-    """What ends a wait in close() is raised there, also where another thread is closing it."""
-    slow = loader.load(build("stateful.c", "SLOW_FREE", name="slow_free", flags=["-pthread"]), contract=contract)
-    for _ in range(20):
-        counter, barrier = slow.counter(0, 0), threading.Barrier(2)
-        moved = slow.living().elsewhere
-
-        def step(_done: float, barrier: threading.Barrier = barrier) -> None:
-            barrier.wait(20)
-            barrier.wait(20)
-
-        inside = threading.Thread(target=counter.during, args=(step,))
-        inside.start()
-        barrier.wait(20)
-        closers = [threading.Thread(target=counter.close) for _ in range(5)]
-        for each in (threading.Timer(0.05, barrier.wait), *closers):
-            each.start()
-        ended = False
-        try:
-            with loader.deadline(0.2):
-                counter.close()
-        except loader.DeadlineExceeded:
-            ended = True
-        for each in (inside, *closers):
-            each.join(20)
-        assert counter.closed
-        if slow.living().elsewhere > moved:  # not this thread was the first, and freeing takes 0.3 s
-            assert ended
-            return
-    pytest.fail("this thread was always the first")
-
-
-def test_two_instances_in_two_orders(stateful: loader.Plugin) -> None:
-    """merge(a, b) and merge(b, a) at the same time do not wait for each other for ever."""
-    a, b = stateful.counter(1, 0), stateful.counter(2, 0)
-    ends: list[bool] = []
-
-    def run(one: Any, two: Any) -> None:
-        for _ in range(3000):
-            stateful.merge(one, two)
-        ends.append(True)
-
-    threads = [threading.Thread(target=run, args=each) for each in ((a, b), (b, a), (a, a))]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join(60)
-    assert len(ends) == 3
-
-
-def test_coming_back_is_refused(stateful: loader.Plugin) -> None:
-    """A call that comes back to its instance on its own thread would wait for itself; closing it too."""
-    counter = stateful.counter(1, 0)
-    for again in (lambda _: counter.add(1), lambda _: counter.close(), lambda _: counter.during(lambda _: None)):
-        with pytest.raises(loader.PluginError) as caught:
-            counter.during(again)
-        assert isinstance(caught.value.__cause__, loader.InstanceError)
-        assert "by the very call that this one came from" in str(caught.value.__cause__)
-    other = stateful.counter(1, 0)
-    counter.during(lambda _: str(other.add(1)))
-    assert counter.add(1) == 2
-
-
-def test_a_shared_class(stateful: loader.Plugin) -> None:
-    """Several threads are in it at once; freed when the last is out, and closed from close() on."""
-    hub = stateful.hub()
-    barrier, inside = threading.Barrier(3), []
-
-    def step(_done: float) -> None:
-        barrier.wait(20)  # all three are in it
-        barrier.wait(20)
-
-    threads = [threading.Thread(target=lambda: inside.append(hub.during(step))) for _ in range(2)]
-    for each in threads:
-        each.start()
-    before = stateful.living().count
-    barrier.wait(20)
-    hub.close()
-    assert hub.closed
-    assert stateful.living().count == before
-    with pytest.raises(loader.InstanceError, match="is closed"):
-        hub.during(lambda _: None)
-    barrier.wait(20)
-    for each in threads:
-        each.join(20)
-    assert sorted(inside) == ["1", "2"]
-    assert stateful.living().count == before - 1
-    assert stateful.hub().during(lambda _: "x") == "x1"
-
-
-def test_many_threads_close_and_use(stateful: loader.Plugin) -> None:
-    """However they meet, each call worked or was told that it is closed."""
-    for make in (lambda: stateful.counter(1, 0), stateful.hub):
-        for _ in range(50):
-            instance = make()
-            use = instance.add if hasattr(instance, "add") else instance.during
-            argument: Any = 1 if hasattr(instance, "add") else (lambda _: None)
-            odd: list[BaseException] = []
-
-            def run(use: Any = use, argument: Any = argument, odd: list[BaseException] = odd) -> None:
-                for _ in range(20):
-                    try:
-                        use(argument)
-                    except loader.InstanceError:
-                        return
-                    except BaseException as error:  # noqa: BLE001 - is what is looked for
-                        odd.append(error)
-
-            threads = [threading.Thread(target=run) for _ in range(3)]
-            threads += [threading.Thread(target=instance.close) for _ in range(2)]
-            for each in threads:
-                each.start()
-            for each in threads:
-                each.join(30)
-            assert not odd
-            assert instance.closed
-
-
-# ---- Fork --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_after_a_fork(stateful: loader.Plugin) -> None:
-    """A child goes on with the parent's instances; one that another thread was in when it forked is refused there."""
-    free, taken = stateful.counter(1, 0), stateful.counter(1, 0)
-    entered, go = threading.Event(), threading.Event()
-
-    def step(_done: float) -> None:
-        entered.set()
-        go.wait(30)
-
-    inside = threading.Thread(target=taken.during, args=(step,))
-    inside.start()
-    assert entered.wait(20)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            if free.add(1) == 2:
-                try:
-                    taken.add(1)
-                except loader.InstanceError as error:
-                    code = 0 if "when this process was forked" in str(error) else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    go.set()
-    inside.join(20)
-    assert free.add(0) == 1
+        loader.load(build("stateful.c", "WITHOUT_FREE", name="leaky"), contract=stateful_contract)
 
 
 # ---- Debug mode --------------------------------------------------------------------------------------------
 
 
-def test_in_debug_mode(path: Path, contract: loader.Contract) -> None:
+def test_in_debug_mode(stateful_path: Path, stateful_contract: loader.Contract) -> None:
     """A host in debug mode watches the calls of methods as all others."""
-    plugin = loader.Host(contract, debug=True).load(path)
+    plugin = loader.Host(stateful_contract, debug=True).load(stateful_path)
     with plugin.counter(1, 0) as counter:
         assert counter.add(1) == 2
         assert list(counter) == [2, 1]

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 HEADER = PLUGINS / "stateful.h"
 
 
-@pytest.fixture(scope="module")
-def path(build: Callable[..., Path]) -> Path:
-    """The plugin stateful, a file."""
-    return build("stateful.c", flags=["-pthread"])
-
-
 def _child_ends(child: int) -> int:
     """Its exit code; a child that hangs is ended."""
     for _ in range(600):
@@ -39,9 +33,9 @@ def _child_ends(child: int) -> int:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_a_fork_in_a_callable(path: Path) -> None:
+def test_a_fork_in_a_callable(stateful_path: Path) -> None:
     """Both processes come back through the plugin's function, and go on with the instance."""
-    stateful = loader.load(path, contract=loader.Contract.from_header(HEADER))
+    stateful = loader.load(stateful_path, contract=loader.Contract.from_header(HEADER))
     counter = stateful.counter(1, 0)
     child = -1
 
@@ -93,11 +87,11 @@ assert counter.add(0) == 2
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_while_a_thread_gets_it(
-    path: Path, run_python: Callable[..., subprocess.CompletedProcess[str]]
+    stateful_path: Path, run_python: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """A thread that has got the instance, and not the GIL yet, is not in the child: it is refused there."""
     code = FORK_IN_BETWEEN.replace("import os,", "import os, sys; sys.setswitchinterval(30)\nimport", 1)
-    assert run_python(code, HEADER, path).stdout == "0\n"
+    assert run_python(code, HEADER, stateful_path).stdout == "0\n"
 
 
 # ---- The end of Python -------------------------------------------------------------------------------------
@@ -135,18 +129,18 @@ held = Holds(inside)
 
 @pytest.mark.parametrize("flags", [(), ("-X", "dev")])
 def test_live_instances_at_the_end(
-    path: Path, flags: tuple[str, ...], run_python: Callable[..., subprocess.CompletedProcess[str]]
+    stateful_path: Path, flags: tuple[str, ...], run_python: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """Modules, finalizers, cycles and methods that hold instances when Python ends: silence, and an end."""
-    done = run_python(AT_THE_END, HEADER, path, flags=flags)
+    done = run_python(AT_THE_END, HEADER, stateful_path, flags=flags)
     assert (done.stdout, done.stderr) == ("", "")
 
 
 @pytest.mark.parametrize("flags", [(), ("-X", "dev")])
 def test_a_thread_is_inside_at_the_end(
-    path: Path, flags: tuple[str, ...], run_python: Callable[..., subprocess.CompletedProcess[str]]
+    stateful_path: Path, flags: tuple[str, ...], run_python: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """A finalizer that uses or closes an instance that a daemon thread has is told so, and goes on."""
-    done = run_python(AT_THE_END + INSIDE, HEADER, path, flags=flags)
+    done = run_python(AT_THE_END + INSIDE, HEADER, stateful_path, flags=flags)
     assert "is in use by another thread when Python ends" in done.stdout
     assert done.stderr == ""

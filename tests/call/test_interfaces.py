@@ -9,25 +9,11 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tree import PLUGINS
 
 import loader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def contract() -> loader.Contract:
-    """The contract stateful."""
-    return loader.Contract.from_header(PLUGINS / "stateful.h")
-
-
-@pytest.fixture(scope="module")
-def stateful(build: Callable[..., Path], contract: loader.Contract) -> loader.Plugin:
-    """The plugin stateful."""
-    return loader.load(build("stateful.c", flags=["-pthread"]), contract=contract)
 
 
 class Visitor:
@@ -47,7 +33,7 @@ class Visitor:
         return points[0].x, points[0].y
 
 
-def test_an_object_with_the_methods(stateful: loader.Plugin, contract: loader.Contract) -> None:
+def test_an_object_with_the_methods(stateful: loader.Plugin, stateful_contract: loader.Contract) -> None:
     """Its methods are called with Python values of the declared kinds, and give the declared results."""
     visitor = Visitor()
     assert stateful.visit(["one", "f\u00fcnf"], visitor) == 7
@@ -56,7 +42,7 @@ def test_an_object_with_the_methods(stateful: loader.Plugin, contract: loader.Co
     assert (centre.x, centre.y) == (1, 2)
     points, mode = visitor.seen[-1]
     assert points == [(1, 2), (3, 4)]
-    assert mode is contract.stateful_mode.STATEFUL_NOISY
+    assert mode is stateful_contract.stateful_mode.STATEFUL_NOISY
 
 
 def test_a_callable_where_there_is_one_function(stateful: loader.Plugin) -> None:
@@ -179,8 +165,8 @@ def test_several_threads(stateful: loader.Plugin) -> None:
     assert not wrong
 
 
-def test_debug_mode_sees_who_is_called(build: Callable[..., Path], contract: loader.Contract) -> None:
+def test_debug_mode_sees_who_is_called(stateful_path: Path, stateful_contract: loader.Contract) -> None:
     """A host in debug mode goes the same way."""
-    host = loader.Host(contract, debug=True)
-    plugin = host.load(build("stateful.c", flags=["-pthread"]))
+    host = loader.Host(stateful_contract, debug=True)
+    plugin = host.load(stateful_path)
     assert plugin.walk(2, lambda _: "") == ".."

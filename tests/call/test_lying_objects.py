@@ -15,7 +15,10 @@ import loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +246,7 @@ def test_errors_of_a_values_own_code(values: loader.Plugin) -> None:
 # ---- What is half made -------------------------------------------------------------------------------------
 
 
-def test_nobody_sees_what_is_half_made(values: loader.Plugin) -> None:
+def test_nobody_sees_what_is_half_made(values: loader.Plugin, watched: Watched) -> None:
     """Tuples whose items are not there yet are not lent by the garbage collector: to look at one ends the process."""
 
     class Point:
@@ -254,7 +257,7 @@ def test_nobody_sees_what_is_half_made(values: loader.Plugin) -> None:
             look()
             return 2.0
 
-    def look(*_: object) -> None:
+    def look() -> None:
         for each in gc.get_objects():
             if isinstance(each, tuple):
                 for place in range(len(each)):
@@ -262,14 +265,9 @@ def test_nobody_sees_what_is_half_made(values: loader.Plugin) -> None:
 
     assert values.centre([Point(), Point()]) == (1.0, 2.0)
     assert values.back({"corners": [Point(), Point()]}).corners == ((1.0, 2.0), (1.0, 2.0))
-    numbers, thresholds = array.array("d", [1.0]), gc.get_threshold()
-    gc.callbacks.append(look)
-    gc.set_threshold(1, 1, 1)
-    try:
+    numbers = array.array("d", [1.0])
+    with watched(look):
         rows = [(values.describe(numbers), values.divide(7, 2)) for _ in range(3)]
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.callbacks.remove(look)
     assert all(gc.is_tracked(row) for row, _ in rows)
     assert rows[0][0].mean == 1.0
     assert rows[0][1] == (3, 1)

@@ -56,7 +56,7 @@ def test_loading_is_light(
     run_python: Run, hello: Path, greeter: loader.Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Loading and calling a plugin of a cached contract imports no parser, and nothing for rare cases."""
-    monkeypatch.delenv("NATIVE_PLUGIN_LOADER_CACHE", raising=False)  # headers.py turns it off for the process
+    monkeypatch.delenv("NATIVE_PLUGIN_LOADER_CACHE", raising=False)  # whoever runs the tests may have it off
     code = """
 import sys, loader
 contract = loader.Contract.from_header(sys.argv[2])

@@ -81,15 +81,23 @@ type Numbers[T Number] struct {
 // NumbersOf is the array, if it is of numbers of type T. The error is of status Invalid, and says what it is of.
 func NumbersOf[T Number](arrow Arrow) (Numbers[T], error) {
 	array := arrow.c.array
-	_, name := codeOf[T]()
-	if arrow.Format() != formatOf(name) || array.n_buffers != 2 || arrow.c.schema.dictionary != nil {
-		return Numbers[T]{}, Fail(Invalid, "this Arrow array has the format %q; wanted are numbers of %s",
-			arrow.Format(), name)
+	kind := kindOf[T]()
+	if arrow.Format() != kind.format || array.n_buffers != 2 || arrow.c.schema.dictionary != nil {
+		of := ""
+		if arrow.c.schema.dictionary != nil {
+			of = " of a dictionary"
+		}
+		return Numbers[T]{}, Fail(Invalid, "this Arrow array has the format %q%s; wanted are numbers of %s",
+			arrow.Format(), of, kind.name)
 	}
 	buffers := unsafe.Slice(array.buffers, 2)
 	size, offset := int(array.length), int(array.offset)
 	numbers := Numbers[T]{offset: offset}
 	if size > 0 {
+		var value T
+		if buffers[1] == nil || uintptr(buffers[1])%unsafe.Alignof(value) != 0 {
+			return Numbers[T]{}, Fail(Invalid, "the numbers of this Arrow array are not there, or not aligned")
+		}
 		numbers.values = unsafe.Slice((*T)(buffers[1]), offset+size)[offset:]
 		if buffers[0] != nil {
 			numbers.bits = unsafe.Slice((*byte)(buffers[0]), (offset+size+7)/8)
@@ -130,8 +138,7 @@ func ArrowOf[T Number](values []T, valid []bool) ArrowArray {
 			}
 		}
 		var value T
-		_, name := codeOf[T]()
-		made := C.kit_arrow(room, format(formatOf(name)), C.int64_t(len(values)), C.int64_t(nulls),
+		made := C.kit_arrow(room, C.kit_format(C.char(kindOf[T]().format[0])), C.int64_t(len(values)), C.int64_t(nulls),
 			unsafe.Pointer(unsafe.SliceData(bits)), C.size_t(len(bits)), unsafe.Pointer(unsafe.SliceData(values)),
 			C.size_t(uintptr(len(values))*unsafe.Sizeof(value)))
 		if made == 0 {
@@ -156,13 +163,3 @@ func PutArrow(room unsafe.Pointer, array ArrowArray) error {
 	}
 	return array.put((*C.loader_arrow)(room))
 }
-
-var formats = map[string]string{
-	"int8": "c", "int16": "s", "int32": "i", "int64": "l", "uint8": "C", "uint16": "S", "uint32": "I", "uint64": "L",
-	"float32": "f", "float64": "g",
-}
-
-func formatOf(name string) string { return formats[name] }
-
-// format is the same in C's memory, which is there for good.
-func format(name string) *C.char { return C.kit_format(C.char(name[0])) }

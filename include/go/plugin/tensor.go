@@ -6,10 +6,7 @@ package plugin
 */
 import "C"
 
-import (
-	"fmt"
-	"unsafe"
-)
+import "unsafe"
 
 // Number is what the elements of a tensor can be.
 type Number interface {
@@ -37,26 +34,47 @@ type View[T Number] struct {
 // ViewOf is the tensor, if its elements are of type T. The error is of status Invalid, and says what they are.
 func ViewOf[T Number](tensor Tensor) (View[T], error) {
 	c := tensor.c
-	code, name := codeOf[T]()
+	kind := kindOf[T]()
 	var element T
-	if int(c.code) != code || uintptr(c.bits) != 8*unsafe.Sizeof(element) || c.lanes != 1 {
+	if c.code != kind.code || uintptr(c.bits) != 8*unsafe.Sizeof(element) || c.lanes != 1 {
 		return View[T]{}, Fail(Invalid, "this tensor has elements of %s%d; wanted are those of %s",
-			codeName(int(c.code)), c.bits, name)
+			codeName(int(c.code)), c.bits, kind.name)
 	}
 	first := unsafe.Add(c.data, uintptr(c.byte_offset))
 	return View[T]{first, tensor.Shape(), tensor.strides()}, nil
 }
 
-func codeOf[T Number]() (int, string) {
+// kind is what a number is called: by DLPack, by Go, by Arrow.
+type kind struct {
+	code   C.uint8_t
+	name   string
+	format string
+}
+
+// kindOf is asked in every call of a function with a tensor or an Arrow array: it allocates nothing.
+func kindOf[T Number]() kind {
 	var element T
-	name := fmt.Sprintf("%T", element)
-	switch name[0] {
-	case 'i':
-		return C.LOADER_TENSOR_INT, name
-	case 'u':
-		return C.LOADER_TENSOR_UINT, name
+	switch any(element).(type) {
+	case int8:
+		return kind{C.LOADER_TENSOR_INT, "int8", "c"}
+	case int16:
+		return kind{C.LOADER_TENSOR_INT, "int16", "s"}
+	case int32:
+		return kind{C.LOADER_TENSOR_INT, "int32", "i"}
+	case int64:
+		return kind{C.LOADER_TENSOR_INT, "int64", "l"}
+	case uint8:
+		return kind{C.LOADER_TENSOR_UINT, "uint8", "C"}
+	case uint16:
+		return kind{C.LOADER_TENSOR_UINT, "uint16", "S"}
+	case uint32:
+		return kind{C.LOADER_TENSOR_UINT, "uint32", "I"}
+	case uint64:
+		return kind{C.LOADER_TENSOR_UINT, "uint64", "L"}
+	case float32:
+		return kind{C.LOADER_TENSOR_FLOAT, "float32", "f"}
 	}
-	return C.LOADER_TENSOR_FLOAT, name
+	return kind{C.LOADER_TENSOR_FLOAT, "float64", "g"}
 }
 
 func codeName(code int) string {

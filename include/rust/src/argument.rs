@@ -29,13 +29,14 @@ pub unsafe trait Argument {
     /// Whether the plugin may write to it.
     const CHANGED: bool = false;
 
-    /// Where the elements of an array or tensor lie: a host may lend the same ones twice.
+    /// Where the elements of an array or tensor lie, and what says which are null: a host may lend the same ones twice.
+    /// Empty where there are none.
     ///
     /// # Safety
     /// As [`from_raw`](Self::from_raw).
     #[inline]
-    unsafe fn span(_: &Self::Raw) -> Range<usize> {
-        0..0
+    unsafe fn spans(_: &Self::Raw) -> [Range<usize>; 2] {
+        [0..0, 0..0]
     }
 
     /// Makes the safe form. `call` is there for its lifetime, which ends before the exported function returns.
@@ -61,8 +62,8 @@ unsafe impl<T: Item> Argument for &[T] {
     type Raw = *const loader_array<T>;
     type Lent<'call> = &'call [T::Lent<'call>];
     #[inline]
-    unsafe fn span(raw: &Self::Raw) -> Range<usize> {
-        span_of(*raw)
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        [span_of(*raw), 0..0]
     }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Self::Lent<'call> {
@@ -77,8 +78,8 @@ unsafe impl<T: Item> Argument for &mut [T] {
     type Lent<'call> = &'call mut [T::Lent<'call>];
     const CHANGED: bool = true;
     #[inline]
-    unsafe fn span(raw: &Self::Raw) -> Range<usize> {
-        span_of(*raw)
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        [span_of(*raw), 0..0]
     }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Self::Lent<'call> {
@@ -93,13 +94,13 @@ unsafe fn span_of<T>(raw: *const loader_array<T>) -> Range<usize> {
 }
 
 /// For [`export_function!`](crate::export_function!): an array that is changed in place is no part of another one. A
-/// host may lend the same memory twice; Rust's `&mut` may not. Each has a name, a place, and whether it is changed.
+/// host may lend the same memory twice; Rust's `&mut` may not. Each has a name, its places, and whether it is changed.
 #[doc(hidden)]
-pub fn check_apart(lent: &[(&str, Range<usize>, bool)]) -> Result {
-    for (at, (name, span, changed)) in lent.iter().enumerate() {
-        for (other, place, also) in &lent[at + 1..] {
-            let shared = span.start.max(place.start)..span.end.min(place.end);
-            if (*changed || *also) && !shared.is_empty() && !span.is_empty() && !place.is_empty() {
+pub fn check_apart(lent: &[(&str, [Range<usize>; 2], bool)]) -> Result {
+    for (at, (name, spans, changed)) in lent.iter().enumerate() {
+        for (other, places, also) in &lent[at + 1..] {
+            let meet = |span: &Range<usize>| places.iter().any(|place| share(span, place));
+            if (*changed || *also) && spans.iter().any(meet) {
                 let text = format!(
                     "{name} and {other} lie in the same memory, and one is changed: pass a copy of one"
                 );
@@ -108,6 +109,11 @@ pub fn check_apart(lent: &[(&str, Range<usize>, bool)]) -> Result {
         }
     }
     Ok(())
+}
+
+/// An empty place shares nothing, wherever it is.
+fn share(one: &Range<usize>, other: &Range<usize>) -> bool {
+    !(one.start.max(other.start)..one.end.min(other.end)).is_empty()
 }
 
 macro_rules! numbers {

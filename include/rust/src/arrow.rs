@@ -1,9 +1,10 @@
 //! Arrow's C data interface: [`Arrow`], an array that the host lends, and [`ArrowArray`](crate::ArrowArray), one that a
 //! plugin gives. Arrays of numbers are read and made here; any other by a crate that knows the interface.
 
-use core::ffi::{c_char, c_void, CStr};
+use core::ffi::{c_void, CStr};
 use core::marker::PhantomData;
 use core::mem::zeroed;
+use core::ops::Range;
 use core::ptr::{null_mut, NonNull};
 
 use crate::abi::{self, loader_arrow};
@@ -25,10 +26,37 @@ pub struct Arrow<'call> {
 unsafe impl Argument for Arrow<'_> {
     type Raw = *const loader_arrow;
     type Lent<'call> = Arrow<'call>;
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        spans_of(&*(**raw).schema, &*(**raw).array)
+    }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Arrow<'call> {
         Arrow { raw: NonNull::new_unchecked(raw.cast_mut()), lent: PhantomData }
     }
+}
+
+/// What [`Arrow::numbers`] makes slices of: the numbers, and the bits that say which are null. Nothing else of an array
+/// is read without unsafe code.
+///
+/// # Safety
+/// The host lends both.
+unsafe fn spans_of(schema: &abi::ArrowSchema, array: &abi::ArrowArray) -> [Range<usize>; 2] {
+    let size = match CStr::from_ptr(schema.format).to_bytes() {
+        b"c" | b"C" => 1,
+        b"s" | b"S" => 2,
+        b"i" | b"I" | b"f" => 4,
+        b"l" | b"L" | b"g" => 8,
+        _ => return [0..0, 0..0],
+    };
+    if array.n_buffers != 2 || array.length == 0 {
+        return [0..0, 0..0];
+    }
+    let count = (array.offset + array.length) as usize;
+    let place = |buffer: *const c_void, bytes| match buffer as usize {
+        0 => 0..0,
+        start => start..start.saturating_add(bytes),
+    };
+    [place(*array.buffers.add(1), count.saturating_mul(size)), place(*array.buffers, count.div_ceil(8))]
 }
 
 impl<'call> Arrow<'call> {
@@ -56,18 +84,22 @@ impl<'call> Arrow<'call> {
         unsafe {
             let array = &*self.array();
             let dictionary = !(*self.schema()).dictionary.is_null();
-            if self.format().as_bytes() != [T::FORMAT] || array.n_buffers != 2 || dictionary {
+            if CStr::from_ptr((*self.schema()).format) != T::FORMAT || array.n_buffers != 2 || dictionary {
                 let found = self.format();
-                let text =
-                    format!("this Arrow array has the format {found:?}; wanted are numbers of {}", T::NAME);
+                let of = if dictionary { " of a dictionary" } else { "" };
+                let text = format!(
+                    "this Arrow array has the format {found:?}{of}; wanted are numbers of {}",
+                    T::NAME
+                );
                 return Err(Error::new(Status::INVALID, text));
             }
             let (size, offset) = (array.length as usize, array.offset as usize);
             let (valid, first) = (*array.buffers, *array.buffers.add(1));
-            if first as usize % core::mem::align_of::<T>() != 0 {
-                return Err(Error::new(Status::INVALID, "the numbers of this Arrow array are not aligned"));
+            if size > 0 && (first.is_null() || first as usize % core::mem::align_of::<T>() != 0) {
+                let text = "the numbers of this Arrow array are not there, or not aligned";
+                return Err(Error::new(Status::INVALID, text));
             }
-            let bits = if valid.is_null() { 0 } else { (offset + size).div_ceil(8) };
+            let bits = if valid.is_null() || size == 0 { 0 } else { (offset + size).div_ceil(8) };
             let all = slice_of(first.cast::<T>(), if size == 0 { 0 } else { offset + size });
             Ok(Numbers { values: &all[all.len() - size..], valid: slice_of(valid.cast(), bits), offset })
         }
@@ -144,15 +176,13 @@ struct Memory<T> {
 }
 
 fn made<T: Element>(values: Vec<T>, valid: Vec<u8>, nulls: usize) -> ArrowArray {
-    const FORMATS: &[u8] = b"c\0C\0s\0S\0i\0I\0l\0L\0f\0g\0";
-    let at = FORMATS.iter().position(|format| *format == T::FORMAT).unwrap_or_default();
     let first = if valid.is_empty() { core::ptr::null() } else { valid.as_ptr().cast() };
     let (length, buffers) = (values.len() as i64, [first, values.as_ptr().cast()]);
     let memory = Box::into_raw(Box::new(Memory { _values: values, _valid: valid, buffers }));
     // SAFETY: all 0 is a schema and an array without anything. The memory is freed by the release function alone.
     unsafe {
         let mut given = ArrowArray { schema: zeroed(), array: zeroed() };
-        given.schema.format = FORMATS[at..].as_ptr().cast::<c_char>();
+        given.schema.format = T::FORMAT.as_ptr();
         given.schema.flags = 2; // may have nulls
         given.schema.release = Some(release_schema);
         given.array.length = length;

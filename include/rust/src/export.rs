@@ -144,7 +144,7 @@ macro_rules! export_function {
                         if false $(|| <$type as $crate::Argument>::CHANGED)* {
                             $crate::check_apart(&[$((
                                 ::core::stringify!($parameter),
-                                <$type as $crate::Argument>::span(&$parameter),
+                                <$type as $crate::Argument>::spans(&$parameter),
                                 <$type as $crate::Argument>::CHANGED,
                             )),*])?;
                         }

@@ -1,5 +1,6 @@
 //! Tensors, arrays of any shape and stride: [`Tensor`] to read, [`TensorMut`] to change.
 
+use core::ffi::CStr;
 use core::marker::PhantomData;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -13,14 +14,15 @@ use crate::view::{slice_of, slice_of_mut};
 /// What the elements of a tensor or Arrow array can be: a number of Rust's, by what DLPack and Arrow call it.
 ///
 /// # Safety
-/// `CODE` is the number in `enum loader_tensor_code` of what this type is, `FORMAT` Arrow's letter; any bytes are a value of it.
+/// `CODE` is the number in `enum loader_tensor_code` of what this type is, `FORMAT` Arrow's letter; any bytes are a value
+/// of it.
 pub unsafe trait Element: Copy {
     /// 0: signed, 1: unsigned, 2: floating-point.
     const CODE: u8;
     /// What NumPy calls it.
     const NAME: &'static str;
     /// What Arrow calls it.
-    const FORMAT: u8;
+    const FORMAT: &'static CStr;
 }
 
 macro_rules! elements {
@@ -29,13 +31,13 @@ macro_rules! elements {
         unsafe impl Element for $type {
             const CODE: u8 = $code;
             const NAME: &'static str = stringify!($type);
-            const FORMAT: u8 = $format;
+            const FORMAT: &'static CStr = $format;
         }
     )*};
 }
 
-elements!(i8 = 0 b'c', i16 = 0 b's', i32 = 0 b'i', i64 = 0 b'l', u8 = 1 b'C', u16 = 1 b'S', u32 = 1 b'I', u64 = 1 b'L');
-elements!(f32 = 2 b'f', f64 = 2 b'g');
+elements!(i8 = 0 c"c", i16 = 0 c"s", i32 = 0 c"i", i64 = 0 c"l", f32 = 2 c"f", f64 = 2 c"g");
+elements!(u8 = 1 c"C", u16 = 1 c"S", u32 = 1 c"I", u64 = 1 c"L");
 
 /// A tensor that the host lends to read. Its elements have a type after [`of`](Self::of).
 #[derive(Clone, Copy)]
@@ -231,8 +233,8 @@ unsafe fn span_of(raw: *const loader_tensor) -> Range<usize> {
 unsafe impl Argument for Tensor<'_> {
     type Raw = *const loader_tensor;
     type Lent<'call> = Tensor<'call>;
-    unsafe fn span(raw: &Self::Raw) -> Range<usize> {
-        span_of(*raw)
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        [span_of(*raw), 0..0]
     }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> Tensor<'call> {
@@ -246,8 +248,8 @@ unsafe impl Argument for TensorMut<'_> {
     type Raw = *mut loader_tensor;
     type Lent<'call> = TensorMut<'call>;
     const CHANGED: bool = true;
-    unsafe fn span(raw: &Self::Raw) -> Range<usize> {
-        span_of(*raw)
+    unsafe fn spans(raw: &Self::Raw) -> [Range<usize>; 2] {
+        [span_of(*raw), 0..0]
     }
     #[inline]
     unsafe fn from_raw<'call>(raw: Self::Raw, _: &Call<'call>) -> TensorMut<'call> {

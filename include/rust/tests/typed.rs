@@ -61,6 +61,12 @@ export_function!(fn arrow_summed(call; array: Arrow<'_>, total: Out<'_, Total>) 
     let nulls = numbers.iter().filter(Option::is_none).count() as i64;
     total.set(call, Total { sum: numbers.iter().flatten().sum::<i64>() as f64, nulls })
 });
+export_function!(fn arrow_added(_call; to: &mut [i64], from: Arrow<'_>) {
+    for (to, from) in to.iter_mut().zip(from.numbers::<i64>()?.values()) {
+        *to += from;
+    }
+    Ok(())
+});
 export_function!(fn counter_new(call; start: i64, counter: Out<'_, New<Counter>>) {
     counter.set(call, Counter(start))
 });
@@ -90,6 +96,7 @@ extern "C" {
     fn asked(call: *mut loader_call, asks: *const c_void) -> c_int;
     fn arrow_made(call: *mut loader_call, count: u32, result: *mut loader_arrow) -> c_int;
     fn arrow_summed(call: *mut loader_call, array: *const loader_arrow, total: *mut Total) -> c_int;
+    fn arrow_added(call: *mut loader_call, to: *mut loader_array<i64>, from: *const loader_arrow) -> c_int;
     fn counter_new(call: *mut loader_call, start: i64, counter: *mut *mut c_void) -> c_int;
     fn counter_add(call: *mut loader_call, a: *const c_void, b: *const c_void) -> c_int;
     fn counter_free(counter: *mut c_void);
@@ -328,4 +335,62 @@ fn arrow_arrays_go_in_and_out() {
     }
     assert!(array.release.is_none() && schema.release.is_none());
     drop(ArrowArray::from(vec![1.5f32])); // one that is not given is released here
+}
+
+/// An Arrow array is read where it lies: its numbers and the bits of its nulls are no array that is changed in place.
+#[test]
+fn an_arrow_array_that_is_changed_in_place_is_refused() {
+    let (mut bits, mut values, mut others) = ([-1i64], [1i64, 2, 3, 4], [10i64, 20]);
+    let lent = array_of(&mut values);
+    let mut buffers = [bits.as_mut_ptr().cast_const().cast(), lent.data.cast_const().cast::<c_void>()];
+    // SAFETY: all 0 is a schema and an array; nobody releases these two.
+    let (mut schema, mut array): (ArrowSchema, abi::ArrowArray) = unsafe { std::mem::zeroed() };
+    schema.format = c"l".as_ptr();
+    (array.offset, array.length, array.n_buffers, array.buffers) = (1, 2, 2, buffers.as_mut_ptr());
+    let from = loader_arrow { schema: &mut schema, array: &mut array };
+    // SAFETY: called as declared, with memory that lives.
+    let add = |mut to| Host::new().enter(|call| unsafe { arrow_added(call, &mut to, &from) });
+    let part = |at: usize, size| loader_array { data: lent.data.wrapping_add(at), size };
+    for to in [part(0, 4), part(2, 1), part(2, 2), array_of(&mut bits)] {
+        let Outcome { status, error, .. } = add(to);
+        assert_eq!(status, Status::INVALID);
+        assert!(error.starts_with("to and from lie in the same memory"), "{error}");
+    }
+    for to in [array_of(&mut others), part(3, 1), part(0, 0)] {
+        assert_eq!(add(to).status, Status::OK);
+    }
+    assert_eq!((values, others), ([1, 2, 3, 6], [12, 23]));
+}
+
+/// What stands for values of a dictionary, and numbers that are not where numbers can be, are refused.
+#[test]
+fn an_arrow_array_that_cannot_be_read_is_refused() {
+    let mut values = [1i64, 2, 3];
+    let mut buffers = [std::ptr::null(), values.as_mut_ptr().cast_const().cast::<c_void>()];
+    let place = buffers[1];
+    // SAFETY: all 0 is a schema and an array; nobody releases them.
+    let (mut schema, mut array, mut dictionary): (ArrowSchema, abi::ArrowArray, ArrowSchema) =
+        unsafe { std::mem::zeroed() };
+    schema.format = c"l".as_ptr();
+    (array.length, array.n_buffers, array.buffers) = (2, 2, buffers.as_mut_ptr());
+    let sum = |schema: &mut ArrowSchema, array: &mut abi::ArrowArray| {
+        let (given, mut total) = (loader_arrow { schema, array }, Total::default());
+        // SAFETY: called as declared, with an array that lives.
+        let outcome = Host::new().enter(|call| unsafe { arrow_summed(call, &given, &mut total) });
+        (outcome.status, outcome.error)
+    };
+    assert_eq!(sum(&mut schema, &mut array), (Status::OK, String::new()));
+    schema.dictionary = &mut dictionary;
+    let (status, error) = sum(&mut schema, &mut array);
+    assert_eq!(status, Status::INVALID);
+    assert_eq!(error, "this Arrow array has the format \"l\" of a dictionary; wanted are numbers of i64");
+    schema.dictionary = null_mut();
+    for wrong in [std::ptr::null(), place.wrapping_byte_add(1)] {
+        buffers[1] = wrong;
+        let (status, error) = sum(&mut schema, &mut array);
+        assert_eq!(status, Status::INVALID);
+        assert_eq!(error, "the numbers of this Arrow array are not there, or not aligned");
+    }
+    array.length = 0; // then there are no numbers that could lie anywhere
+    assert_eq!(sum(&mut schema, &mut array), (Status::OK, String::new()));
 }

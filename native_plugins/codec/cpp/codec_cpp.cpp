@@ -5,6 +5,7 @@
 #include <cmath>
 #include <deque>
 #include <limits>
+#include <string>
 
 namespace {
 
@@ -21,13 +22,15 @@ public:
     {
         if (chunk.size() > max_waiting - waiting_.size())
             refuse("feed: too much is waiting");
+        std::string codes;
+        unsigned char last = last_;
         for (const unsigned char byte : chunk) {
-            const int before = mode_ == CODEC_BEST ? last_ : 0;
-            const auto code = static_cast<unsigned char>(byte - before);
-            last_ = byte;
-            waiting_.push_back(code);
-            call << static_cast<char>(code);
+            codes.push_back(static_cast<char>(byte - (mode_ == CODEC_BEST ? last : 0)));
+            last = byte;
         }
+        call << codes; // first: what fails leaves the encoder as it was
+        waiting_.insert(waiting_.end(), codes.begin(), codes.end());
+        last_ = last;
     }
 
     std::optional<std::int64_t> next(loader::Call &) override
