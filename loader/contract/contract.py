@@ -26,6 +26,7 @@ from loader.contract.plain import (
     read_class,
     read_function,
     read_interface,
+    read_needs,
     read_service,
     read_stamp,
     read_struct,
@@ -71,9 +72,9 @@ class Contract(_Forms):
 
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
     compared), or None if it was not made of a header. stamps: the fingerprints that the header says of its own
-    version and of earlier ones: major, minor, digits (not compared). classes: of LOADER_CLASS.
-    marker: the symbol by which a plugin says that
-    it implements this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must
+    version and of earlier ones: major, minor, digits (not compared). classes: of LOADER_CLASS. needs: the least minor
+    of the loader ABI that all its plugins need (LOADER_NEEDS). marker: the symbol by which a plugin says that it
+    implements this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must
     have, and of the others. forms: its functions as the C side is told of them.
     """
 
@@ -85,6 +86,7 @@ class Contract(_Forms):
     digest: str | None = field(default=None, compare=False)
     stamps: tuple[Stamp, ...] = field(default=(), compare=False)
     classes: tuple[Class, ...] = ()
+    needs: int = 0
     # Every load asks for these.
     marker: str = field(init=False, repr=False, compare=False)
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -273,6 +275,7 @@ class Contract(_Forms):
             "digest": self.digest,
             "fingerprint": self.fingerprint,
             "stamps": [list(each) for each in self.stamps],
+            "needs": self.needs,
             "structs": [to_plain(struct) for struct in self.structs],
             "interfaces": [to_plain(interface) for interface in self.interfaces],
             "classes": [to_plain(each) for each in self.classes],
@@ -308,6 +311,7 @@ class Contract(_Forms):
                 None if values["digest"] is None else get(values, "digest", str),
                 tuple(map(read_stamp, get(values, "stamps", list, []))),
                 tuple(map(read_class, get(values, "classes", list, []))),
+                read_needs(values),
             )
             made.check_classes()
             one_each("services", [each.id for each in made.services])

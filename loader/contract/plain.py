@@ -10,7 +10,7 @@ from dataclasses import fields
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loader.contract.header import MAX_DEPTH, MAX_FUNCTIONS, MAX_PARAMETERS, MAX_STRUCT
+from loader.contract.header import LOADER_ABI_MINOR, MAX_DEPTH, MAX_FUNCTIONS, MAX_PARAMETERS, MAX_STRUCT
 from loader.contract.kinds import BOOL, Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "read_class",
     "read_function",
     "read_interface",
+    "read_needs",
     "read_service",
     "read_stamp",
     "read_struct",
@@ -298,6 +299,14 @@ def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
 def read_class(values: dict[str, Any]) -> Class:
     """Raises KeyError, TypeError or ValueError."""
     return Class(c_name(values), get(values, "shared", bool, False), get(values, "doc", str, ""))
+
+
+def read_needs(values: dict[str, Any]) -> int:
+    """Of LOADER_NEEDS; what was written before it was told has none. Raises TypeError or ValueError."""
+    found = count_of(values, "needs", 0)
+    if found > LOADER_ABI_MINOR:
+        raise ValueError(f"needs is {found}, and this loader knows {LOADER_ABI_MINOR}: update native-plugin-loader")
+    return found
 
 
 def fingerprint_from(values: dict[str, Any]) -> str:

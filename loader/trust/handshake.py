@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader.contract.header import LOADER_ABI, LOADER_ABI_MINOR
 from loader.errors import HandshakeError
 from loader.image.sanitizer import RULE, lacks_runtime, sanitizer_cure
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from loader.image import Image
 
 __all__ = ["LOADER_ABI", "LOADER_ABI_MINOR", "Candidate", "check_plugin", "fingerprints", "markers", "shake_hands"]
-
-#: The version of include/loader/plugin.h that this host speaks.
-LOADER_ABI = 1
-#: What it knows of what was added to that since.
-LOADER_ABI_MINOR = 3
 
 _MARKER = f"loader_abi_{LOADER_ABI}"
 #: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS, plugin.h.

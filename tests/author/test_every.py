@@ -82,7 +82,7 @@ def found(
     kit = ROOT / "include" / request.param
     manifest.write_text(manifest.read_text().replace("KIT", str(kit)))
     path = BUILDS[request.param](folder, tool)
-    assert {MARKER, "loader_abi_1"} <= set(read_image(path).exports)
+    assert {MARKER, "loader_abi_1", "loader_abi_1_3"} <= set(read_image(path).exports)
     script = [sys.executable, str(TESTS / "every_checks.py"), str(HEADER), str(path)]
     answer: dict[str, str] = json.loads(_run(script, folder).splitlines()[-1])
     return answer

@@ -19,6 +19,7 @@ from tree import TESTS
 import loader
 from loader.author.bindings import bindings
 from loader.author.sdk import include_dir, zig_dir
+from loader.image import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +75,7 @@ def found(
     for command in (command_of(request.param, folder, tool), check):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+    assert {"loader_abi_1", "loader_abi_1_3"} <= set(read_image(folder / "every.so").exports)
     answer: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     return answer
 

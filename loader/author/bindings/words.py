@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from loader.contract.header import LOADER_ABI
 from loader.contract.kinds import BOOL
 from loader.errors import ContractError
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Function, Parameter
 
-__all__ = ["Place", "camel", "check_names", "comment", "integer", "members", "places", "short", "unused"]
+__all__ = ["Place", "camel", "check_names", "comment", "integer", "markers", "members", "places", "short", "unused"]
 
 
 class Place(NamedTuple):
@@ -38,6 +39,13 @@ def places(function: Function) -> list[Place]:
 def members(contract: Contract, cls: str) -> list[Function]:
     """The methods of a class: what takes an instance first, but for the function that frees it."""
     return [each for each in contract.functions if each.cls == cls and each.role in ("method", "next")]
+
+
+def markers(contract: Contract) -> list[str]:
+    """What a plugin exports beside its functions and the base ABI's own marker, where no header in C says it."""
+    stamp = contract.stamp(contract.major, contract.minor)
+    found = [contract.marker, *([f"{contract.marker}_is_0x{stamp}"] if stamp else [])]
+    return [*found, f"loader_abi_{LOADER_ABI}_{contract.needs}"] if contract.needs else found
 
 
 def camel(name: str) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import first_line
-from loader.author.bindings.words import comment, members, places
+from loader.author.bindings.words import comment, markers, members, places
 from loader.author.bindings.zig_types import Names, declared, ident, quoted
 from loader.contract.kinds import Kind
 
@@ -152,10 +152,7 @@ class _Zig:
             yield f"///         pub fn deinit(self: *{name}) void // if there is something to free"
             yield "///     };"
         yield from ["pub fn exportPlugin(comptime Plugin: type) void {", '    loader.exportMarker("loader_abi_1");']
-        marker = self.contract.marker
-        yield f'    loader.exportMarker("{marker}");'
-        if self.contract.stamped:
-            yield f'    loader.exportMarker("{marker}_is_0x{self.contract.fingerprint}");'
+        yield from (f'    loader.exportMarker("{each}");' for each in markers(self.contract))
         yield "    const exports = Exports(Plugin);"
         for each in self.contract.classes:
             name = self.names.of(each.name)

@@ -17,7 +17,12 @@ time; complaint, words for what is refused.
 
 from __future__ import annotations
 
-__all__ = ["MAX_DEPTH", "MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
+__all__ = ["LOADER_ABI", "LOADER_ABI_MINOR", "MAX_DEPTH", "MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
+
+#: The version of include/loader/plugin.h that this loader speaks.
+LOADER_ABI = 1
+#: What it knows of what was added to that since.
+LOADER_ABI_MINOR = 3
 
 #: Parameters of a contract's function after `call`, or of a service's after its table: as many words as
 #: loader/_core/call can pass, and as many floating-point numbers beside them.

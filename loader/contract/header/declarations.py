@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loader.contract.header import LOADER_ABI, LOADER_ABI_MINOR
 from loader.contract.header.files import BASE_HEADER
 from loader.contract.header.refusal import refusal, refused
 from loader.contract.header.stamp_line import StampDeclaration, check_stamps, stamp_of
@@ -83,7 +84,10 @@ class ClassDeclaration:
 
 @dataclass(slots=True)
 class Unit:
-    """What a contract's header says. contract: name, major, minor. end: the semicolon of LOADER_CONTRACT."""
+    """What a contract's header says. contract: name, major, minor. end: the semicolon of LOADER_CONTRACT.
+
+    needs: the greatest minor of LOADER_NEEDS: the compiler lets several stand, each of which the host reads.
+    """
 
     contract: tuple[str, int, int]
     declarations: list[Declaration] = field(default_factory=list)
@@ -92,6 +96,7 @@ class Unit:
     classes: dict[str, ClassDeclaration] = field(default_factory=dict)
     interfaces: dict[str, Token] = field(default_factory=dict)  # of LOADER_INTERFACE: name of the struct → where
     stamps: list[StampDeclaration] = field(default_factory=list)
+    needs: int = 0
     end: Token | None = None
 
     def stamp(self) -> StampDeclaration | None:
@@ -128,7 +133,7 @@ def split(header: str, source: Preprocessed) -> Unit:
             name = _name(tokens, unit.interfaces)
             unit.interfaces[name.text] = start
         elif start.text == "LOADER_NEEDS":
-            _check_needs(tokens)
+            unit.needs = max(unit.needs, _needs(tokens))
         elif start.text not in _PASSED_OVER and not _is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
@@ -290,11 +295,16 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
     return name, int(major), int(minor)
 
 
-def _check_needs(tokens: list[Token]) -> None:
+def _needs(tokens: list[Token]) -> int:
     """LOADER_NEEDS(minor): a number, of which the compiler makes a part of a symbol's name."""
     ((minor, *more),) = _arguments(tokens, 1)
     if more or not _VERSION_PART.fullmatch(minor.text):
         raise refused(tokens[0], "LOADER_NEEDS is malformed", expected="LOADER_NEEDS(3); with a plain number")
+    if int(minor.text) > LOADER_ABI_MINOR:
+        reason = f"LOADER_NEEDS({minor.text}): all plugins of this contract need a newer loader"
+        expected = f"at most {LOADER_ABI_MINOR}, what this loader knows of loader ABI {LOADER_ABI}"
+        raise refused(tokens[0], reason, expected=expected, cure="Update native-plugin-loader")
+    return int(minor.text)
 
 
 def _name(tokens: list[Token], known: Iterable[str]) -> Token:
