@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Function, Parameter
 
-__all__ = ["Place", "camel", "check_names", "comment", "integer", "markers", "members", "places", "short", "unused"]
+__all__ = [
+    "Place",
+    "Table",
+    "all_functions",
+    "camel",
+    "check_names",
+    "comment",
+    "integer",
+    "markers",
+    "members",
+    "places",
+    "short",
+    "tables",
+    "unused",
+]
 
 
 class Place(NamedTuple):
@@ -23,6 +37,25 @@ class Place(NamedTuple):
     number: int
     part: Parameter
     result: bool
+
+
+class Table(NamedTuple):
+    """Functions of the application's: an interface, or a service, which has an id."""
+
+    name: str
+    functions: tuple[Function, ...]
+    service: str
+
+
+def tables(contract: Contract) -> list[Table]:
+    """The interfaces, then the services."""
+    found = [Table(each.name, each.functions, "") for each in contract.interfaces]
+    return found + [Table(each.table, each.functions, each.id) for each in contract.services]
+
+
+def all_functions(contract: Contract) -> list[Function]:
+    """The plugin's, then those of tables."""
+    return [*contract.functions, *(each for table in tables(contract) for each in table.functions)]
 
 
 def places(function: Function) -> list[Place]:
