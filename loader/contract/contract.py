@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader import cache
 from loader.contract.arrays import dtype_of
-from loader.contract.header import MAX_PARAMETERS
-from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
 from loader.contract.plain import (
     c_name,
@@ -39,21 +37,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
-    from loader.contract.kinds import Stamp
+    from loader.contract.kinds import Class, Field, Function, Interface, Parameter, Service, Stamp, Struct
     from loader.contract.layout import Form
 
-__all__ = [
-    "MAX_PARAMETERS",
-    "Class",
-    "Contract",
-    "Field",
-    "Function",
-    "Interface",
-    "Kind",
-    "Parameter",
-    "Service",
-    "Struct",
-]
+__all__ = ["Contract"]
 
 _T = TypeVar("_T")
 
