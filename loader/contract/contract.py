@@ -16,8 +16,6 @@ from loader import cache
 from loader.contract.arrays import dtype_of
 from loader.contract.layout import form_of
 from loader.contract.plain import (
-    c_name,
-    count_of,
     fingerprint_from,
     get,
     one_each,
@@ -28,6 +26,7 @@ from loader.contract.plain import (
     read_service,
     read_stamp,
     read_struct,
+    read_version,
     to_plain,
 )
 from loader.contract.rows import enum_of, row_of
@@ -290,9 +289,7 @@ class Contract(_Forms):
             one_each("interfaces", [each.name for each in tables])
             functions = get(values, "functions", list)
             made = cls(
-                c_name(values),
-                count_of(values, "major"),
-                count_of(values, "minor"),
+                *read_version(values),
                 tuple(read_function(each, structs, interfaces) for each in functions),
                 tuple(read_service(each, structs) for each in get(values, "services", list)),
                 None if values["digest"] is None else get(values, "digest", str),

@@ -10,7 +10,16 @@ from dataclasses import fields
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from loader.contract.header import LOADER_ABI_MINOR, MAX_DEPTH, MAX_FUNCTIONS, MAX_PARAMETERS, MAX_STRUCT
+from loader.contract.header import (
+    CONTRACT_NAME,
+    LOADER_ABI_MINOR,
+    MAX_DEPTH,
+    MAX_FUNCTIONS,
+    MAX_PARAMETERS,
+    MAX_STRUCT,
+    SERVICE_ID,
+    VERSION_PART,
+)
 from loader.contract.kinds import BOOL, Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 
 if TYPE_CHECKING:
@@ -22,8 +31,6 @@ if TYPE_CHECKING:
     Structs = Mapping[str, Struct]
 
 __all__ = [
-    "c_name",
-    "count_of",
     "fingerprint_from",
     "get",
     "one_each",
@@ -34,6 +41,7 @@ __all__ = [
     "read_service",
     "read_stamp",
     "read_struct",
+    "read_version",
     "to_plain",
 ]
 
@@ -54,7 +62,6 @@ _PASSED = (*_RESULTS, Kind.TEXTS)  # to a function of a table; _RESULTS it may g
 _PARAMETERS = (*_PASSED, Kind.TENSOR, Kind.ARROW, Kind.INTERFACE, Kind.INSTANCE)
 _WRITABLE = (Kind.NUMBERS, Kind.LIST, Kind.TENSOR)
 _ELEMENT = re.compile("[iu](8|16|32|64)|f(32|64)")
-_SERVICE_ID = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 _ROLES = ("new", "next", "free")  # each the only function of its name in a class
 
 
@@ -272,7 +279,7 @@ def _check_role(made: Function) -> None:
 def read_service(values: dict[str, Any], structs: Structs) -> Service:
     """Raises KeyError, TypeError or ValueError."""
     service = Service(get(values, "id", str), c_name(values, "table"), _table(values, structs))
-    if not _SERVICE_ID.fullmatch(service.id):
+    if not SERVICE_ID.fullmatch(service.id):
         raise ValueError(f"id is {service.id!r}")
     return service
 
@@ -299,6 +306,16 @@ def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
 def read_class(values: dict[str, Any]) -> Class:
     """Raises KeyError, TypeError or ValueError."""
     return Class(c_name(values), get(values, "shared", bool, False), get(values, "doc", str, ""))
+
+
+def read_version(values: dict[str, Any]) -> tuple[str, int, int]:
+    """Name, major and minor of a contract. Raises KeyError, TypeError or ValueError."""
+    name, major, minor = get(values, "name", str), get(values, "major", int), get(values, "minor", int)
+    if not CONTRACT_NAME.fullmatch(name) or name == "loader":  # which is the base ABI's, in markers
+        raise ValueError(f"name is {name!r}")
+    if not all(VERSION_PART.fullmatch(str(part)) for part in (major, minor)):
+        raise ValueError(f"version is {major}.{minor}")
+    return name, major, minor
 
 
 def read_needs(values: dict[str, Any]) -> int:

@@ -139,7 +139,7 @@ def test_a_header_that_the_header_includes_counts_too(project: Project) -> None:
     shared = project.folder / "shared"
     shared.mkdir()
     project.header.write_text(HEADER.replace("LOADER_BEGIN_C", '#include "../shared/first.h"\nLOADER_BEGIN_C'))
-    (shared / "first.h").write_text("#  include \t\"deep.h\" /* the system's: */\n#include <stdint.h>\n")
+    (shared / "first.h").write_text('#  include \t"deep.h" /* the system\'s: */\n#include <stdint.h>\n')
     (shared / "deep.h").write_text("typedef struct tiny_pair { int32_t first, second; } tiny_pair;\n")
     assert project.configure().returncode == 0
     project.build()

@@ -391,6 +391,10 @@ def _set(values: object, path: str, value: object) -> None:
         ("functions.1.gives", "nope"),
         ("functions.1.optional", 1),
         ("functions", {}),
+        ("name", "loader"),  # its markers would be those of the base ABI
+        ("name", "a" * 101),
+        ("name", "a\nb"),
+        ("major", 1_000_000),
         ("needs", -1),
         ("needs", True),
         ("needs", LOADER_ABI_MINOR + 1),

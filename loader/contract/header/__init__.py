@@ -17,12 +17,30 @@ time; complaint, words for what is refused.
 
 from __future__ import annotations
 
-__all__ = ["LOADER_ABI", "LOADER_ABI_MINOR", "MAX_DEPTH", "MAX_FUNCTIONS", "MAX_PARAMETERS", "MAX_STRUCT"]
+import re
+
+__all__ = [
+    "CONTRACT_NAME",
+    "LOADER_ABI",
+    "LOADER_ABI_MINOR",
+    "MAX_DEPTH",
+    "MAX_FUNCTIONS",
+    "MAX_PARAMETERS",
+    "MAX_STRUCT",
+    "SERVICE_ID",
+    "VERSION_PART",
+]
 
 #: The version of include/loader/plugin.h that this loader speaks.
 LOADER_ABI = 1
 #: What it knows of what was added to that since.
 LOADER_ABI_MINOR = 3
+
+#: As loader.trust.handshake finds them in a file's markers.
+CONTRACT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")
+#: A name and a version, as plugin.h has it.
+SERVICE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 #: Parameters of a contract's function after `call`, or of a service's after its table: as many words as
 #: loader/_core/call can pass, and as many floating-point numbers beside them.

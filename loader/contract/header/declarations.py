@@ -6,11 +6,10 @@ C they are written in.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loader.contract.header import LOADER_ABI, LOADER_ABI_MINOR
+from loader.contract.header import CONTRACT_NAME, LOADER_ABI, LOADER_ABI_MINOR, SERVICE_ID, VERSION_PART
 from loader.contract.header.files import BASE_HEADER
 from loader.contract.header.refusal import refusal, refused
 from loader.contract.header.stamp_line import StampDeclaration, check_stamps, stamp_of
@@ -49,11 +48,6 @@ _HARMLESS = frozenset(
 )
 MAX_NESTING = 64  # of brackets in a declaration
 MAX_ROW = 150  # operators, stars and array sizes between two commas
-# As loader.trust.handshake reads them from a file's markers.
-_CONTRACT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")
-# As loader.services and plugin.h have them.
-_SERVICE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +276,14 @@ def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
 def _contract(tokens: list[Token]) -> tuple[str, int, int]:
     place = tokens[0]
     name, major, minor = ("".join(token.text for token in argument) for argument in _arguments(tokens, 3))
-    if not _CONTRACT_NAME.fullmatch(name):
+    if not CONTRACT_NAME.fullmatch(name):
         raise refusal(
             place.path, place.line, f"the contract's name is {name!r}", expected="1 to 100 letters, digits, _"
         )
     if name == "loader":
         raise refusal(place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name")
     for what, value in (("major", major), ("minor", minor)):
-        if not _VERSION_PART.fullmatch(value):
+        if not VERSION_PART.fullmatch(value):
             reason = f"the contract's {what} version is {value!r}"
             raise refusal(place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro")
     return name, int(major), int(minor)
@@ -298,7 +292,7 @@ def _contract(tokens: list[Token]) -> tuple[str, int, int]:
 def _needs(tokens: list[Token]) -> int:
     """LOADER_NEEDS(minor): a number, of which the compiler makes a part of a symbol's name."""
     ((minor, *more),) = _arguments(tokens, 1)
-    if more or not _VERSION_PART.fullmatch(minor.text):
+    if more or not VERSION_PART.fullmatch(minor.text):
         raise refused(tokens[0], "LOADER_NEEDS is malformed", expected="LOADER_NEEDS(3); with a plain number")
     if int(minor.text) > LOADER_ABI_MINOR:
         reason = f"LOADER_NEEDS({minor.text}): all plugins of this contract need a newer loader"
@@ -345,7 +339,7 @@ def _service(tokens: list[Token]) -> ServiceDeclaration:
     if any(token.kind != "string" for token in given) or len(table) != 1 or table[0].kind != "name":
         raise refusal(place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);')
     name = "".join(token.text[1:-1] for token in given)
-    if not _SERVICE_ID.fullmatch(name):
+    if not SERVICE_ID.fullmatch(name):
         raise refusal(
             place.path, place.line, f"the service's id is {name!r}", expected='a name and version: "app.db/1"'
         )
