@@ -4,15 +4,16 @@ In order, one module a step:
     files         the header and what it includes: read once, bounded, with one digest
     tokens        text → tokens and comments
     preprocess    directives and macros → one list of tokens
-    declarations  tokens → declarations, with what the LOADER_ macros say of each
+    statements    tokens → statements at file scope
+    declarations  statements → declarations, with what the LOADER_ macros say of each
     parse         declarations → pycparser's tree (the only module that imports pycparser)
     syntax        the tree → C types
     rules         C types → what a contract may hold; refuses the rest with line and reason
-Beside them, for rules: parameters, of functions; tables, of services and interfaces; classes, which function is what
-of which; structs: their layout; misleading: what looks like something else; stamps and
-stamp_line, the fingerprints that the header says; refusal, the one form of such an error; condition, for `#if`;
-target, the sizes of C's types and the name under which the values are cached, so that all this is skipped the next
-time; complaint, words for what is refused.
+Beside them, for declarations: attributes, those that change nothing. For rules: parameters, of functions; tables, of
+services and interfaces; classes, which function is what of which; structs: their layout; misleading: what looks like
+something else; stamps and stamp_line, the fingerprints that the header says; refusal, the one form of such an error;
+condition, for `#if`; target, the sizes of C's types and the name under which the values are cached, so that all this
+is skipped the next time; complaint, words for what is refused.
 """
 
 from __future__ import annotations

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loader.contract.header import CONTRACT_NAME, LOADER_ABI, LOADER_ABI_MINOR, SERVICE_ID, VERSION_PART
+from loader.contract.header.attributes import ATTRIBUTES, after_attribute
 from loader.contract.header.files import BASE_HEADER
 from loader.contract.header.refusal import refusal, refused
 from loader.contract.header.stamp_line import StampDeclaration, check_stamps, stamp_of
+from loader.contract.header.statements import check_depth, is_static, statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from loader.contract.header.preprocess import Preprocessed
     from loader.contract.header.tokens import Token
@@ -27,27 +29,6 @@ _PASSED_OVER = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT", "LOAD
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
 #: What pycparser sees in the place of LOADER_OUT: a word that no parameter of C may have.
 OUT = "auto"
-_ATTRIBUTES = ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT")
-# GNU attributes that change neither a type's layout nor how a function is called.
-_HARMLESS = frozenset(
-    (
-        *(
-            "access",
-            "alloc_size",
-            "cold",
-            "const",
-            "deprecated",
-            "dllexport",
-            "dllimport",
-            "error",
-            "flatten",
-        ),
-        *("format", "hot", "leaf", "malloc", "noinline", "nonnull", "nothrow", "pure", "returns_nonnull"),
-        *("selectany", "sentinel", "unused", "used", "visibility", "warn_unused_result", "warning", "weak"),
-    )
-)
-MAX_NESTING = 64  # of brackets in a declaration
-MAX_ROW = 150  # operators, stars and array sizes between two commas
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +89,7 @@ def split(header: str, source: Preprocessed) -> Unit:
     """
     unit = Unit(("", 0, 0))
     first: Token | None = None
-    for tokens in _statements(source.tokens):
+    for tokens in statements(source.tokens):
         start = tokens[0]
         if start.text == "LOADER_CONTRACT":
             if first is not None:
@@ -128,7 +109,7 @@ def split(header: str, source: Preprocessed) -> Unit:
             unit.interfaces[name.text] = start
         elif start.text == "LOADER_NEEDS":
             unit.needs = max(unit.needs, _needs(tokens))
-        elif start.text not in _PASSED_OVER and not _is_static(tokens):
+        elif start.text not in _PASSED_OVER and not is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
         raise refusal(
@@ -142,67 +123,8 @@ def split(header: str, source: Preprocessed) -> Unit:
     return unit
 
 
-def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
-    """Cuts at file scope: after a semicolon, and after the body of a function."""
-    statement: list[Token] = []
-    depth = 0
-    body = False
-    for token in tokens:
-        if not statement and token.text in ("LOADER_BEGIN_C", "LOADER_END_C", ";"):
-            continue
-        if token.text == "{" and depth == 0:
-            body = _opens_body(statement)
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        statement.append(token)
-        if depth < 0:
-            raise refusal(token.path, token.line, f"{token.text!r} closes nothing")
-        if depth == 0 and (token.text == ";" or (body and token.text == "}")):
-            yield statement
-            statement = []
-            body = False
-    if statement:
-        raise refusal(statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'")
-
-
-def _opens_body(statement: list[Token]) -> bool:
-    """Whether a brace after `statement` opens a function's body: it follows the parameter list."""
-    depth = 0
-    for position in range(len(statement) - 1, 0, -1):
-        depth += {")": 1, "(": -1}.get(statement[position].text, 0)
-        if depth == 0:  # at once, if the brace does not follow a parenthesis: it is a struct's or an enum's
-            return statement[-1].text == ")" and statement[position - 1].text not in _ATTRIBUTES
-    return False
-
-
-def _is_static(tokens: list[Token]) -> bool:
-    """Whether this declares something static. (`static` within parentheses is about an array parameter.)"""
-    depth = 0
-    for token in tokens:
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0 and token.text == "static":
-            return True
-        if token.text in ("{", "="):
-            return False
-    return False
-
-
-def _check_depth(tokens: list[Token]) -> None:
-    """Refuses what nests so deeply that to follow it would overflow the stack: brackets, and rows of operators, stars
-    and array sizes.
-    """
-    depth = row = 0
-    for token in tokens:
-        if token.kind != "punct":
-            continue
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        row = 0 if token.text in (",", ";", "{", "}") else row + (token.text not in (")", "]", "=", "."))
-        if depth > MAX_NESTING or row > MAX_ROW:
-            what = "brackets nest" if depth > MAX_NESTING else "pointers, arrays or operators nest"
-            raise refusal(token.path, token.line, f"{what} too deeply here", cure="Declare it in steps")
-
-
 def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declaration:
-    _check_depth(tokens)
+    check_depth(tokens)
     flags = {token.text for token in tokens if token.text in _FLAGS}
     rest: list[Token] = []
     position = 0
@@ -211,8 +133,8 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
         position += 1
         if token.text in _FLAGS or token.text == "__extension__":
             continue
-        if token.text in _ATTRIBUTES:
-            position = _attribute(token, tokens, position)
+        if token.text in ATTRIBUTES:
+            position = after_attribute(token, tokens, position)
             continue
         if token.text in with_parameters and tokens[position].text == "(":
             reason = f"macro {token.text!r} has parameters, and stands in a declaration"
@@ -239,22 +161,6 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
             cure="Make it static inline, or declare it only",
         )
     return Declaration(tuple(rest), frozenset(flags), tokens[0].doc)
-
-
-def _attribute(name: Token, tokens: list[Token], position: int) -> int:
-    """Leaves out a harmless attribute. Returns the position of the first token behind its parentheses."""
-    depth = 0
-    while position < len(tokens):
-        token = tokens[position]
-        position += 1
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0:
-            break
-        inside = 1 if name.text == "__declspec" else 2
-        named = name.text != "LOADER_FORMAT" and depth == inside and token.kind == "name"
-        if named and token.text.strip("_") not in _HARMLESS:
-            raise refusal(token.path, token.line, f"attribute {token.text!r} is not supported")
-    return position
 
 
 def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
