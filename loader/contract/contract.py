@@ -15,20 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loader import cache
 from loader.contract.arrays import dtype_of
 from loader.contract.layout import form_of
-from loader.contract.plain import (
-    fingerprint_from,
-    get,
-    one_each,
+from loader.contract.parts import (
+    check_classes,
     read_class,
     read_function,
     read_interface,
-    read_needs,
     read_service,
-    read_stamp,
     read_struct,
-    read_version,
-    to_plain,
 )
+from loader.contract.plain import fingerprint_from, get, one_each, read_needs, read_stamp, read_version, to_plain
 from loader.contract.rows import enum_of, row_of
 from loader.errors import ContractError
 
@@ -236,17 +231,6 @@ class Contract(_Forms):
             )
         return known[name]
 
-    def check_classes(self) -> None:
-        """Raises ValueError if functions and classes do not belong together."""
-        named = {each.name for each in self.classes}
-        parts = (each.cls for function in self.functions for each in (*function.parameters, *function.results))
-        unknown = {*parts, *(each.cls for each in self.functions)} - {"", *named}
-        lacking = named - {each.cls for each in self.functions if each.role == "free"}
-        one_each("classes", [each.name for each in self.classes])
-        one_each("functions and classes", [*(each.name for each in self.functions), *named])
-        if unknown or lacking:
-            raise ValueError(f"classes {', '.join(sorted(unknown | lacking))}")
-
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
@@ -297,7 +281,7 @@ class Contract(_Forms):
                 tuple(map(read_class, get(values, "classes", list, []))),
                 read_needs(values),
             )
-            made.check_classes()
+            check_classes(made.classes, made.functions)
             one_each("services", [each.id for each in made.services])
             told = fingerprint_from(values) if "fingerprint" in values else None
             if believe:
