@@ -42,8 +42,9 @@ _T = TypeVar("_T")
 class _Forms:
     """What a contract carries and does not declare; no field of the dataclass."""
 
-    __slots__ = ("forms", "known_fingerprint")
+    __slots__ = ("forms", "known_fingerprint", "known_types")
     forms: tuple[Form, ...]
+    known_types: dict[str, type]  # enums and rows that were asked for by name
     known_fingerprint: str | None  # as soon as it was asked for, or from the cache
 
 
@@ -80,6 +81,7 @@ class Contract(_Forms):
         keep(self, "optional", tuple(each.name for each in self.functions if each.optional))
         keep(self, "forms", tuple(map(form_of, self.functions)))
         keep(self, "known_fingerprint", None)
+        keep(self, "known_types", {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
@@ -195,14 +197,20 @@ class Contract(_Forms):
 
     def __getattr__(self, name: str) -> Any:
         """An enum of the contract as an IntEnum, or a struct as the class that results of it have."""
-        if not name.startswith("_"):
-            enums = self.enums
-            if name in enums:
-                return enum_of(name, enums[name])
-            for struct in self.structs:
-                if struct.name == name:
-                    return row_of(struct)
-        raise AttributeError(f"contract {self} has no {name}", name=name, obj=self)
+        made = None if name.startswith("_") else self.known_types.get(name) or self._type(name)
+        if made is None:
+            raise AttributeError(f"contract {self} has no {name}", name=name, obj=self)
+        return made
+
+    def _type(self, name: str) -> type | None:
+        """To look for one among all parts takes a thousand times as long as a call that it is an argument of."""
+        enums = self.enums
+        made: type | None = enum_of(name, enums[name]) if name in enums else None
+        if made is None:
+            made = next((row_of(struct) for struct in self.structs if struct.name == name), None)
+        if made is not None:
+            self.known_types[name] = made
+        return made
 
     def function(self, name: str) -> Function:
         """The function of this name. Raises ContractError if there is none."""
