@@ -25,7 +25,9 @@ _MARKER = f"loader_abi_{LOADER_ABI}"
 _NEVER_BLOCKS = "_never_blocks"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
 _NEED = re.compile(rf"{_MARKER}_(0|[1-9][0-9]{{0,5}})\Z")
-_EXPORT = "If it is to be a plugin, include the contract's header, or use its Rust or Go kit, and export the symbols"
+_EXPORT = (
+    "If it is to be a plugin, include the contract's header, or use a kit for its language, and export the symbols"
+)
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")
 
 
