@@ -100,10 +100,14 @@ class Plugin:
     def __getattr__(self, name: str) -> BoundFunction:
         """What is not there; a type checker takes it for a contract function."""
         contract = self.__dict__.get("contract")
-        if contract is not None and any(function.name == name for function in contract.functions):
-            message = f"plugin {self.name} does not have the optional function {name} of {contract}"
-        else:
+        cls = None if contract is None else _owner_of(contract, name)
+        if cls is None:
             message = f"contract {contract} has no function {name}" + self._near(name)
+        elif cls and cls != name:
+            message = f"{name} of {contract} belongs to class {cls}, which calls it: see plugin.{cls}"
+        else:
+            what = "class" if cls else "function"
+            message = f"plugin {self.name} does not have the optional {what} {name} of {contract}"
         raise AttributeError(message, name=name, obj=self)
 
     def _near(self, name: str) -> str:
@@ -112,7 +116,8 @@ class Plugin:
             return ""
         from loader.cures import did_you_mean  # noqa: PLC0415 - only wanted here
 
-        question = did_you_mean(name, self.__dict__.get("functions", ()))
+        known = (*self.__dict__.get("functions", ()), *self.__dict__.get("classes", ()))
+        question = did_you_mean(name, known)
         return f". {question}" if question else ""
 
     def _function(self, name: str) -> Function:
@@ -124,6 +129,13 @@ class Plugin:
 
     def __repr__(self) -> str:
         return f"<plugin {self.name} ({self.contract.name} {self.version[0]}.{self.version[1]}) from {self.path}>"
+
+
+def _owner_of(contract: Contract, name: str) -> str | None:
+    """The class that a name of the contract belongs to, which may be a class's own; "": it is a function of none."""
+    if any(each.name == name for each in contract.classes):
+        return name
+    return next((each.cls for each in contract.functions if each.name == name), None)
 
 
 def address_of(function: BoundFunction) -> int:

@@ -6,12 +6,11 @@ object a table of that shape is made, whose functions call the object's; see _co
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Services
 from loader._core._ffi import ffi
-from loader.contract.header import MAX_FUNCTIONS
+from loader.contract.header import MAX_FUNCTIONS, SERVICE_ID
 from loader.contract.layout import table_of
 from loader.errors import ServiceError
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from loader.contract import Service
 
 __all__ = ["ServiceTable"]
-
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 
 class ServiceTable:
@@ -35,7 +32,7 @@ class ServiceTable:
 
     def provide(self, id: str, service: Any, declaration: Service | None = None) -> None:
         """Lends `service` under `id`. See :meth:`loader.Host.provide`."""
-        if not _ID.fullmatch(id):
+        if not SERVICE_ID.fullmatch(id):
             raise ServiceError(f"{id!r} is not the id of a service", expected='a name and a version, like "app.db/1"')
         if id in self.native.ids():
             raise ServiceError(

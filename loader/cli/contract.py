@@ -8,6 +8,7 @@ from loader.cli import streams
 from loader.cli.contract_versions import compare, stamp
 from loader.cli.contracts import add_include, contract_named
 from loader.cli.parser import UsageError
+from loader.contract.header import LOADER_ABI
 from loader.contract.kinds import BOOL, Field, Kind, Parameter
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def run(options: Namespace) -> int:
         return 0
     stamped = "" if contract.stamped else ", not stamped"
     lines = [f"contract {contract}, marker {contract.marker}, fingerprint 0x{contract.fingerprint}{stamped}"]
+    lines += [f"needs loader ABI {LOADER_ABI}.{contract.needs}"] if contract.needs else []
     plain = [_line(function) for function in contract.functions if not function.cls]
     lines += ["", *plain] if plain else []
     for each in contract.classes:

@@ -40,20 +40,24 @@ def steps_of(contract: Contract, cls: str, words: Sequence[str], read_input: Cal
         raise UsageError(f"{cls} of {contract} has no constructor: other functions give instances of it")
     parts: list[tuple[Function, list[str]]] = [(new, [])]
     for word in words:
-        name = word.removeprefix(".")
-        if name != word and name in functions:
-            parts.append((functions[name], []))
-        else:
+        method = functions.get(word[1:]) if word.startswith(".") else None
+        if method is None:
             parts[-1][1].append(word)
+        else:
+            parts.append((method, []))
     for function, given in parts:
-        taken = len(function.parameters) - (function is not new)  # the instance is not given
-        odd = next((word for word in given if word[:1] == "." and word[1:].isidentifier()), None)
-        if odd is not None and len(given) > taken:
-            known = [f".{each}" for each in functions]
-            expected = f"one of: {', '.join(known) or '(none)'}"
-            raise UsageError(f"{cls} has no method {odd}", expected=expected, cure=did_you_mean(odd, known))
+        if len(given) > len(function.parameters) - (function is not new):  # the instance is not given
+            _refuse_misspelt(cls, given, [f".{each}" for each in functions])
     made = [(each, arguments_of(each, given, read_input)) for each, given in parts]
     return Steps(cls, made[0][1], made[1:])
+
+
+def _refuse_misspelt(cls: str, given: Sequence[str], known: list[str]) -> None:
+    """One of too many arguments looks like a method. (Of few enough, it is a text that begins with a full stop.)"""
+    odd = next((word for word in given if word.startswith(".") and word[1:].isidentifier()), None)
+    if odd is not None:
+        expected = f"one of: {', '.join(known) or '(none)'}"
+        raise UsageError(f"{cls} has no method {odd}", expected=expected, cure=did_you_mean(odd, known))
 
 
 def run_steps(plugin: loader.Plugin, steps: Steps) -> list[tuple[Function, object]]:

@@ -1,6 +1,6 @@
-# LoaderBindings.cmake: the BINDINGS of loader_add_plugin: generated again when the contract's header changed, where a
-# Python has loader; otherwise the file that is there, if it was generated from this header. LoaderPlugin.cmake
-# includes it.
+# LoaderBindings.cmake: the BINDINGS of loader_add_plugin: generated again when the contract's header or what it
+# includes changed, where a Python has loader; otherwise the file that is there, if it was generated from this header.
+# LoaderPlugin.cmake includes it.
 
 # Sets LOADER_PYTHON in the cache: a Python in which this package works, or OFF. It runs in the folder that holds the
 # package, so that it takes this very one, installed or not.
@@ -54,7 +54,7 @@ function(_loader_add_bindings name contract language)
             BYPRODUCTS "${file}"
             COMMAND "${LOADER_PYTHON}" -m loader bindings "${contract_HEADER}" --lang ${language} -o "${folder}"
             COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
-            DEPENDS "${contract_HEADER}" ${generator}
+            DEPENDS ${contract_HEADERS} ${generator}
             WORKING_DIRECTORY "${loader_TOP}"
             COMMENT "Generating bindings ${file}"
             VERBATIM)

@@ -24,8 +24,8 @@
 #     ZIG       a root source file, built with -dynamic -O ReleaseSafe (of build type Debug: -O Debug). It imports the
 #               kit as `loader` and, with BINDINGS zig, the contract by its name. Skipped without zig and ziglang.
 #     BINDINGS  cpp, rust, go or zig: `loader bindings` writes <contract>.hpp (.rs, .go, .zig) into the folder, the
-#               current one by default, when the header changes. Commit what it wrote: where no Python has loader,
-#               that file is used, and it is an error if it was written from another header.
+#               current one by default, when the header or one that it includes changes. Commit what it wrote: where
+#               no Python has loader, that file is used, and it is an error if it was written from another header.
 #     The contract's version is read from its header (LOADER_CONTRACT): CONTRACT_HEADER, or <contract>.h in
 #     the current folder, or <contract>/<contract>.h among the loader's own headers.
 #     Adds the test plugin.NAME: the plugin loads and exports both markers of the handshake, and the
@@ -57,7 +57,35 @@ function(_loader_include_folder result)
     message(FATAL_ERROR "loader/plugin.h is not beside ${here}: install native-plugin-loader anew")
 endfunction()
 
-# Reads a contract's headers. Sets contract_HEADER and contract_MARKERS, the symbols of the handshake.
+# A header and all that it includes: what stands beside it, and the loader's own. What it leaves out, and what is not
+# found, is the system's.
+function(_loader_included result header include)
+    set(found "${header}")
+    set(waiting "${header}")
+    while(waiting)
+        list(POP_FRONT waiting file)
+        get_filename_component(beside "${file}" DIRECTORY)
+        file(READ "${file}" text)
+        string(REGEX MATCHALL "(^|\n)[ \t]*#[ \t]*include[ \t]*[\"<][^\">\n]+" lines "${text}")
+        foreach(line IN LISTS lines)
+            string(REGEX REPLACE "^.*[\"<]" "" name "${line}")
+            foreach(folder "${beside}" "${include}")
+                get_filename_component(path "${folder}/${name}" ABSOLUTE)
+                if(EXISTS "${path}" AND NOT IS_DIRECTORY "${path}")
+                    if(NOT path IN_LIST found)
+                        list(APPEND found "${path}")
+                        list(APPEND waiting "${path}")
+                    endif()
+                    break()
+                endif()
+            endforeach()
+        endforeach()
+    endwhile()
+    set(${result} "${found}" PARENT_SCOPE)
+endfunction()
+
+# Reads a contract's headers. Sets contract_HEADER, contract_HEADERS (with all that it includes) and contract_MARKERS,
+# the symbols of the handshake.
 function(_loader_read_contract contract header)
     _loader_include_folder(include)
     if(NOT header)
@@ -85,9 +113,13 @@ function(_loader_read_contract contract header)
     endif()
     file(STRINGS "${include}/loader/plugin.h" line REGEX "^#define LOADER_ABI " LIMIT_COUNT 1)
     string(REGEX MATCH "[0-9]+" abi "${line}")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${header}" "${include}/loader/plugin.h")
+    _loader_included(headers "${header}" "${include}")
+    list(APPEND headers "${include}/loader/plugin.h")
+    list(REMOVE_DUPLICATES headers)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${headers})
     set(contract_MARKERS "loader_abi_${abi}" ${markers} PARENT_SCOPE)
     set(contract_HEADER "${header}" PARENT_SCOPE)
+    set(contract_HEADERS "${headers}" PARENT_SCOPE)
 endfunction()
 
 function(loader_add_plugin name)
@@ -197,7 +229,6 @@ function(_loader_add_foreign name tool folder file)
         message(FATAL_ERROR "loader_add_plugin(${name}): ${manifest} does not exist")
     endif()
     _loader_include_folder(include)
-    set(headers "${include}/loader/plugin.h" "${contract_HEADER}")
     set(work "${CMAKE_CURRENT_BINARY_DIR}/${name}.${tool}")
     set(exports "")
     if(tool STREQUAL "go" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
@@ -208,11 +239,11 @@ function(_loader_add_foreign name tool folder file)
         OUTPUT "${file}"
         COMMAND "${CMAKE_COMMAND}" "-DTOOL=${tool}" "-DEXECUTABLE=${executable}" "-DNAME=${name}"
                 "-DSOURCE=${folder}" "-DOUTPUT=${file}" "-DWORK=${work}" "-DDEPFILE=${work}.d"
-                "-DHEADERS=${headers}" "-DEXPORTS=${exports}" "-DCC=${CMAKE_C_COMPILER}"
+                "-DHEADERS=${contract_HEADERS}" "-DEXPORTS=${exports}" "-DCC=${CMAKE_C_COMPILER}"
                 "-DSTRICT=${LOADER_WARNINGS_AS_ERRORS}" "-DROOT=${manifest}" "-DKIT=${include}/zig/loader.zig"
                 "-DBINDINGS=${bindings_FILE}" "-DCONTRACT=${arg_CONTRACT}"
                 "-DOPTIMIZE=$<IF:$<CONFIG:Debug>,Debug,ReleaseSafe>" -P "${script}"
-        DEPENDS "${manifest}" "${script}" ${headers} ${exports} ${bindings_STAMP}
+        DEPENDS "${manifest}" "${script}" ${contract_HEADERS} ${exports} ${bindings_STAMP}
         DEPFILE "${work}.d"
         WORKING_DIRECTORY "${folder}"
         COMMENT "Building plugin ${name} with ${tool}"

@@ -5,18 +5,9 @@ Open first: contract.py (the value), then header/ (reading and rules), layout.py
 fingerprint.py, compare.py and stamp.py (versions that cannot drift).
 """
 
-from loader.contract.contract import (
-    MAX_PARAMETERS,
-    Class,
-    Contract,
-    Field,
-    Function,
-    Interface,
-    Kind,
-    Parameter,
-    Service,
-    Struct,
-)
+from loader.contract.contract import Contract
+from loader.contract.header import MAX_PARAMETERS
+from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 
 __all__ = [
     "MAX_PARAMETERS",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from loader.contract.header import LOADER_ABI
 from loader.contract.wording import given, member, taken
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def changes(old: Contract, new: Contract) -> tuple[Change, ...]:
     changed = old.fingerprint != new.fingerprint
     if changed and not found:
         found = [Change("contract", new.name, "changed in what is not known here", allowed=False)]
-    return (*_version(old, new, changed), *found)
+    return (*_version(old, new, changed), *_needs(old, new), *found)
 
 
 def _version(old: Contract, new: Contract, changed: bool) -> Iterator[Change]:
@@ -60,6 +61,13 @@ def _version(old: Contract, new: Contract, changed: bool) -> Iterator[Change]:
         yield Change("contract", new.name, f"version {old.version} is {new.version} now", allowed=now > before)
     elif changed:
         yield Change("contract", new.name, f"changed, and is {new.version} as before", allowed=False)
+
+
+def _needs(old: Contract, new: Contract) -> Iterator[Change]:
+    """A plugin that was built before needs what it did: a host reads that from its file."""
+    if old.needs != new.needs:
+        what = f"needs loader ABI {LOADER_ABI}.{new.needs}, was {LOADER_ABI}.{old.needs}"
+        yield Change("contract", new.name, what, allowed=True)
 
 
 def _functions(old: Contract, new: Contract) -> Iterator[Change]:

@@ -14,23 +14,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loader import cache
 from loader.contract.arrays import dtype_of
-from loader.contract.header import MAX_PARAMETERS
-from loader.contract.kinds import Class, Field, Function, Interface, Kind, Parameter, Service, Struct
 from loader.contract.layout import form_of
-from loader.contract.plain import (
-    c_name,
-    count_of,
-    fingerprint_from,
-    get,
-    one_each,
+from loader.contract.parts import (
+    check_classes,
     read_class,
     read_function,
     read_interface,
     read_service,
-    read_stamp,
     read_struct,
-    to_plain,
 )
+from loader.contract.plain import fingerprint_from, get, one_each, read_needs, read_stamp, read_version, to_plain
 from loader.contract.rows import enum_of, row_of
 from loader.errors import ContractError
 
@@ -38,21 +31,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Sequence
 
-    from loader.contract.kinds import Stamp
+    from loader.contract.kinds import Class, Field, Function, Interface, Parameter, Service, Stamp, Struct
     from loader.contract.layout import Form
 
-__all__ = [
-    "MAX_PARAMETERS",
-    "Class",
-    "Contract",
-    "Field",
-    "Function",
-    "Interface",
-    "Kind",
-    "Parameter",
-    "Service",
-    "Struct",
-]
+__all__ = ["Contract"]
 
 _T = TypeVar("_T")
 
@@ -60,8 +42,9 @@ _T = TypeVar("_T")
 class _Forms:
     """What a contract carries and does not declare; no field of the dataclass."""
 
-    __slots__ = ("forms", "known_fingerprint")
+    __slots__ = ("forms", "known_fingerprint", "known_types")
     forms: tuple[Form, ...]
+    known_types: dict[str, type]  # enums and rows that were asked for by name
     known_fingerprint: str | None  # as soon as it was asked for, or from the cache
 
 
@@ -71,9 +54,9 @@ class Contract(_Forms):
 
     functions: in the header's order. digest: SHA-256 of the header and what it includes, hexadecimal (not
     compared), or None if it was not made of a header. stamps: the fingerprints that the header says of its own
-    version and of earlier ones: major, minor, digits (not compared). classes: of LOADER_CLASS.
-    marker: the symbol by which a plugin says that
-    it implements this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must
+    version and of earlier ones: major, minor, digits (not compared). classes: of LOADER_CLASS. needs: the least minor
+    of the loader ABI that all its plugins need (LOADER_NEEDS). marker: the symbol by which a plugin says that it
+    implements this contract, "greeter_abi_1_0". required, optional: names of the functions that every plugin must
     have, and of the others. forms: its functions as the C side is told of them.
     """
 
@@ -85,6 +68,7 @@ class Contract(_Forms):
     digest: str | None = field(default=None, compare=False)
     stamps: tuple[Stamp, ...] = field(default=(), compare=False)
     classes: tuple[Class, ...] = ()
+    needs: int = 0
     # Every load asks for these.
     marker: str = field(init=False, repr=False, compare=False)
     required: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -97,6 +81,7 @@ class Contract(_Forms):
         keep(self, "optional", tuple(each.name for each in self.functions if each.optional))
         keep(self, "forms", tuple(map(form_of, self.functions)))
         keep(self, "known_fingerprint", None)
+        keep(self, "known_types", {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, each.name) for each in fields(self) if each.init)
@@ -212,14 +197,20 @@ class Contract(_Forms):
 
     def __getattr__(self, name: str) -> Any:
         """An enum of the contract as an IntEnum, or a struct as the class that results of it have."""
-        if not name.startswith("_"):
-            enums = self.enums
-            if name in enums:
-                return enum_of(name, enums[name])
-            for struct in self.structs:
-                if struct.name == name:
-                    return row_of(struct)
-        raise AttributeError(f"contract {self} has no {name}", name=name, obj=self)
+        made = None if name.startswith("_") else self.known_types.get(name) or self._type(name)
+        if made is None:
+            raise AttributeError(f"contract {self} has no {name}", name=name, obj=self)
+        return made
+
+    def _type(self, name: str) -> type | None:
+        """To look for one among all parts takes a thousand times as long as a call that it is an argument of."""
+        enums = self.enums
+        made: type | None = enum_of(name, enums[name]) if name in enums else None
+        if made is None:
+            made = next((row_of(struct) for struct in self.structs if struct.name == name), None)
+        if made is not None:
+            self.known_types[name] = made
+        return made
 
     def function(self, name: str) -> Function:
         """The function of this name. Raises ContractError if there is none."""
@@ -248,17 +239,6 @@ class Contract(_Forms):
             )
         return known[name]
 
-    def check_classes(self) -> None:
-        """Raises ValueError if functions and classes do not belong together."""
-        named = {each.name for each in self.classes}
-        parts = (each.cls for function in self.functions for each in (*function.parameters, *function.results))
-        unknown = {*parts, *(each.cls for each in self.functions)} - {"", *named}
-        lacking = named - {each.cls for each in self.functions if each.role == "free"}
-        one_each("classes", [each.name for each in self.classes])
-        one_each("functions and classes", [*(each.name for each in self.functions), *named])
-        if unknown or lacking:
-            raise ValueError(f"classes {', '.join(sorted(unknown | lacking))}")
-
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
 
@@ -273,6 +253,7 @@ class Contract(_Forms):
             "digest": self.digest,
             "fingerprint": self.fingerprint,
             "stamps": [list(each) for each in self.stamps],
+            "needs": self.needs,
             "structs": [to_plain(struct) for struct in self.structs],
             "interfaces": [to_plain(interface) for interface in self.interfaces],
             "classes": [to_plain(each) for each in self.classes],
@@ -300,16 +281,15 @@ class Contract(_Forms):
             one_each("interfaces", [each.name for each in tables])
             functions = get(values, "functions", list)
             made = cls(
-                c_name(values),
-                count_of(values, "major"),
-                count_of(values, "minor"),
+                *read_version(values),
                 tuple(read_function(each, structs, interfaces) for each in functions),
                 tuple(read_service(each, structs) for each in get(values, "services", list)),
                 None if values["digest"] is None else get(values, "digest", str),
                 tuple(map(read_stamp, get(values, "stamps", list, []))),
                 tuple(map(read_class, get(values, "classes", list, []))),
+                read_needs(values),
             )
-            made.check_classes()
+            check_classes(made.classes, made.functions)
             one_each("services", [each.id for each in made.services])
             told = fingerprint_from(values) if "fingerprint" in values else None
             if believe:

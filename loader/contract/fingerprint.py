@@ -8,7 +8,8 @@ The text, which :func:`canonical_text` makes, has all that a header says to both
   functions; interfaces with their functions; classes.
 
 It does not have: comments, what no function uses, name and version (these stand beside the fingerprint wherever it is
-told), and what a part has by default. The last keeps the text of old headers when parts learn to say more.
+told), what plugins need of the loader (LOADER_NEEDS is a marker of its own, and changes no call), and what a part has
+by default. The last keeps the text of old headers when parts learn to say more.
 
 Line feeds, names in a fixed order and UTF-8 make it the same on every machine and in every Python. What would make
 the header itself say something else on another machine is refused in a stamped one (Structs.check_same): `long` has

@@ -12,7 +12,6 @@ from loader.contract.kinds import BOOL, Field, Kind, Parameter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from loader.contract.contract import Contract
     from loader.contract.kinds import Function, Interface, Struct
 
 __all__ = ["Names", "Types"]
@@ -127,10 +126,9 @@ class _Used(dict[str, str]):
 class Types:
     """Kinds → types. `taken`: where Python gives a value to native code; `given`: where it gets one."""
 
-    def __init__(self, contract: Contract, names: Names) -> None:
+    def __init__(self, names: Names) -> None:
         self._use = names.use
         self._names = names
-        self._interfaces = {each.name: each for each in contract.interfaces}
         self.structs: dict[str, Struct] = {}  # those that `taken` was asked of, nested ones too
 
     def taken(self, part: Parameter | Field) -> str:
@@ -158,7 +156,7 @@ class Types:
         if isinstance(part, Parameter) and kind is Kind.INSTANCE:
             return self._names.type(part.cls)
         if isinstance(part, Parameter) and part.interface is not None:
-            return self._interface(self._interfaces.get(part.interface.name, part.interface))
+            return self._interface(part.interface)
         return self._buffer(kind is Kind.NUMBERS and isinstance(part, Parameter) and part.writable)
 
     def _buffer(self, writable: bool) -> str:

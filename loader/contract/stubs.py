@@ -43,7 +43,7 @@ class _Stub:
         tables = [each.table for each in contract.services]
         types = {*enums, *structs, *interfaces, *tables, *(each.name for each in contract.classes)}
         self.names = Names(types, self._members())
-        self.types = Types(contract, self.names)
+        self.types = Types(self.names)
         self.use = self.names.use
         self.rows: list[list[str]] = []  # of functions with several results
 

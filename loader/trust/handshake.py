@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader.contract.header import LOADER_ABI, LOADER_ABI_MINOR
 from loader.errors import HandshakeError
 from loader.image.sanitizer import RULE, lacks_runtime, sanitizer_cure
 
@@ -19,17 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["LOADER_ABI", "LOADER_ABI_MINOR", "Candidate", "check_plugin", "fingerprints", "markers", "shake_hands"]
 
-#: The version of include/loader/plugin.h that this host speaks.
-LOADER_ABI = 1
-#: What it knows of what was added to that since.
-LOADER_ABI_MINOR = 3
-
 _MARKER = f"loader_abi_{LOADER_ABI}"
 #: Behind a function's name, what a plugin exports that promises never to block in it: LOADER_NEVER_BLOCKS, plugin.h.
 _NEVER_BLOCKS = "_never_blocks"
 _LOADER_MARKER = re.compile(r"loader_abi_(0|[1-9][0-9]{0,5})\Z")
 _NEED = re.compile(rf"{_MARKER}_(0|[1-9][0-9]{{0,5}})\Z")
-_EXPORT = "If it is to be a plugin, include the contract's header, or use its Rust or Go kit, and export the symbols"
+_EXPORT = (
+    "If it is to be a plugin, include the contract's header, or use a kit for its language, and export the symbols"
+)
 _CONTRACT_MARKER = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,99}?)_abi_(0|[1-9][0-9]{0,5})_(0|[1-9][0-9]{0,5})\Z")
 
 

@@ -127,6 +127,27 @@ def test_a_name_that_is_a_key_word_of_cpp_is_refused(
         bindings(contract, "cpp", tmp_path / "word_1_0.h")
 
 
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("rust", "kit::needs!(3);"),
+        ("go", "//export loader_abi_1_3\nfunc loader_abi_1_3() {}\n"),
+        ("zig", 'loader.exportMarker("loader_abi_1_3");'),
+    ],
+)
+def test_what_the_header_needs_is_exported(
+    contract_of: Callable[..., loader.Contract], tmp_path: Path, language: str, line: str
+) -> None:
+    """LOADER_NEEDS in it is for all plugins of the contract; C++ has it by including the header."""
+    function = "LOADER_EXPORT int f(loader_call *call);"
+    needs = contract_of("needs", 1, 0, "LOADER_NEEDS(3);", function)
+    none = contract_of("none", 1, 0, "LOADER_NEEDS(0);", function)
+    assert line in "".join(bindings(needs, language, tmp_path / "needs_1_0.h").values())
+    text = "".join(bindings(none, language, tmp_path / "none_1_0.h").values())
+    assert "loader_abi_1_" not in text
+    assert "needs!" not in text
+
+
 @pytest.mark.parametrize("language", [each for each in LANGUAGES if (CODEC / each).is_dir()])
 def test_what_is_committed_is_what_the_header_says(language: str) -> None:
     """The codec's plugins are built from it where there is no Python."""

@@ -134,6 +134,27 @@ def test_a_changed_header_is_generated_anew_and_the_plugin_built_with_it(project
     assert project.plugin.stat().st_mtime_ns != before[1]
 
 
+def test_a_header_that_the_header_includes_counts_too(project: Project) -> None:
+    """However deep, and in another folder; also one that it includes only since CMake was run."""
+    shared = project.folder / "shared"
+    shared.mkdir()
+    project.header.write_text(HEADER.replace("LOADER_BEGIN_C", '#include "../shared/first.h"\nLOADER_BEGIN_C'))
+    (shared / "first.h").write_text('#  include \t"deep.h" /* the system\'s: */\n#include <stdint.h>\n')
+    (shared / "deep.h").write_text("typedef struct tiny_pair { int32_t first, second; } tiny_pair;\n")
+    assert project.configure().returncode == 0
+    project.build()
+    for at, folder in enumerate((shared, project.folder / "api")):
+        name = f"twice_{at}"
+        more = f"LOADER_OPTIONAL int {name}(loader_call *call, int64_t number, LOADER_OUT int64_t *doubled);\n"
+        (folder / f"more{at}.h").write_text("")
+        (shared / "deep.h").write_text(f'#include "../{folder.name}/more{at}.h"\n')
+        project.build()
+        (folder / f"more{at}.h").write_text(more)
+        project.build()
+        assert name in (project.folder / "tiny.hpp").read_text()
+    assert project.load().twice(21) == 42
+
+
 def test_a_function_that_the_author_lacks_stops_the_build(project: Project) -> None:
     """The compiler names it; with it, all is built."""
     project.configure()

@@ -100,7 +100,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("every") / request.param
     shutil.copytree(EVERY / request.param, folder)
     path = MAKES[request.param](folder, request)
-    assert {MARKER, "loader_abi_1"} <= set(read_image(path).exports)
+    assert {MARKER, "loader_abi_1", "loader_abi_1_3"} <= set(read_image(path).exports)
     script = [sys.executable, str(TESTS / "every_checks.py"), str(HEADER), str(path)]
     answer: dict[str, str] = json.loads(_run(script, folder).splitlines()[-1])
     return answer

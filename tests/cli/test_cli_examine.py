@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tree import CORPUS, GREETER
+from tree import CORPUS, GREETER, ROOT
 
 from loader.author.sdk import include_dir
 from loader.htmlize import HTMLIZE
@@ -106,6 +106,14 @@ def test_contract_shows_what_was_understood(command: Command) -> None:
     assert done.code == 0
     assert "process_role(role: text, text: text, post: htmlize_post) -> text  (optional)" in done.text
     assert "service htmlize.posts/1" in done.text
+
+
+def test_contract_shows_what_plugins_need_of_the_loader(command: Command) -> None:
+    """A line, if the header says it; always in JSON."""
+    soften = str(ROOT / "native_plugins" / "soften" / "soften.h")
+    assert "needs loader ABI 1.3\n" in command("contract", soften).text
+    assert command("contract", soften, "--json").json["needs"] == 3
+    assert "needs loader" not in command("contract", "htmlize").text
 
 
 def test_contract_as_json_is_what_the_package_ships(command: Command) -> None:

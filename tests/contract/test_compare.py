@@ -215,6 +215,13 @@ def test_nothing_changed(tmp_path: Path) -> None:
     ]
 
 
+def test_what_plugins_need_of_the_loader_may_change(tmp_path: Path) -> None:
+    """It is told, and asks for no new version: a host reads from each plugin what that needs."""
+    old, new = contract(tmp_path, HEADER), contract(tmp_path, HEADER + "LOADER_NEEDS(3);\n")
+    assert changes(old, new) == (Change("contract", "test", "needs loader ABI 1.3, was 1.0", allowed=True),)
+    assert changes(old, old) == changes(new, new) == ()
+
+
 def test_an_older_version_is_no_next_one(tmp_path: Path) -> None:
     """Named the wrong way round, and another contract."""
     (lower,) = changes(contract(tmp_path, HEADER, minor=1), contract(tmp_path, HEADER))

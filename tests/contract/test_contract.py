@@ -11,10 +11,32 @@ import pytest
 from headers import HEAD, HTMLIZE, compile_header, read_header
 
 from loader.contract import Contract, Field, Function, Kind, Parameter, Service, Struct
-from loader.contract.header import MAX_STRUCT, target
+from loader.contract.header import LOADER_ABI_MINOR, MAX_STRUCT, target
 from loader.errors import ContractError
 
 # ---- What is read -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("", 0),
+        ("LOADER_NEEDS(0);", 0),
+        ("LOADER_NEEDS(2);", 2),
+        ("LOADER_NEEDS(3);\nLOADER_NEEDS(1);", 3),  # C takes both, and a host reads the greater one
+        ('#include "more.h"', 1),
+        ("#if LOADER_ABI_MINOR > 1000\nLOADER_NEEDS(1001);\n#endif", 0),
+    ],
+)
+def test_what_plugins_need_of_the_loader(tmp_path: Path, text: str, needs: int) -> None:
+    """As C sees it: the greatest minor that LOADER_NEEDS says. It goes through plain values and pickle."""
+    made = read_header(tmp_path, text + "\n", files={"more.h": "LOADER_NEEDS(1);\n"})
+    assert made.needs == needs
+    for again in (Contract.from_dict(made.to_dict()), pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        assert (again, again.needs) == (made, needs)
+    old = made.to_dict()
+    del old["needs"]  # as it was written before a contract knew of it
+    assert Contract.from_dict(old).needs == 0
 
 
 def test_htmlize() -> None:
@@ -369,6 +391,13 @@ def _set(values: object, path: str, value: object) -> None:
         ("functions.1.gives", "nope"),
         ("functions.1.optional", 1),
         ("functions", {}),
+        ("name", "loader"),  # its markers would be those of the base ABI
+        ("name", "a" * 101),
+        ("name", "a\nb"),
+        ("major", 1_000_000),
+        ("needs", -1),
+        ("needs", True),
+        ("needs", LOADER_ABI_MINOR + 1),
         ("services.0.functions.0.results.0.kind", "struct"),
         ("services.0.functions.0.parameters.0.size", 16),
     ],

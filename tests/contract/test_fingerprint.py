@@ -227,6 +227,13 @@ def test_values_with_a_malformed_fingerprint_are_no_contract(tmp_path: Path, wro
             Contract.from_dict({**values, "stamps": stamps})
 
 
+def test_what_plugins_need_of_the_loader_is_not_in_it(tmp_path: Path) -> None:
+    """Headers that say LOADER_NEEDS were stamped before a contract knew of it; and it changes no call."""
+    made = read_header(tmp_path, HEADER + "LOADER_NEEDS(3);\n")
+    assert made.needs == 3
+    assert made.fingerprint == read_header(tmp_path, HEADER).fingerprint
+
+
 def test_values_of_before_there_were_fingerprints_are_a_contract(tmp_path: Path) -> None:
     """JSON that somebody kept is read as ever."""
     made = read_header(tmp_path, "")

@@ -90,6 +90,8 @@ REFUSED = {
     "LOADER_NEEDS(-1);": (4, "LOADER_NEEDS is malformed"),
     "LOADER_NEEDS(3) int hidden(loader_call *call);": (4, "LOADER_NEEDS is malformed"),
     "LOADER_NEEDS;": (4, "LOADER_NEEDS;"),
+    "LOADER_NEEDS(3);\nLOADER_NEEDS(4);": (5, "LOADER_NEEDS(4): all plugins of this contract need a newer loader"),
+    "LOADER_NEEDS(999999);": (4, "need a newer loader"),
     "int f(loader_call *call, enum { A = 1, B = 2 } x);": (4, "an enum without a name"),
     "typedef struct s { enum { A = 1, B = 2 } x; } s;\n" + _USE: (4, "an enum without a name"),
     "LOADER_CLASS(int64_t);": (4, "type 'int64_t' is defined anew"),

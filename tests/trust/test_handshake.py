@@ -277,9 +277,15 @@ def test_a_class_is_there_with_what_frees_it(build: Build, tmp_path: Path) -> No
     flags = [f"-I{tmp_path}"]
     without = loader.load(build(source, name="without", flags=flags), contract=contract)
     assert (without.on(), dict(without.classes)) == ("on", {})
+    with pytest.raises(AttributeError, match="plugin without does not have the optional class lamp of lamps"):
+        without.lamp()
     with pytest.raises(HandshakeError, match="no lamp_free") as caught:
         loader.load(build(source, "DIM", name="half", flags=flags), contract=contract)
     assert caught.value.expected == "lamp_free, since it has dim"
     with_class = loader.load(build(source, "DIM", "FREE", name="whole", flags=flags), contract=contract)
     with pytest.raises(TypeError, match="plugin whole has no function lamp_new"):
         with_class.lamp()
+    with pytest.raises(AttributeError, match=r"lamp_free of lamps 1\.0 belongs to class lamp, .*see plugin\.lamp"):
+        with_class.lamp_free()
+    with pytest.raises(AttributeError, match=r"has no function lampe\. Did you mean lamp\?"):
+        with_class.lampe()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from loader.author.bindings import cpp_types as types
 from loader.author.bindings import first_line
 from loader.author.bindings.cpp_tables import table_class
-from loader.author.bindings.words import check_names, comment, members, places, unused
+from loader.author.bindings.words import all_functions, check_names, comment, members, places, tables, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +48,8 @@ class _Cpp:
         yield from _BEFORE.format(self=self, guard=guard, example=self._example()).splitlines()
         for declared in self.contract.classes:
             yield f"class {self.names.of(declared.name)};"
-        tables = [(each.name, each.functions, "") for each in self.contract.interfaces]
-        tables += [(each.table, each.functions, each.id) for each in self.contract.services]
-        for name, functions, service in tables:
-            yield from table_class(self.names, name, functions, service)
+        for table in tables(self.contract):
+            yield from table_class(self.names, table)
         yield from self._results()
         for declared in self.contract.classes:
             yield from self._class(declared)
@@ -224,11 +222,7 @@ def _method(function: Function) -> str:
 
 def _named(contract: Contract) -> Iterator[tuple[str, str]]:
     """All that the header names, as C++ sees it."""
-    functions = [*contract.functions]
-    for tables in (contract.interfaces, contract.services):
-        for table in tables:
-            functions += table.functions
-    for function in functions:
+    for function in all_functions(contract):
         yield "the function", function.name
         if function.role in ("method", "next"):
             yield f"the method of {function.name}", function.method

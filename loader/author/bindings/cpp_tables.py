@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from loader.author.bindings.words import comment, places, unused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from loader.author.bindings.cpp_types import Names
+    from loader.author.bindings.words import Table
     from loader.contract.kinds import Function
 
 __all__ = ["table_class"]
 
 
-def table_class(names: Names, table: str, functions: Sequence[Function], service: str) -> Iterator[str]:
-    """The class of a table. service: its id; empty for an interface, which a caller brings."""
+def table_class(names: Names, whole: Table) -> Iterator[str]:
+    """The class of a table."""
+    table, functions, service = whole
     name = names.of(table)
     for function in functions:
         if len(function.results) > 1:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.author.bindings.words import integer, short, unused
+from loader.author.bindings.naming import ShortNames
+from loader.author.bindings.words import integer
 from loader.contract.kinds import Kind
 from loader.errors import ContractError
 
@@ -35,39 +36,12 @@ _ELEMENTS = _INTEGERS | {"f32": "float", "f64": "double"}
 _ARRAYS = (Kind.NUMBERS, Kind.LIST)
 
 
-class Names:
+class Names(ShortNames):
     """The types of one contract. `space`: its namespace."""
 
     def __init__(self, contract: Contract, space: str) -> None:
+        super().__init__(contract, {"Plugin", "detail", space})
         self.space = space
-        self._of: dict[str, str] = {}
-        self._rows: dict[str, str] = {}
-        taken = {"Plugin", "detail", space}
-        tables = [each.name for each in contract.interfaces] + [each.table for each in contract.services]
-        for name in (*(each.name for each in contract.classes), *tables):
-            self._of[name] = self._new(short(contract, name), taken)
-        functions = [(each.name, each) for each in contract.functions]
-        for table in contract.interfaces:
-            functions += [(f"{table.name}_{each.name}", each) for each in table.functions]
-        for service in contract.services:
-            functions += [(f"{service.table}_{each.name}", each) for each in service.functions]
-        for name, function in functions:
-            if len(function.results) > 1:
-                self._rows[name] = self._new(f"{short(contract, name)}Result", taken)
-
-    @staticmethod
-    def _new(name: str, taken: set[str]) -> str:
-        name = unused(name, taken)
-        taken.add(name)
-        return name
-
-    def of(self, name: str) -> str:
-        """What a class or a table is called in the namespace."""
-        return self._of[name]
-
-    def row(self, function: Function, table: str = "") -> str:
-        """The struct of several results."""
-        return self._rows[f"{table}_{function.name}" if table else function.name]
 
     # ---- What an author sees ---------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from loader.author.bindings.go_exports import exported, renamed
 from loader.author.bindings.go_tables import table_lines, table_preamble
 from loader.author.bindings.go_types import KEYWORDS, USED, Types, identifier
 from loader.author.bindings.naming import OWN, choice, enum_user, notes, value_names
-from loader.author.bindings.words import camel, comment, members, unused
+from loader.author.bindings.words import camel, comment, markers, members, unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,9 +132,8 @@ class _Go:
             yield from self._class(declared)
         yield from self._main()
         yield from _REGISTER.format(main=self.types.main, package=self.package).splitlines()
-        stamp = self.contract.stamp(self.contract.major, self.contract.minor)
         yield from ["", "// The handshake: names that the host reads before any code runs.", ""]
-        for marker in [self.contract.marker] + ([f"{self.contract.marker}_is_0x{stamp}"] if stamp else []):
+        for marker in markers(self.contract):
             yield from [f"//export {marker}", f"func {marker}() {{}}", ""]
         for function in self.contract.functions:
             if not function.optional:

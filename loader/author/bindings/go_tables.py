@@ -6,10 +6,10 @@ may not lead to another one) and gives results by value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from loader.author.bindings.go_types import identifier, is_bool
-from loader.author.bindings.words import camel, comment, places, unused
+from loader.author.bindings.words import camel, comment, places, tables, unused
 from loader.contract.kinds import Kind
 
 if TYPE_CHECKING:
@@ -30,25 +30,13 @@ _BEFORE = """\
 typedef struct { const void *data; size_t size; } binding_view;"""
 
 
-class _Table(NamedTuple):
-    name: str
-    functions: tuple[Function, ...]
-    service: str
-
-
-def _tables(contract: Contract) -> list[_Table]:
-    found = [_Table(each.name, each.functions, "") for each in contract.interfaces]
-    return found + [_Table(each.table, each.functions, each.id) for each in contract.services]
-
-
 # ---- C -------------------------------------------------------------------------------------------------------------
 
 
 def table_preamble(contract: Contract) -> list[str]:
     """The steps in C; none where there are no tables."""
-    tables = _tables(contract)
-    lines = _BEFORE.splitlines() if tables else []
-    for table in tables:
+    lines = _BEFORE.splitlines() if tables(contract) else []
+    for table in tables(contract):
         for number, function in enumerate(table.functions):
             lines += ["", *_step(f"step_{table.name}_{function.name}", function, 8 + 8 * number)]
     return lines
@@ -113,7 +101,7 @@ def _slot(part: Parameter, n: int) -> str:
 
 def table_lines(contract: Contract, types: Types) -> Iterator[str]:
     """A type for each table, and its methods."""
-    for table in _tables(contract):
+    for table in tables(contract):
         known = types.names[table.name]
         what = f'the service "{table.service}"' if table.service else f"the interface {table.name}"
         yield from [

@@ -17,11 +17,11 @@ from loader.author.bindings import first_line
 from loader.author.bindings.naming import OWN, borrows, choice, enum_user, notes, value_names
 from loader.author.bindings.rust_exports import export_lines
 from loader.author.bindings.rust_types import Types, call_name, identifier, together
-from loader.author.bindings.words import comment, members, places, unused
+from loader.author.bindings.words import comment, members, places, tables, unused
 from loader.contract.kinds import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from loader.contract.contract import Contract
     from loader.contract.kinds import Class, Function, Parameter, Struct
@@ -109,10 +109,7 @@ class _Rust:
         yield f"    }} = {struct.size};"
 
     def _tables(self) -> Iterator[str]:
-        tables: list[tuple[str, Sequence[Function], str]]
-        tables = [(each.name, each.functions, "") for each in self.contract.interfaces]
-        tables += [(each.table, each.functions, each.id) for each in self.contract.services]
-        for name, functions, service in tables:
+        for name, functions, service in tables(self.contract):
             yield from ["", "kit::table! {"]
             if service:
                 yield f'    /// Service "{service}": `call.service::<{self.types.names[name]}>()`.'

@@ -47,6 +47,8 @@ class _Exports:
         yield "            use ::native_plugin as kit;"
         yield f"            use $crate::{self.module} as contract;"
         yield f"            kit::markers!({marker});"
+        if self.contract.needs:
+            yield f"            kit::needs!({self.contract.needs});"
         for function in self.contract.functions:
             if not function.optional:
                 yield from self._exported(function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from loader.contract.header import LOADER_ABI
 from loader.contract.kinds import BOOL
 from loader.errors import ContractError
 
@@ -13,7 +14,21 @@ if TYPE_CHECKING:
     from loader.contract.contract import Contract
     from loader.contract.kinds import Function, Parameter
 
-__all__ = ["Place", "camel", "check_names", "comment", "integer", "members", "places", "short", "unused"]
+__all__ = [
+    "Place",
+    "Table",
+    "all_functions",
+    "camel",
+    "check_names",
+    "comment",
+    "integer",
+    "markers",
+    "members",
+    "places",
+    "short",
+    "tables",
+    "unused",
+]
 
 
 class Place(NamedTuple):
@@ -22,6 +37,25 @@ class Place(NamedTuple):
     number: int
     part: Parameter
     result: bool
+
+
+class Table(NamedTuple):
+    """Functions of the application's: an interface, or a service, which has an id."""
+
+    name: str
+    functions: tuple[Function, ...]
+    service: str
+
+
+def tables(contract: Contract) -> list[Table]:
+    """The interfaces, then the services."""
+    found = [Table(each.name, each.functions, "") for each in contract.interfaces]
+    return found + [Table(each.table, each.functions, each.id) for each in contract.services]
+
+
+def all_functions(contract: Contract) -> list[Function]:
+    """The plugin's, then those of tables."""
+    return [*contract.functions, *(each for table in tables(contract) for each in table.functions)]
 
 
 def places(function: Function) -> list[Place]:
@@ -38,6 +72,13 @@ def places(function: Function) -> list[Place]:
 def members(contract: Contract, cls: str) -> list[Function]:
     """The methods of a class: what takes an instance first, but for the function that frees it."""
     return [each for each in contract.functions if each.cls == cls and each.role in ("method", "next")]
+
+
+def markers(contract: Contract) -> list[str]:
+    """What a plugin exports beside its functions and the base ABI's own marker, where no header in C says it."""
+    stamp = contract.stamp(contract.major, contract.minor)
+    found = [contract.marker, *([f"{contract.marker}_is_0x{stamp}"] if stamp else [])]
+    return [*found, f"loader_abi_{LOADER_ABI}_{contract.needs}"] if contract.needs else found
 
 
 def camel(name: str) -> str:

@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.author.bindings import first_line
-from loader.author.bindings.words import comment, members, places
+from loader.author.bindings.words import comment, markers, members, places, tables
 from loader.author.bindings.zig_types import Names, declared, ident, quoted
 from loader.contract.kinds import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from loader.author.bindings.words import Table
     from loader.contract.contract import Contract
     from loader.contract.kinds import Function
 
@@ -42,13 +43,11 @@ class _Zig:
         yield first_line(self.contract, self.header)
         yield from _BEFORE.splitlines()
         yield from declared(self.contract)
-        for interface in self.contract.interfaces:
-            yield from self._table(interface.name, interface.functions, "")
-        for service in self.contract.services:
-            yield from self._table(service.table, service.functions, service.id)
+        for table in tables(self.contract):
+            yield from self._table(table)
         for function in self.contract.functions:
             if len(function.results) > 1:
-                yield from self._row(f"What {function.name} gives.", self.names.row(function.name), function)
+                yield from self._row(f"What {function.name} gives.", self.names.row(function), function)
         yield from self._export_plugin()
         yield from self._exports()
 
@@ -64,11 +63,12 @@ class _Zig:
 
     # ---- Interfaces and services -------------------------------------------------------------------------------
 
-    def _table(self, table: str, functions: Sequence[Function], service: str) -> Iterator[str]:
+    def _table(self, whole: Table) -> Iterator[str]:
+        table, functions, service = whole
         name, raw, (call, inner, of) = self.names.of(table), self.names.raw(table), self.names.inner(table)
         for function in functions:
             if len(function.results) > 1:
-                row = self.names.row(f"{table}_{function.name}")
+                row = self.names.row(function, table)
                 yield from self._row(f"What {table}.{function.name} gives.", row, function, got=True)
         yield from ["", f"const {raw} = extern struct {{", "    size: usize,"]
         for function in functions:
@@ -104,7 +104,7 @@ class _Zig:
         parameters = "".join(f", {own[part.name]}: {names.passed(part)}" for part in function.parameters)
         answer = "void"
         if function.results:
-            answer = names.row(f"{table}_{function.name}") if row else names.got(function.results[0])
+            answer = names.row(function, table) if row else names.got(function.results[0])
         yield from ["", *comment(function.doc, "    ", "///")]
         name = ident(function.name)
         yield f"    pub fn {name}(self: {names.of(table)}{parameters}) loader.Error!{answer} {{"
@@ -152,10 +152,7 @@ class _Zig:
             yield f"///         pub fn deinit(self: *{name}) void // if there is something to free"
             yield "///     };"
         yield from ["pub fn exportPlugin(comptime Plugin: type) void {", '    loader.exportMarker("loader_abi_1");']
-        marker = self.contract.marker
-        yield f'    loader.exportMarker("{marker}");'
-        if self.contract.stamped:
-            yield f'    loader.exportMarker("{marker}_is_0x{self.contract.fingerprint}");'
+        yield from (f'    loader.exportMarker("{each}");' for each in markers(self.contract))
         yield "    const exports = Exports(Plugin);"
         for each in self.contract.classes:
             name = self.names.of(each.name)
@@ -187,7 +184,7 @@ class _Zig:
         if len(function.results) == 1:
             one = self.names.result(function.results[0])
         else:
-            one = self.names.row(function.name) + "(Plugin)" * _gives_instance(function)
+            one = self.names.row(function) + "(Plugin)" * _gives_instance(function)
         return f"?{one}" if function.role == "next" else one
 
     def _owner(self, function: Function) -> str:

@@ -6,7 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from loader.author.bindings.words import integer, short, unused
+from loader.author.bindings.naming import ShortNames, enum_user
+from loader.author.bindings.words import integer, tables, unused
 from loader.contract.kinds import BOOL, Field, Kind
 from loader.errors import ContractError
 
@@ -44,25 +45,10 @@ def quoted(text: str) -> str:
 
 def declared(contract: Contract) -> Iterator[str]:
     """The contract's enums and structs, as extern types with their names in C."""
-    for part in _enums(contract):
-        yield from _enum(part)
+    for name in contract.enums:
+        yield from _enum(enum_user(contract, name))
     for struct in contract.structs:
         yield from _struct(struct)
-
-
-def _enums(contract: Contract) -> Iterator[Parameter | Field]:
-    """A parameter or member of each enum."""
-    seen: set[str] = set()
-    parts: list[Parameter | Field] = [field for struct in contract.structs for field in struct.fields]
-    functions = [*contract.functions]
-    for tables in (contract.interfaces, contract.services):
-        for table in tables:
-            functions += table.functions
-    parts += [part for function in functions for part in (*function.parameters, *function.results)]
-    for part in parts:
-        if part.enum and part.enum not in seen:
-            seen.add(part.enum)
-            yield part
 
 
 def _enum(part: Parameter | Field) -> Iterator[str]:
@@ -105,44 +91,22 @@ def _member(field: Field) -> str:
     return "bool" if field.values == BOOL else f"{'i' if field.signed else 'u'}{field.size * 8}"
 
 
-class Names:
+class Names(ShortNames):
     """The types of one contract."""
 
     def __init__(self, contract: Contract) -> None:
-        self._of: dict[str, str] = {}
+        own = {"Exports", "exportPlugin", "loader", "std", "Plugin"}
+        super().__init__(contract, own | {each.name for each in contract.structs} | set(contract.enums))
         self._raw: dict[str, str] = {}
-        self._rows: dict[str, str] = {}
         self._inner: dict[str, tuple[str, str, str]] = {}
-        taken = {"Exports", "exportPlugin", "loader", "std", "Plugin"}
-        taken |= {each.name for each in contract.structs} | set(contract.enums)
-        tables = [(each.name, each.functions) for each in contract.interfaces]
-        tables += [(each.table, each.functions) for each in contract.services]
-        for name in (*(each.name for each in contract.classes), *(name for name, _ in tables)):
-            self._of[name] = self._new(short(contract, name), taken)
-        functions = {each.name: each for each in contract.functions}
-        methods = set()
-        for table, declared_ in tables:
-            self._raw[table] = self._new(f"{self._of[table]}Table", taken)
-            functions |= {f"{table}_{each.name}": each for each in declared_}
-            own = {each.name for each in declared_}
-            self._inner[table] = unused("call", own), unused("table", own), unused("of", own)
-            methods |= own | set(self._inner[table])
-        for name, function in functions.items():
-            if len(function.results) > 1:
-                row = self._new(f"{short(contract, name)}Result", taken)
-                self._rows[name] = row
+        methods: set[str] = set()
+        for table in tables(contract):
+            self._raw[table.name] = self.new(f"{self.of(table.name)}Table")
+            names = {each.name for each in table.functions}
+            self._inner[table.name] = unused("call", names), unused("table", names), unused("of", names)
+            methods |= names | set(self._inner[table.name])
         #: What a parameter must not be called: Zig lets nothing hide anything.
-        self._visible = taken | methods | {"self"}
-
-    @staticmethod
-    def _new(name: str, taken: set[str]) -> str:
-        name = unused(name, taken)
-        taken.add(name)
-        return name
-
-    def of(self, name: str) -> str:
-        """What a class or a table is called."""
-        return self._of[name]
+        self._visible = self._used | methods | {"self"}
 
     def raw(self, name: str) -> str:
         """The table's own struct."""
@@ -151,10 +115,6 @@ class Names:
     def inner(self, name: str) -> tuple[str, str, str]:
         """Of what calls a table: the names of its call, its table and its constructor."""
         return self._inner[name]
-
-    def row(self, name: str) -> str:
-        """The struct of several results of a function."""
-        return self._rows[name]
 
     def local(self, name: str) -> str:
         """A parameter of a function within a struct."""

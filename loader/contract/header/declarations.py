@@ -6,16 +6,18 @@ C they are written in.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from loader.contract.header import CONTRACT_NAME, LOADER_ABI, LOADER_ABI_MINOR, SERVICE_ID, VERSION_PART
+from loader.contract.header.attributes import ATTRIBUTES, after_attribute
 from loader.contract.header.files import BASE_HEADER
 from loader.contract.header.refusal import refusal, refused
 from loader.contract.header.stamp_line import StampDeclaration, check_stamps, stamp_of
+from loader.contract.header.statements import check_depth, is_static, statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from loader.contract.header.preprocess import Preprocessed
     from loader.contract.header.tokens import Token
@@ -27,32 +29,6 @@ _PASSED_OVER = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT", "LOAD
 _FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
 #: What pycparser sees in the place of LOADER_OUT: a word that no parameter of C may have.
 OUT = "auto"
-_ATTRIBUTES = ("__attribute__", "__attribute", "__declspec", "LOADER_FORMAT")
-# GNU attributes that change neither a type's layout nor how a function is called.
-_HARMLESS = frozenset(
-    (
-        *(
-            "access",
-            "alloc_size",
-            "cold",
-            "const",
-            "deprecated",
-            "dllexport",
-            "dllimport",
-            "error",
-            "flatten",
-        ),
-        *("format", "hot", "leaf", "malloc", "noinline", "nonnull", "nothrow", "pure", "returns_nonnull"),
-        *("selectany", "sentinel", "unused", "used", "visibility", "warn_unused_result", "warning", "weak"),
-    )
-)
-MAX_NESTING = 64  # of brackets in a declaration
-MAX_ROW = 150  # operators, stars and array sizes between two commas
-# As loader.trust.handshake reads them from a file's markers.
-_CONTRACT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")
-# As loader.services and plugin.h have them.
-_SERVICE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}/[1-9][0-9]{0,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +59,10 @@ class ClassDeclaration:
 
 @dataclass(slots=True)
 class Unit:
-    """What a contract's header says. contract: name, major, minor. end: the semicolon of LOADER_CONTRACT."""
+    """What a contract's header says. contract: name, major, minor. end: the semicolon of LOADER_CONTRACT.
+
+    needs: the greatest minor of LOADER_NEEDS: the compiler lets several stand, each of which the host reads.
+    """
 
     contract: tuple[str, int, int]
     declarations: list[Declaration] = field(default_factory=list)
@@ -92,6 +71,7 @@ class Unit:
     classes: dict[str, ClassDeclaration] = field(default_factory=dict)
     interfaces: dict[str, Token] = field(default_factory=dict)  # of LOADER_INTERFACE: name of the struct → where
     stamps: list[StampDeclaration] = field(default_factory=list)
+    needs: int = 0
     end: Token | None = None
 
     def stamp(self) -> StampDeclaration | None:
@@ -109,7 +89,7 @@ def split(header: str, source: Preprocessed) -> Unit:
     """
     unit = Unit(("", 0, 0))
     first: Token | None = None
-    for tokens in _statements(source.tokens):
+    for tokens in statements(source.tokens):
         start = tokens[0]
         if start.text == "LOADER_CONTRACT":
             if first is not None:
@@ -128,8 +108,8 @@ def split(header: str, source: Preprocessed) -> Unit:
             name = _name(tokens, unit.interfaces)
             unit.interfaces[name.text] = start
         elif start.text == "LOADER_NEEDS":
-            _check_needs(tokens)
-        elif start.text not in _PASSED_OVER and not _is_static(tokens):
+            unit.needs = max(unit.needs, _needs(tokens))
+        elif start.text not in _PASSED_OVER and not is_static(tokens):
             unit.declarations.append(_declaration(tokens, source.with_parameters))
     if first is None:
         raise refusal(
@@ -143,67 +123,8 @@ def split(header: str, source: Preprocessed) -> Unit:
     return unit
 
 
-def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
-    """Cuts at file scope: after a semicolon, and after the body of a function."""
-    statement: list[Token] = []
-    depth = 0
-    body = False
-    for token in tokens:
-        if not statement and token.text in ("LOADER_BEGIN_C", "LOADER_END_C", ";"):
-            continue
-        if token.text == "{" and depth == 0:
-            body = _opens_body(statement)
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        statement.append(token)
-        if depth < 0:
-            raise refusal(token.path, token.line, f"{token.text!r} closes nothing")
-        if depth == 0 and (token.text == ";" or (body and token.text == "}")):
-            yield statement
-            statement = []
-            body = False
-    if statement:
-        raise refusal(statement[0].path, statement[0].line, "a declaration that is not finished", expected="a ';'")
-
-
-def _opens_body(statement: list[Token]) -> bool:
-    """Whether a brace after `statement` opens a function's body: it follows the parameter list."""
-    depth = 0
-    for position in range(len(statement) - 1, 0, -1):
-        depth += {")": 1, "(": -1}.get(statement[position].text, 0)
-        if depth == 0:  # at once, if the brace does not follow a parenthesis: it is a struct's or an enum's
-            return statement[-1].text == ")" and statement[position - 1].text not in _ATTRIBUTES
-    return False
-
-
-def _is_static(tokens: list[Token]) -> bool:
-    """Whether this declares something static. (`static` within parentheses is about an array parameter.)"""
-    depth = 0
-    for token in tokens:
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0 and token.text == "static":
-            return True
-        if token.text in ("{", "="):
-            return False
-    return False
-
-
-def _check_depth(tokens: list[Token]) -> None:
-    """Refuses what nests so deeply that to follow it would overflow the stack: brackets, and rows of operators, stars
-    and array sizes.
-    """
-    depth = row = 0
-    for token in tokens:
-        if token.kind != "punct":
-            continue
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(token.text, 0)
-        row = 0 if token.text in (",", ";", "{", "}") else row + (token.text not in (")", "]", "=", "."))
-        if depth > MAX_NESTING or row > MAX_ROW:
-            what = "brackets nest" if depth > MAX_NESTING else "pointers, arrays or operators nest"
-            raise refusal(token.path, token.line, f"{what} too deeply here", cure="Declare it in steps")
-
-
 def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declaration:
-    _check_depth(tokens)
+    check_depth(tokens)
     flags = {token.text for token in tokens if token.text in _FLAGS}
     rest: list[Token] = []
     position = 0
@@ -212,8 +133,8 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
         position += 1
         if token.text in _FLAGS or token.text == "__extension__":
             continue
-        if token.text in _ATTRIBUTES:
-            position = _attribute(token, tokens, position)
+        if token.text in ATTRIBUTES:
+            position = after_attribute(token, tokens, position)
             continue
         if token.text in with_parameters and tokens[position].text == "(":
             reason = f"macro {token.text!r} has parameters, and stands in a declaration"
@@ -242,22 +163,6 @@ def _declaration(tokens: list[Token], with_parameters: frozenset[str]) -> Declar
     return Declaration(tuple(rest), frozenset(flags), tokens[0].doc)
 
 
-def _attribute(name: Token, tokens: list[Token], position: int) -> int:
-    """Leaves out a harmless attribute. Returns the position of the first token behind its parentheses."""
-    depth = 0
-    while position < len(tokens):
-        token = tokens[position]
-        position += 1
-        depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth == 0:
-            break
-        inside = 1 if name.text == "__declspec" else 2
-        named = name.text != "LOADER_FORMAT" and depth == inside and token.kind == "name"
-        if named and token.text.strip("_") not in _HARMLESS:
-            raise refusal(token.path, token.line, f"attribute {token.text!r} is not supported")
-    return position
-
-
 def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
     """The arguments of a macro of ours that stands alone: NAME ( a, b, … ) ;"""
     name, inner = tokens[0], tokens[2:-2]
@@ -277,24 +182,29 @@ def _arguments(tokens: list[Token], count: int) -> list[list[Token]]:
 def _contract(tokens: list[Token]) -> tuple[str, int, int]:
     place = tokens[0]
     name, major, minor = ("".join(token.text for token in argument) for argument in _arguments(tokens, 3))
-    if not _CONTRACT_NAME.fullmatch(name):
+    if not CONTRACT_NAME.fullmatch(name):
         raise refusal(
             place.path, place.line, f"the contract's name is {name!r}", expected="1 to 100 letters, digits, _"
         )
     if name == "loader":
         raise refusal(place.path, place.line, "the contract's name is 'loader'", cure="That is the base ABI's name")
     for what, value in (("major", major), ("minor", minor)):
-        if not _VERSION_PART.fullmatch(value):
+        if not VERSION_PART.fullmatch(value):
             reason = f"the contract's {what} version is {value!r}"
             raise refusal(place.path, place.line, reason, expected="a plain number from 0 to 999999, not a macro")
     return name, int(major), int(minor)
 
 
-def _check_needs(tokens: list[Token]) -> None:
+def _needs(tokens: list[Token]) -> int:
     """LOADER_NEEDS(minor): a number, of which the compiler makes a part of a symbol's name."""
     ((minor, *more),) = _arguments(tokens, 1)
-    if more or not _VERSION_PART.fullmatch(minor.text):
+    if more or not VERSION_PART.fullmatch(minor.text):
         raise refused(tokens[0], "LOADER_NEEDS is malformed", expected="LOADER_NEEDS(3); with a plain number")
+    if int(minor.text) > LOADER_ABI_MINOR:
+        reason = f"LOADER_NEEDS({minor.text}): all plugins of this contract need a newer loader"
+        expected = f"at most {LOADER_ABI_MINOR}, what this loader knows of loader ABI {LOADER_ABI}"
+        raise refused(tokens[0], reason, expected=expected, cure="Update native-plugin-loader")
+    return int(minor.text)
 
 
 def _name(tokens: list[Token], known: Iterable[str]) -> Token:
@@ -335,7 +245,7 @@ def _service(tokens: list[Token]) -> ServiceDeclaration:
     if any(token.kind != "string" for token in given) or len(table) != 1 or table[0].kind != "name":
         raise refusal(place.path, place.line, "LOADER_SERVICE is malformed", expected='LOADER_SERVICE("id/1", type);')
     name = "".join(token.text[1:-1] for token in given)
-    if not _SERVICE_ID.fullmatch(name):
+    if not SERVICE_ID.fullmatch(name):
         raise refusal(
             place.path, place.line, f"the service's id is {name!r}", expected='a name and version: "app.db/1"'
         )

@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader.contract.header import LOADER_ABI, LOADER_ABI_MINOR
 from loader.contract.header.condition import holds
 from loader.contract.header.files import BASE_HEADER, Files, is_base
 from loader.contract.header.refusal import refusal
@@ -36,7 +37,7 @@ BASE_MACROS = frozenset(
     )
 )
 _PASTED = ("LOADER_CONTRACT", "LOADER_FINGERPRINT", "LOADER_NEEDS")
-_BASE_VALUES = {"LOADER_ABI": "1", "LOADER_ABI_MINOR": "3", "LOADER_PLUGIN_H": ""}
+_BASE_VALUES = {"LOADER_ABI": str(LOADER_ABI), "LOADER_ABI_MINOR": str(LOADER_ABI_MINOR), "LOADER_PLUGIN_H": ""}
 # What a C11 compiler defines, as far as a header may ask for it. Which compiler it is stays open.
 _PREDEFINED = {"__STDC__": "1", "__STDC_VERSION__": "201112L", "__STDC_HOSTED__": "1"} | {
     "win32": {"_WIN32": "1", "_WIN64": "1"},

@@ -88,6 +88,7 @@ class _Rules:
                 for name, each in self.unit.classes.items()
             ],
             "stamps": [[*each.version, each.fingerprint] for each in self.unit.stamps],
+            "needs": self.unit.needs,
         }
 
     # ---- Functions -----------------------------------------------------------------------------------------

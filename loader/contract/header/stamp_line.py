@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from loader.contract.header import VERSION_PART
 from loader.contract.header.refusal import refusal
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StampDeclaration", "check_stamps", "stamp_of"]
 
-_VERSION_PART = re.compile(r"0|[1-9][0-9]{0,5}")  # as of LOADER_CONTRACT
 # As loader.contract.fingerprint makes them: what stands here is a part of a symbol's name, so there is one way.
 _FINGERPRINT = re.compile(r"0x[0-9a-f]{16}")
 
@@ -35,7 +35,7 @@ def stamp_of(tokens: list[Token], arguments: list[list[Token]]) -> StampDeclarat
     name, major, minor, fingerprint = arguments
     numbers = ["".join(token.text for token in argument) for argument in (major, minor)]
     digits = "".join(token.text for token in fingerprint)
-    if not all(map(_VERSION_PART.fullmatch, numbers)) or not _FINGERPRINT.fullmatch(digits):
+    if not all(map(VERSION_PART.fullmatch, numbers)) or not _FINGERPRINT.fullmatch(digits):
         raise refusal(
             place.path,
             place.line,
