@@ -23,11 +23,11 @@ PyObject *core_set_instance_error(PyObject *Py_UNUSED(module), PyObject *factory
     Py_RETURN_NONE;
 }
 
-static int refuse(const core_instance *instance, const char *function, const char *reason)
+static int refuse(const core_instance *instance, const char *name, const char *reason)
 {
     const core_class *cls = instance->cls;
     PyObject *error = PyObject_CallFunction(error_factory, "OOOss", cls->owner->name, cls->owner->path, cls->name,
-                                            function, reason);
+                                            name, reason);
 
     if (error != NULL)
         PyErr_SetObject((PyObject *)Py_TYPE(error), error);
@@ -44,22 +44,22 @@ static bool is_ending(void)
 #endif
 }
 
-static int wait_for(core_instance *instance, core_call *c, const char *function)
+static int wait_for(core_instance *instance, core_call *c, const char *name)
 {
     PyLockStatus got = PY_LOCK_FAILURE;
 
     for (;;) {
         if (instance->holder == PyThread_get_thread_ident())
-            return refuse(instance, function, "busy");
+            return refuse(instance, name, "busy");
         /* Of the parent's: all who take it in this process first say so. That there is no holder means nothing: a
          * thread that waited has the lock before it has the GIL, which it never got if another one forked then. */
         if (instance->generation != core_generation)
-            return refuse(instance, function, "forked");
+            return refuse(instance, name, "forked");
         if (is_ending())
-            return refuse(instance, function, "ending");
+            return refuse(instance, name, "ending");
         const int status = c->limit == NULL ? LOADER_OK : core_limit_check(c->limit);
         if (status != LOADER_OK) {
-            core_raise(c, function, status, NULL);
+            core_raise(c, name, status, NULL);
             return -1;
         }
         Py_BEGIN_ALLOW_THREADS
@@ -72,11 +72,11 @@ static int wait_for(core_instance *instance, core_call *c, const char *function)
     }
 }
 
-int core_hold_one(core_instance *instance, core_call *c, const char *function)
+int core_hold_one(core_instance *instance, core_call *c, const char *name)
 {
     if (instance->lock != NULL) {
         if (PyThread_acquire_lock_timed(instance->lock, 0, 0) != PY_LOCK_ACQUIRED &&
-            wait_for(instance, c, function) < 0)
+            wait_for(instance, c, name) < 0)
             return -1;
         instance->holder = PyThread_get_thread_ident();
         instance->generation = core_generation;

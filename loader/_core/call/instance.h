@@ -54,7 +54,7 @@ struct held {
 int core_hold(const function *f, core_call *c, PyObject *const *values, struct arguments *a, struct held *held);
 void core_let_go(const struct held *held);
 /* Of one of them, which may be closed: to close it. */
-int core_hold_one(core_instance *instance, core_call *c, const char *function);
+int core_hold_one(core_instance *instance, core_call *c, const char *name);
 void core_let_one_go(core_instance *instance); /* the last one out frees it, if it closes */
 
 PyObject *core_set_instance_error(PyObject *module, PyObject *factory);
