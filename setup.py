@@ -3,6 +3,7 @@
     loader._core._ffi         cffi API-mode module (loader/_core/build_ffi.py and loader/_core/library)
     loader._core._elf         reads the ELF files that nearly all plugins are (loader/_core/elf)
     loader._core._call        the generic C caller (the other folders of loader/_core)
+    loader/_core/loader-worker  on Linux, the program of plugins' own processes (loader/_core/worker)
     loader.htmlize._engine    the application's document engine (loader/htmlize/_engine/*.c)
     loader/htmlize/plugins/   tt and narcissist, by the same CMakeLists.txt that builds alone
 
@@ -32,7 +33,8 @@ PLUGIN_SUFFIX = {"win32": ".dll", "cygwin": ".dll", "darwin": ".dylib"}.get(sys.
 NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
 
 #: Folders of loader/_core: a module of Python each has the C files of one or several.
-CALL, ELF = ("call", "crash", "text"), ("elf",)
+CALL, ELF = ("call", "crash", "text", "remote", "wire"), ("elf",)
+WORKER = ("worker", "wire")
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -74,8 +76,29 @@ class BuildNative(build_ext):
 
     def run(self) -> None:
         super().run()
+        if worker_wanted():
+            self._build_worker()
         if plugins_wanted():
             self._build_plugins()
+
+    def _build_worker(self) -> None:
+        files = sources(*(f"loader/_core/{folder}" for folder in WORKER))
+        target = Path(self._worker_output())
+        newest = max(os.stat(path).st_mtime for path in (*files, *HEADERS, "setup.py"))
+        if target.exists() and target.stat().st_mtime > newest and not self.force:
+            return
+        flags = ["-std=c11", "-O2", "-fPIE", "-pthread", "-Wall", "-Wextra", "-g" if self.inplace else "-g0"]
+        flags += (["-Werror"] if os.environ.get("LOADER_WERROR") else []) + sanitizer_flags()
+        where = os.path.join(self.build_temp, "worker")
+        objects = self.compiler.compile(files, output_dir=where, include_dirs=INCLUDE_DIRS, extra_postargs=flags)
+        self.mkpath(str(target.parent))
+        link = ["-pie", "-pthread", *sanitizer_flags()]
+        self.compiler.link_executable(
+            objects, target.name, output_dir=str(target.parent), libraries=["dl"], extra_postargs=link
+        )
+
+    def _worker_output(self) -> str:
+        return str((ROOT if self.inplace else Path(self.build_lib)) / "loader/_core/loader-worker")
 
     def _build_plugins(self) -> None:
         cmake = shutil.which("cmake")
@@ -107,7 +130,8 @@ class BuildNative(build_ext):
         return [str(top / PLUGIN_FOLDER / f"{name}{PLUGIN_SUFFIX}") for name in SHIPPED_PLUGINS]
 
     def get_outputs(self) -> list[str]:
-        return [*super().get_outputs(), *(self._plugin_outputs() if plugins_wanted() else [])]
+        worker = [self._worker_output()] if worker_wanted() else []
+        return [*super().get_outputs(), *worker, *(self._plugin_outputs() if plugins_wanted() else [])]
 
 
 class BuildPython(build_py):
@@ -148,6 +172,10 @@ def unix_flags(ext: Extension, *, debug: bool) -> list[str]:
     if ext.name != "loader._core._ffi":  # cffi's generated code is not ours to warn about
         flags += ["-Wall", "-Wextra"] + (["-Werror"] if os.environ.get("LOADER_WERROR") else [])
     return flags + sanitizer_flags()
+
+
+def worker_wanted() -> bool:
+    return sys.platform.startswith("linux") and (ROOT / "loader/_core/worker").is_dir()
 
 
 def plugins_wanted() -> bool:

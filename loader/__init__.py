@@ -34,8 +34,10 @@ if TYPE_CHECKING:
         HandshakeError,
         ImageError,
         InstanceError,
+        IsolationError,
         LibraryError,
         LoaderError,
+        PluginCrashed,
         PluginError,
         PluginNotFound,
         RegistryError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     )
     from loader.host import Host
     from loader.image import Image, read_image
+    from loader.isolation import Isolation
     from loader.limits import CancelToken, deadline
     from loader.load import Found, discover, load
     from loader.observe.report import LoadReport, load_report
@@ -89,8 +92,10 @@ _WHERE = {
         "HandshakeError",
         "ImageError",
         "InstanceError",
+        "IsolationError",
         "LibraryError",
         "LoaderError",
+        "PluginCrashed",
         "PluginError",
         "PluginNotFound",
         "RegistryError",
@@ -100,6 +105,7 @@ _WHERE = {
     ),
     "loader.host": ("Host",),
     "loader.image": ("Image", "read_image"),
+    "loader.isolation": ("Isolation",),
     "loader.limits": ("CancelToken", "deadline"),
     "loader.load": ("Found", "discover", "load"),
     "loader.plugin": ("Plugin",),
@@ -126,10 +132,13 @@ __all__ = [
     "Image",
     "ImageError",
     "InstanceError",
+    "Isolation",
+    "IsolationError",
     "LibraryError",
     "LoadReport",
     "LoaderError",
     "Plugin",
+    "PluginCrashed",
     "PluginError",
     "PluginNotFound",
     "Policy",

@@ -17,8 +17,10 @@ __all__ = [
     "HandshakeError",
     "ImageError",
     "InstanceError",
+    "IsolationError",
     "LibraryError",
     "LoaderError",
+    "PluginCrashed",
     "PluginError",
     "PluginNotFound",
     "RegistryError",
@@ -233,3 +235,21 @@ class ForkError(LoaderError):
     """A plugin with a runtime of its own (Go) was called in a forked child, where it would hang."""
 
     exit_code = 6
+
+
+class IsolationError(LoaderError):
+    """A plugin cannot have a process of its own here, or its worker is not confined as it was asked for."""
+
+    exit_code = 4
+
+
+class PluginCrashed(PluginError):
+    """The process that a plugin has for its own has died, in a call or between two.
+
+    `signal` is what killed it, or None; `exit_status` what it exited with, or None. `lines` are the last that it
+    printed.
+    """
+
+    signal: int | None = None
+    exit_status: int | None = None
+    lines: tuple[str, ...] = ()

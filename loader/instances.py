@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from loader._core._call import Function, Owner
     from loader.contract import Class as Declared
     from loader.contract.layout import Form
+    from loader.isolation import RemoteLibrary
     from loader.library import Library
 
 __all__ = ["class_of", "python_class", "with_classes"]
 
 
-def class_of(declared: Declared, library: Library, owner: Owner) -> Class:
+def class_of(declared: Declared, library: Library | RemoteLibrary, owner: Owner) -> Class:
     """The C side's form of a class of the plugin's. Raises LibraryError if its symbol is not found."""
     name = f"{declared.name}_free"
     address = library.address(name)
@@ -86,6 +87,7 @@ _REASONS = {
         "Do not come back to it from a service or an interface that its own function calls",
     ),
     "ending": ("is in use by another thread when Python ends", "Join threads that use it before the end"),
+    "gone": ("ended with the process that had it", "Make another one: a plugin's state does not outlive its process"),
     "forked": ("was in use by another thread when this process was forked", "Make instances after the fork"),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copyreg
 import os
+import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,17 +19,18 @@ from loader.errors import LibraryError, LoaderError
 from loader.image import Image, read_image
 from loader.image.loaded import loaded_as
 from loader.image.read import read_to_follow
-from loader.library import open_library, owner_of
+from loader.library import check_libraries, open_library, owner_of
 from loader.limits import output_limit
 from loader.plugin import Plugin, bind
-from loader.trust import DEFAULT_POLICY, Policy, asks_for_steps, asks_nothing, trust
+from loader.trust import DEFAULT_POLICY, Policy, TrustedImage, asks_for_steps, asks_nothing, trust
 from loader.trust.handshake import Candidate, markers, shake_hands
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loader._core._call import Services
+    from loader._core._call import Owner, Services
+    from loader.isolation import Isolation, Pool
     from loader.trust.quarantine import Quarantine
 
 __all__ = ["FolderLibraries", "Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
@@ -58,6 +60,8 @@ def load(
     max_output: int | None = None,
     quarantine: Quarantine | None = None,
     one_go: bool = False,
+    isolation: Isolation | None = None,
+    workers: Pool | None = None,
 ) -> Plugin:
     """Loads one plugin file.
 
@@ -70,9 +74,12 @@ def load(
         max_output: the most bytes that one call may write; None: no limit but memory.
         quarantine: files that it speaks against are refused; see :mod:`loader.crash`.
         one_go: refuse a second Go runtime in this process, which is warned about otherwise.
+        isolation: open it in a process of its own, which is set up like that; None: in this one.
+        workers: open it in processes that have other plugins open already.
 
     Raises:
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
+        IsolationError: it cannot have a process of its own here. PluginCrashed: its constructors ended that.
     """
     check_kinds(contract, policy)
     max_output = output_limit(max_output)
@@ -84,8 +91,31 @@ def load(
         for each in trusted.images:
             quarantine.check(each)
     owner = owner_of(image, name, services, max_output)
+    if isolation is not None or workers is not None:
+        return _open_elsewhere(trusted, owner, isolation, workers)
     library = open_library(trusted, owner, one_go=one_go)
     return bind(trusted, library, owner)
+
+
+def _open_elsewhere(
+    trusted: TrustedImage, owner: Owner, isolation: Isolation | None, workers: Pool | None
+) -> Plugin:
+    """The end of the road in a process of its own."""
+    from loader.isolation import Pool  # noqa: PLC0415 - most plugins are opened here
+
+    image = trusted.candidate.image
+    sys.audit("loader.open", image.path, image.digest)
+    if trusted.resolved is not None:
+        check_libraries(trusted.resolved)
+    if workers is None:
+        assert isolation is not None
+        workers = Pool(isolation, owner.name, image.path)
+    missing = trusted.candidate.missing
+    names = [form.name for form in trusted.candidate.contract.forms if form.name not in missing]
+    owner.fork_safe = True
+    plugin = bind(trusted, workers.open(trusted, owner, names), owner)
+    plugin.worker = workers
+    return plugin
 
 
 def read_plugin(path: str | os.PathLike[str], policy: Policy) -> Image:

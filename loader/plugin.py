@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from loader._core._call import BoundFunction, Class, Instance, Owner
     from loader.contract import Contract
     from loader.contract.layout import Form
+    from loader.isolation import Pool, RemoteLibrary
     from loader.library import Library
     from loader.trust import TrustedImage
 
@@ -58,8 +59,10 @@ class Plugin:
     classes: Mapping[str, type[Instance]]
     #: The plugin as the C side knows it; for engines.
     owner: Owner
+    #: What has it in processes of its own; None: it is in this one.
+    worker: Pool | None = None
 
-    def __init__(self, trusted: TrustedImage, library: Library, owner: Owner) -> None:
+    def __init__(self, trusted: TrustedImage, library: Library | RemoteLibrary, owner: Owner) -> None:
         candidate = trusted.candidate
         functions: dict[str, BoundFunction] = {}
         declared = [each for each in candidate.contract.classes if f"{each.name}_free" not in candidate.missing]
@@ -84,7 +87,9 @@ class Plugin:
         self.classes = MappingProxyType(classes)
         self.owner = owner
 
-    def _bind(self, form: Form, library: Library, owner: Owner, classes: Mapping[str, Class]) -> Function:
+    def _bind(
+        self, form: Form, library: Library | RemoteLibrary, owner: Owner, classes: Mapping[str, Class]
+    ) -> Function:
         address = library.address(form.name)
         if address is None:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {form.name} is not found once loaded", path=owner.path)
@@ -151,7 +156,7 @@ _address: Callable[[Function], int] = Function.address.__get__  # type: ignore[a
 _ATTACH = frozenset({"PyGILState_Ensure", "PyThreadState_New", "PyEval_AcquireThread", "PyEval_RestoreThread"})
 
 
-def bind(trusted: TrustedImage, library: Library, owner: Owner) -> Plugin:
+def bind(trusted: TrustedImage, library: Library | RemoteLibrary, owner: Owner) -> Plugin:
     """Makes a Plugin of a library that was opened for `owner`."""
     image = trusted.candidate.image
     if image.go:  # the others do not ask

@@ -43,7 +43,9 @@ class ServiceTable:
             found = "NULL" if address == 0 else f"{address:#x}, which is no address"
             raise ServiceError(f"service {id} is given as {found}", expected="the address of a table")
         if address is not None:
-            self.native.add(id, address, service)
+            known = declaration or self._declared.get(id)
+            shape = None if known is None or len(known.functions) > MAX_FUNCTIONS else table_of(known)
+            self.native.add(id, address, service, shape)  # the shape: for plugins in other processes
             return
         declared = declaration or self._declared.get(id)
         if declared is None:

@@ -63,6 +63,7 @@ class Owner:
     fork_safe: bool
     promises: frozenset[str]
     attaches: bool
+    remote: Remote | None
     watch: Callable[[Owner, str, object, str | float | None], object] | None
     def __new__(
         cls,
@@ -74,6 +75,25 @@ class Owner:
         digest: str = "",
     ) -> Owner: ...
     def set_inherited(self, inherited: bool, /) -> None: ...
+
+class Worker:
+    pid: int
+    pidfd: int
+    alive: bool
+    lanes: int
+    busy: int
+    calls: int
+    keeper: Any
+    def __new__(cls, pid: int, pidfd: int, thunks: tuple[int, ...], keeper: object) -> Worker: ...
+    def add_addresses(self, addresses: tuple[int, ...], /) -> None: ...
+    def add_lane(self, descriptor: int, size: int, base: int, /) -> None: ...
+    def died(self) -> None: ...
+    def kill(self) -> None: ...
+
+class Remote:
+    keeper: Any
+    def __new__(cls, keeper: object, deadline: int, grace: int) -> Remote: ...
+    def set_workers(self, workers: tuple[Worker, ...], /) -> None: ...
 
 class Table:
     def __new__(

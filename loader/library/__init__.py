@@ -5,7 +5,7 @@ unmapped. Open first: library.py; opened.py has what is open, sealed.py the priv
 dependencies.py what a plugin brings along.
 """
 
-from loader.library.library import open_library
+from loader.library.library import check_libraries, open_library
 from loader.library.opened import Library, Mapping, go_runtimes, mappings, owner_of
 
-__all__ = ["Library", "Mapping", "go_runtimes", "mappings", "open_library", "owner_of"]
+__all__ = ["Library", "Mapping", "check_libraries", "go_runtimes", "mappings", "open_library", "owner_of"]

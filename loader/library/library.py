@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from loader.trust import TrustedImage
     from loader.trust.members import Resolved
 
-__all__ = ["open_library"]
+__all__ = ["check_libraries", "open_library"]
 
 #: Around all that opens a library: two threads must not start the same one twice. Constructors, signal handlers and
 #: audit hooks may come back on the thread that is inside; see loader/lock.py.
@@ -52,7 +52,7 @@ def open_library(trusted: TrustedImage, owner: Owner, *, one_go: bool = False, f
     image = trusted.candidate.image
     audit("loader.open", image.path, image.digest)
     if trusted.resolved is not None:
-        _check_libraries(trusted.resolved)
+        check_libraries(trusted.resolved)
     warnings: list[str] = []
     outer = 0
     again = _lock.inside()
@@ -107,7 +107,7 @@ def _opened(trusted: TrustedImage, owner: Owner, warnings: list[str], *, one_go:
     return library
 
 
-def _check_libraries(resolved: Resolved) -> None:
+def check_libraries(resolved: Resolved) -> None:
     """What is asked of the libraries that come along, before any of them is opened."""
     for each in resolved.own:
         misfit = each.misfit() if each.go else None  # what is for another machine is not found in the first place

@@ -50,6 +50,7 @@ typedef struct core_owner {
     PyObject *watch;     /* callable of loader/observe/process_state.py, or NULL; with it, `unusual` is set */
     PyObject *promises;  /* frozenset of the functions that never block, by name, or NULL */
     struct core_services *services; /* what the host lends, or NULL */
+    PyObject *remote;    /* a Remote: the plugin is in processes of its own; or NULL; with it, `unusual` is set */
     size_t max_output;   /* bytes a call may write; SIZE_MAX: no limit */
     unsigned generation; /* core's fork generation at load time */
     bool fork_safe;      /* false: has a runtime with threads of its own (Go); refuse in forked children */

@@ -5,6 +5,7 @@
  * what is beyond. Windows counts registers of both classes together.
  */
 #include "call/enter.h"
+#include "remote/remote.h"
 
 typedef uintptr_t W;
 typedef double D;
@@ -56,19 +57,30 @@ int core_enter_reals(const function *f, loader_call *call, const struct argument
 
 #endif
 
-int core_enter_slowly(const function *f, core_call *c, const struct arguments *a)
+static int enter(const function *f, core_call *c, const struct arguments *a)
+{
+    const core_crumb outer = core_enter(c, &f->step);
+    const int status = f->reals > 0 ? core_enter_reals(f, &c->call, a) : core_enter_words(f, &c->call, a->values);
+
+    core_leave(c, outer);
+    return status;
+}
+
+int core_enter_slowly(function *f, core_call *c, const struct arguments *a, const struct held *held)
 {
     PyObject *token = f->owner->watch == NULL ? NULL : core_watch_before(c, f->step.name);
     int status;
 
     if (c->interrupted)
         return CORE_NOT_CALLED;
-    /* Asked now, and not when the call began: a watch is Python code, which may start a thread. */
-    if (c->thread == NULL && !core_keeps(f->owner, f->never_blocks, core_interpreter))
-        core_release(c);
-    const core_crumb outer = core_enter(c, &f->step);
-    status = f->reals > 0 ? core_enter_reals(f, &c->call, a) : core_enter_words(f, &c->call, a->values);
-    core_leave(c, outer);
+    if (f->owner->remote != NULL) {
+        status = core_remote_enter(f, c, a, held);
+    } else {
+        /* Asked now, and not when the call began: a watch is Python code, which may start a thread. */
+        if (c->thread == NULL && !core_keeps(f->owner, f->never_blocks, core_interpreter))
+            core_release(c);
+        status = enter(f, c, a);
+    }
     const int after = token == NULL ? status : core_watch_after(c, f->step.name, token, status);
     return f->result_count > 0 && status == LOADER_OK && after != LOADER_OK ? CORE_REFUSED : after;
 }

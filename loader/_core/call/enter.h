@@ -34,8 +34,11 @@ int core_enter_reals(const function *f, loader_call *call, const struct argument
 /* A status that no plugin has: its function gave its results, and the watch raised after it. */
 enum { CORE_REFUSED = -0x4C4F4145 };
 
-/* Of either, where the GIL is let go or the call is watched. CORE_NOT_CALLED: an interrupt came before. */
-int core_enter_slowly(const function *f, core_call *c, const struct arguments *a);
+struct held; /* instance.h */
+
+/* Of either, where the GIL is let go, the call is watched or the plugin is in a process of its own. `held`: its
+ * instances, or NULL. CORE_NOT_CALLED: an interrupt came before. */
+int core_enter_slowly(function *f, core_call *c, const struct arguments *a, const struct held *held);
 
 /* Of one that has up to four doubles and one as its result. Not on Windows, where they share registers with that. */
 static inline int core_enter_doubles(const function *f, loader_call *call, double *result, const double *d)

@@ -69,7 +69,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
         status = core_enter_words(f, &c.call, a.values);
         core_leave(&c, outer);
     } else {
-        status = core_enter_slowly(f, &c, &a);
+        status = core_enter_slowly(f, &c, &a, NULL);
     }
     if (c.settle)
         status = core_settle(&c, status);

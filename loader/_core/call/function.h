@@ -26,6 +26,7 @@ typedef struct function {
     PyObject *row;    /* the class of several results, or what makes it */
     enum kind gives;  /* what it writes: KIND_TEXT, KIND_BYTES, KIND_NONE */
     bool never_blocks; /* it promised */
+    struct wire_plan *plan; /* of a plugin in a process of its own: how all that crosses; or NULL; PyMem_Raw */
     core_step step; /* for the breadcrumb: borrows the UTF-8 of `name` */
     PyObject *name;
     PyObject *doc;

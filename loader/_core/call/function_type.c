@@ -1,7 +1,7 @@
 /* function_type.c: the type Function: how one is made of a contract's declaration, and what Python sees of it. How
  * it is called: function.c. What callers have of it: builtin.c.
  */
-#include "call/function.h"
+#include "remote/remote.h"
 
 #include <structmember.h>
 
@@ -94,6 +94,13 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
         Py_DECREF(self);
         return NULL;
     }
+#if defined(CORE_REMOTE)
+    if (self->owner->remote != NULL &&
+        (self->plan = core_plan(self->parameters, self->count, self->result_count)) == NULL) {
+        Py_DECREF(self);
+        return NULL;
+    }
+#endif
     if (self->words > MAX_WORDS || self->reals > MAX_REALS) {
         Py_DECREF(self);
         return PyErr_Format(PyExc_ValueError, "%U has too many parameters of one class", name);
@@ -101,7 +108,7 @@ static PyObject *function_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     self->is_small = self->words <= 2 && self->reals <= 2;
     self->ends = ends != 0;
     self->vectorcall = function_vectorcall;
-    self->entry = core_doubles_entry(self);
+    self->entry = self->owner->remote == NULL ? core_doubles_entry(self) : NULL;
     if (self->entry == NULL)
         self->entry = self->reals > 0 || self->result_count > 0 || self->instances > 0 || self->ends
                           ? core_enter_typed
@@ -147,6 +154,7 @@ static void function_dealloc(PyObject *object)
     for (Py_ssize_t i = 0; i < self->count + self->result_count; i++)
         core_clear_parameter(&self->parameters[i]);
     Py_XDECREF(self->row);
+    PyMem_RawFree(self->plan);
     Py_XDECREF(self->owner);
     Py_XDECREF(self->name);
     Py_XDECREF(self->doc);

@@ -23,7 +23,7 @@ PyObject *core_set_instance_error(PyObject *Py_UNUSED(module), PyObject *factory
     Py_RETURN_NONE;
 }
 
-static int refuse(const core_instance *instance, const char *name, const char *reason)
+int core_refuse_instance(const core_instance *instance, const char *name, const char *reason)
 {
     const core_class *cls = instance->cls;
     PyObject *error = PyObject_CallFunction(error_factory, "OOOss", cls->owner->name, cls->owner->path, cls->name,
@@ -50,13 +50,13 @@ static int wait_for(core_instance *instance, core_call *c, const char *name)
 
     for (;;) {
         if (instance->holder == PyThread_get_thread_ident())
-            return refuse(instance, name, "busy");
+            return core_refuse_instance(instance, name, "busy");
         /* Of the parent's: all who take it in this process first say so. That there is no holder means nothing: a
          * thread that waited has the lock before it has the GIL, which it never got if another one forked then. */
         if (instance->generation != core_generation)
-            return refuse(instance, name, "forked");
+            return core_refuse_instance(instance, name, "forked");
         if (is_ending())
-            return refuse(instance, name, "ending");
+            return core_refuse_instance(instance, name, "ending");
         const int status = c->limit == NULL ? LOADER_OK : core_limit_check(c->limit);
         if (status != LOADER_OK) {
             core_raise(c, name, status, NULL);
@@ -91,7 +91,7 @@ void core_let_one_go(core_instance *instance)
     if (instance->closing && instance->users == 0 && instance->native != NULL) {
         void *const native = instance->native;
         instance->native = NULL;
-        core_class_free(instance->cls, native);
+        core_class_free(instance->cls, native, instance->worker);
     }
     if (instance->lock != NULL) {
         instance->holder = 0;
@@ -126,7 +126,7 @@ int core_hold(const function *f, core_call *c, PyObject *const *values, struct a
             continue;
         held->count = taken == 0 ? i + 1 : i;
         core_let_go(held);
-        return taken < 0 ? -1 : refuse(held->instances[i], f->step.name, "closed");
+        return taken < 0 ? -1 : core_refuse_instance(held->instances[i], f->step.name, "closed");
     }
     for (Py_ssize_t i = 0; i < f->count; i++)
         if (f->parameters[i].kind == KIND_INSTANCE)

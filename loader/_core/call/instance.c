@@ -6,6 +6,7 @@
  */
 #include "call/arguments.h"
 #include "call/instance.h"
+#include "remote/remote.h"
 
 #include <structmember.h>
 
@@ -15,17 +16,17 @@ static PyObject *class_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"name", "owner", "free_name", "address", "shared", NULL};
     PyObject *name, *owner, *free_name, *address;
-    core_function function;
+    core_function native;
     int shared;
     core_class *self;
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "UO!UOp:Class", names, &name, &core_owner_type, &owner, &free_name,
                                      &address, &shared))
         return NULL;
-    function = core_function_at((core_owner *)owner, address);
-    if (function == NULL || (self = (core_class *)type->tp_alloc(type, 0)) == NULL)
+    native = core_function_at((core_owner *)owner, address);
+    if (native == NULL || (self = (core_class *)type->tp_alloc(type, 0)) == NULL)
         return NULL;
-    self->free = (void (*)(void *))function;
+    self->free = (void (*)(void *))native;
     self->name = Py_NewRef(name);
     self->owner = (core_owner *)Py_NewRef(owner);
     self->free_name = Py_NewRef(free_name);
@@ -103,9 +104,22 @@ PyTypeObject core_class_type = {
     .tp_methods = class_methods,
 };
 
-void core_class_free(core_class *cls, void *native)
+void core_class_free(core_class *cls, void *native, PyObject *worker)
 {
     struct cleanup cleanup;
+
+#if defined(CORE_REMOTE)
+    if (cls->owner->remote != NULL) {
+        PyObject *const error = PyErr_Occurred() ? core_raised() : NULL;
+        if (worker != NULL)
+            core_remote_free((core_worker *)worker, (core_function)cls->free, native);
+        if (error != NULL)
+            core_raise_again(error);
+        return;
+    }
+#else
+    (void)worker;
+#endif
 
     if (!core_cleanup_begin(&cleanup, cls->owner, &cls->step, cls->free_never_blocks))
         return;
@@ -120,17 +134,19 @@ PyObject *core_instance_new(PyObject *object, void *native)
     core_class *cls = (core_class *)object;
     PyTypeObject *type = (PyTypeObject *)cls->type;
     core_instance *self = NULL;
+    PyObject *const worker = cls->owner->remote == NULL ? NULL : core_remote_answered();
 
     if (type == NULL)
         PyErr_Format(PyExc_RuntimeError, "%U is not finished", cls->name);
     else
         self = (core_instance *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        core_class_free(cls, native);
+        core_class_free(cls, native, worker);
         return NULL;
     }
     self->cls = (core_class *)Py_NewRef(cls);
     self->native = native;
+    self->worker = Py_XNewRef(worker);
     if (!cls->shared && (self->lock = PyThread_allocate_lock()) == NULL) {
         Py_DECREF(self); /* which frees it */
         return PyErr_NoMemory();
@@ -175,9 +191,10 @@ static void instance_dealloc(PyObject *object)
 
     self->native = NULL;
     if (native != NULL)
-        core_class_free(self->cls, native);
+        core_class_free(self->cls, native, self->worker);
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
+    Py_XDECREF(self->worker);
     Py_XDECREF(self->cls);
     Py_TYPE(object)->tp_free(object);
 }

@@ -30,6 +30,7 @@ typedef struct core_instance {
     unsigned generation;  /* core_generation when it was taken */
     size_t users;     /* calls that are in functions with it */
     bool closing;     /* freed when the last user is out */
+    PyObject *worker; /* the process that has it, or NULL: this one; owned */
 } core_instance;
 
 static inline bool core_is_closed(const core_instance *instance)
@@ -41,7 +42,7 @@ extern PyTypeObject core_class_type, core_instance_type;
 
 /* An instance of `native`, which is freed if there is no memory for it. */
 PyObject *core_instance_new(PyObject *cls, void *native);
-void core_class_free(core_class *cls, void *native);
+void core_class_free(core_class *cls, void *native, PyObject *worker); /* worker: that has it, or NULL */
 
 /* The instances among the arguments of a call, each once. */
 struct held {
@@ -56,6 +57,9 @@ void core_let_go(const struct held *held);
 /* Of one of them, which may be closed: to close it. */
 int core_hold_one(core_instance *instance, core_call *c, const char *name);
 void core_let_one_go(core_instance *instance); /* the last one out frees it, if it closes */
+
+/* Raises InstanceError; -1. `reason`: see loader/instances.py. */
+int core_refuse_instance(const core_instance *instance, const char *name, const char *reason);
 
 PyObject *core_set_instance_error(PyObject *module, PyObject *factory);
 

@@ -165,6 +165,7 @@ extern PyTypeObject core_limit_type;
 extern Py_ssize_t core_limits_active; /* limits that may be in force, in the whole process; under the GIL */
 core_limit *core_limit_current(void); /* borrowed from the context; NULL: none, or an exception is set */
 int core_limit_check(const core_limit *limit);
+int64_t core_limit_deadline(const core_limit *limit); /* by core_now; INT64_MAX: none */
 core_limit *core_limit_new(PyObject *seconds, core_limit *parent, core_limit *token); /* None: no deadline */
 int core_limit_enter(core_limit *limit); /* puts it in force in this context: 0, or -1 with an exception */
 int core_limit_leave(core_limit *limit); /* ends that */
@@ -181,6 +182,7 @@ typedef struct core_services core_services;
 extern PyTypeObject core_services_type, core_table_type;
 /* The table under this id, or NULL. *given: it is a C table of the application's own. */
 const void *core_services_find(const core_services *services, const char *id, size_t size, bool *given);
+const struct core_table *core_services_shape(const core_services *services, const void *table); /* or NULL */
 
 /* ---- layout.c, pack.c, record.c, row.c ---- */
 struct field {
@@ -199,6 +201,8 @@ int core_pack(PyObject *layout, PyObject *value, const void **native, PyObject *
 PyObject *core_row(PyObject *layout, const void *native); /* a row of the struct */
 void core_set_sizes(PyObject *layout, char *memory); /* of a struct that is all 0, and of those in it */
 size_t core_layout_size(PyObject *layout);
+/* Where in a struct its texts and bytes are, those of nested structs too; the first `room` of them. How many there are. */
+size_t core_layout_texts(PyObject *layout, size_t base, uint32_t *places, size_t room);
 PyObject *core_layout_arrays(PyObject *layout); /* borrowed; NULL with an exception */
 int core_pack_list(PyObject *layout, PyObject *value, PyObject *name, PyObject **keep, loader_text *out);
 /* Hidden: see core_hidden. *type: what makes the class, until it has. */

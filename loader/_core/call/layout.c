@@ -33,6 +33,27 @@ PyObject *core_layout_arrays(PyObject *object)
     return form;
 }
 
+size_t core_layout_texts(PyObject *object, size_t base, uint32_t *places, size_t room)
+{
+    const layout *self = (const layout *)object;
+    size_t found = 0;
+
+    for (Py_ssize_t i = 0; i < self->count; i++) {
+        const struct field *field = &self->fields[i];
+        for (size_t j = 0; j < (field->count == 0 ? 1 : field->count); j++) {
+            const size_t at = base + field->offset + j * field->size;
+            if (field->kind == KIND_STRUCT) {
+                found += core_layout_texts(field->layout, at, places + found, found < room ? room - found : 0);
+            } else if (field->kind == KIND_TEXT || field->kind == KIND_BYTES) {
+                if (found < room)
+                    places[found] = (uint32_t)at;
+                found++;
+            }
+        }
+    }
+    return found;
+}
+
 static bool right_size(int kind, Py_ssize_t size, PyObject *nested)
 {
     switch (kind) {

@@ -58,6 +58,16 @@ int core_limit_check(const core_limit *limit)
     return late ? LOADER_DEADLINE : LOADER_OK;
 }
 
+int64_t core_limit_deadline(const core_limit *limit)
+{
+    int64_t first = INT64_MAX;
+
+    for (; limit != NULL; limit = limit->parent)
+        if (limit->deadline < first)
+            first = limit->deadline;
+    return first;
+}
+
 core_limit *core_limit_current(void)
 {
     PyObject *value = NULL;

@@ -1,6 +1,7 @@
 /* module.c: the module loader._core._call: its types, its few functions, and the capsule for engines. */
 #include "call/instance.h"
 #include "call/ends.h"
+#include "remote/remote.h"
 #include "text/decode.h"
 
 #include "interpreter.h"
@@ -69,7 +70,11 @@ static int fill_module(PyObject *module)
                                    &core_layout_type,       &core_limit_type,    &core_owner_type,
                                    &core_record_type,       &core_services_type, &core_array_type,
                                    &core_table_type,        &core_class_type,    &core_instance_type,
-                                   &core_method_type,       &core_lent_type,     &core_arrow_type};
+                                   &core_method_type,       &core_lent_type,     &core_arrow_type,
+#if defined(CORE_REMOTE)
+                                   &core_worker_type,       &core_remote_type,
+#endif
+    };
     PyObject *capsule;
     int status = -1;
 

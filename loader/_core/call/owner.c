@@ -1,5 +1,5 @@
 /* owner.c: Owner, the plugin as the C side knows it: whose call this is. */
-#include "call/internal.h"
+#include "remote/remote.h"
 
 #include <structmember.h>
 
@@ -65,7 +65,8 @@ core_function core_function_at(const core_owner *owner, PyObject *address)
     core_function function = NULL;
 
     if (pointer != NULL) {
-        core_note_range(owner, pointer);
+        if (owner->remote == NULL)
+            core_note_range(owner, pointer);
         memcpy(&function, &pointer, sizeof function); /* ISO C has no cast from data to function pointers */
     } else if (!PyErr_Occurred()) {
         PyErr_SetString(PyExc_ValueError, "a function is not at address 0");
@@ -131,6 +132,7 @@ static void owner_dealloc(PyObject *object)
     Py_XDECREF(self->path_bytes);
     Py_XDECREF((PyObject *)self->services);
     Py_XDECREF(self->watch);
+    Py_XDECREF(self->remote);
     Py_XDECREF(self->promises);
     free(self->label);
     Py_TYPE(object)->tp_free(object);
@@ -141,6 +143,7 @@ static int owner_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT((PyObject *)((core_owner *)object)->services);
     Py_VISIT(((core_owner *)object)->watch);
+    Py_VISIT(((core_owner *)object)->remote);
     return 0;
 }
 
@@ -165,6 +168,29 @@ static int owner_set_watch(PyObject *object, PyObject *value, void *Py_UNUSED(cl
     Py_XSETREF(self->watch, value == NULL || value == Py_None ? NULL : Py_NewRef(value));
     return 0;
 }
+
+static PyObject *owner_get_remote(PyObject *object, void *Py_UNUSED(closure))
+{
+    PyObject *remote = ((core_owner *)object)->remote;
+    return Py_NewRef(remote == NULL ? Py_None : remote);
+}
+
+#if defined(CORE_REMOTE)
+static int owner_set_remote(PyObject *object, PyObject *value, void *Py_UNUSED(closure))
+{
+    core_owner *self = (core_owner *)object;
+
+    if (value == NULL || Py_TYPE(value) != &core_remote_type || self->remote != NULL) {
+        PyErr_SetString(PyExc_TypeError, "remote is a Remote, which is set once");
+        return -1;
+    }
+    atomic_store_explicit(&self->unusual, true, memory_order_relaxed);
+    self->remote = Py_NewRef(value);
+    return 0;
+}
+#else
+#  define owner_set_remote NULL
+#endif
 
 static PyObject *owner_get_promises(PyObject *object, void *Py_UNUSED(closure))
 {
@@ -204,6 +230,7 @@ static PyGetSetDef owner_getset[] = {
     {"promises", owner_get_promises, owner_set_promises, "Names of the functions that never block.", NULL},
     {"attaches", owner_get_attaches, owner_set_attaches,
      "Threads of its own may make themselves threads of Python: it never counts as alone.", NULL},
+    {"remote", owner_get_remote, owner_set_remote, "What has the plugin in processes of its own, or None.", NULL},
     {"watch", owner_get_watch, owner_set_watch,
      "Called before and after each call; see loader/observe/process_state.py.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -212,7 +239,7 @@ static PyGetSetDef owner_getset[] = {
 static PyMemberDef owner_members[] = {
     {"name", T_OBJECT, offsetof(core_owner, name), READONLY, "The plugin's name."},
     {"path", T_OBJECT, offsetof(core_owner, path), READONLY, "The plugin's file."},
-    {"fork_safe", T_BOOL, offsetof(core_owner, fork_safe), READONLY, "False: refused in forked children."},
+    {"fork_safe", T_BOOL, offsetof(core_owner, fork_safe), 0, "False: refused in forked children."},
     {NULL, 0, 0, 0, NULL},
 };
 

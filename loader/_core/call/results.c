@@ -3,6 +3,7 @@
  */
 #include "call/enter.h"
 #include "call/instance.h"
+#include "remote/remote.h"
 
 /* The plugin's answer is not what its header declares. */
 static PyObject *wrong_result(const function *f, core_call *c, const struct parameter *result, const char *what)
@@ -105,7 +106,8 @@ static PyObject *drop(const function *f, int first, bool given, const char *room
         else if (f->results[i].kind == KIND_INSTANCE && given)
             memcpy(&native, at, sizeof native);
         if (native != NULL)
-            core_class_free((core_class *)f->results[i].layout, native);
+            core_class_free((core_class *)f->results[i].layout, native,
+                            f->owner->remote == NULL ? NULL : core_remote_answered());
     }
     return NULL;
 }

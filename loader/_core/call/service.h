@@ -20,6 +20,7 @@ struct service_function {
     PyObject *name;    /* str, with the service's id before it and the result after it: for messages */
     Py_ssize_t count, result_count; /* without a result, what the callable gives is appended to the call's output */
     struct parameter *parameters; /* those, then the results; PyMem */
+    struct wire_plan *plan; /* how they cross to a worker; NULL: they do not; PyMem_Raw */
 };
 
 /* What a header declares of a table. Type _call.Table, made by loader/contract/layout.py. */
@@ -65,6 +66,7 @@ struct service {
     size_t id_size;
     const void *given;    /* a C table of the application, or NULL: `bound` below */
     PyObject *lender;     /* what keeps `given` alive, or NULL */
+    core_table *given_shape; /* what its header declares of it, or NULL: workers do without it */
     struct bound bound;
 };
 

@@ -14,12 +14,21 @@ const void *core_services_find(const core_services *services, const char *id, si
     return NULL;
 }
 
+const core_table *core_services_shape(const core_services *services, const void *table)
+{
+    for (const struct service *s = services->first; s != NULL; s = s->next)
+        if (table == (s->given != NULL ? s->given : &s->bound.table))
+            return s->given != NULL ? s->given_shape : s->bound.shape;
+    return NULL;
+}
+
 /* ---- One service ------------------------------------------------------------------------------------- */
 
 static void free_service(struct service *service)
 {
     core_unbind(&service->bound);
     Py_XDECREF(service->lender);
+    Py_XDECREF(service->given_shape);
     PyMem_Free(service->id);
     PyMem_Free(service);
 }
@@ -42,17 +51,17 @@ static struct service *new_service(const char *id, Py_ssize_t size)
 
 /* ---- The type ---------------------------------------------------------------------------------------- */
 
-/* add(id, table, callables) or add(id, address, lender) */
+/* add(id, table, callables) or add(id, address, lender, table) */
 static PyObject *services_add(PyObject *object, PyObject *args)
 {
     core_services *self = (core_services *)object;
     const char *id;
     Py_ssize_t size;
-    PyObject *what, *behind = Py_None;
+    PyObject *what, *behind = Py_None, *shape = Py_None;
     struct service *service;
     bool given;
 
-    if (!PyArg_ParseTuple(args, "s#O|O:add", &id, &size, &what, &behind))
+    if (!PyArg_ParseTuple(args, "s#O|OO:add", &id, &size, &what, &behind, &shape))
         return NULL;
     if (core_services_find(self, id, (size_t)size, &given) != NULL)
         return PyErr_Format(PyExc_KeyError, "%s", id);
@@ -64,6 +73,8 @@ static PyObject *services_add(PyObject *object, PyObject *args)
             goto failed;
     } else {
         service->lender = Py_NewRef(behind);
+        if (Py_TYPE(shape) == &core_table_type)
+            service->given_shape = (core_table *)Py_NewRef(shape);
         service->given = PyLong_AsVoidPtr(what);
         if (service->given == NULL) {
             if (!PyErr_Occurred())
@@ -116,7 +127,8 @@ static int services_traverse(PyObject *object, visitproc visit, void *arg)
 }
 
 static PyMethodDef services_methods[] = {
-    {"add", services_add, METH_VARARGS, "add(id, table, callables) or add(id, address, lender): lends a table."},
+    {"add", services_add, METH_VARARGS, "add(id, table, callables) or add(id, address, lender, table): lends "
+     "a table."},
     {"ids", services_ids, METH_NOARGS, "The ids, newest first."},
     {NULL, NULL, 0, NULL},
 };

@@ -1,5 +1,5 @@
 /* table.c: what a header declares of a table of functions (type Table), and tables that are filled by it. */
-#include "call/service.h"
+#include "remote/remote.h"
 
 /* ---- Table ------------------------------------------------------------------------------------------- */
 
@@ -49,6 +49,11 @@ static int read_function(struct service_function *function, PyObject *item)
             return -1;
         }
     }
+#if defined(CORE_REMOTE)
+    function->plan = core_plan(function->parameters, count, all - count);
+    if (function->plan == NULL)
+        return -1;
+#endif
     return 0;
 }
 
@@ -99,6 +104,7 @@ static void table_dealloc(PyObject *object)
         for (Py_ssize_t j = 0; j < function->count + function->result_count; j++)
             core_clear_parameter(&function->parameters[j]);
         PyMem_Free(function->parameters);
+        PyMem_RawFree(function->plan);
         Py_XDECREF(function->name);
     }
     Py_XDECREF(self->methods);

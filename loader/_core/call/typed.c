@@ -124,7 +124,7 @@ static CORE_INLINE PyObject *call_in_order(function *f, PyObject *const *values)
         status = f->reals > 0 ? core_enter_reals(f, &c.call, &a) : core_enter_words(f, &c.call, a.values);
         core_leave(&c, outer);
     } else {
-        status = core_enter_slowly(f, &c, &a);
+        status = core_enter_slowly(f, &c, &a, f->instances > 0 ? &held : NULL);
     }
     if (c.settle)
         status = core_settle(&c, status);

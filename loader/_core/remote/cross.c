@@ -1,0 +1,541 @@
+/* cross.c: a call of a Function whose plugin is in a worker: arguments into a lane, the answer out of it.
+ *
+ * While the worker has the lane this thread waits, without the GIL, and looks now and then whether the call is to stop
+ * or the worker has died. A worker that was told to stop and does not is killed when its grace is over. A call that no
+ * worker answered is not made again, unless whoever keeps the workers says so (loader/isolation/).
+ */
+#include "remote/remote.h"
+
+#include "call/arguments.h"
+#include "call/instance.h"
+
+#ifdef CORE_REMOTE
+
+enum { PATIENCE_NS = 50000, SLICE_NS = 10000000 };
+
+static _Thread_local core_worker *answered; /* borrowed */
+
+PyObject *core_remote_answered(void)
+{
+    return (PyObject *)answered;
+}
+
+/* How a call that was sent ended. */
+enum ended { RETURNED, DIED, KILLED, REFUSED };
+
+/* ---- Into the lane ------------------------------------------------------------------------------------- */
+
+/* An argument that the plugin changes in place: where it is here, and there. */
+struct changed {
+    const struct wire_value *how;
+    const void *value; /* a loader_text of it, or a tensor */
+    uint64_t offset;   /* of its first byte */
+};
+
+struct sending {
+    struct wire_message message;
+    struct changed changed[MAX_WORDS];
+    int changed_count;
+    uint64_t results; /* offset of the room for results */
+};
+
+static uint64_t rounded(uint64_t offset)
+{
+    return (offset + 15) & ~UINT64_C(15);
+}
+
+static void put_one(struct crossing *crossing, struct wire_arena *arena, const function *f, Py_ssize_t i,
+                    const struct arguments *a, struct sending *sending)
+{
+    const struct wire_value *const how = &f->plan->values[i];
+    const uintptr_t word = is_real(&f->parameters[i]) ? 0 : a->values[how->place];
+    uint64_t *const there = &sending->message.words[how->place];
+
+    switch (how->kind) {
+    case KIND_FLOAT:
+    case KIND_DOUBLE: sending->message.reals[how->place] = a->reals[how->place]; break;
+    case KIND_INTEGER:
+    case KIND_INSTANCE: *there = word; break;
+    case KIND_INTERFACE:
+        crossing->top = arena->top;
+        *there = core_offer(crossing, (const struct native_table *)word,
+                            (const core_table *)(const void *)f->parameters[i].layout);
+        arena->top = *there == 0 ? arena->end + 1 : crossing->top;
+        break;
+    default:
+        if (how->writable)
+            sending->changed[sending->changed_count++] = (struct changed){
+                how, (const void *)word,
+                rounded(rounded(arena->top) + (how->kind == KIND_TENSOR ? sizeof(loader_tensor) : sizeof(loader_text)))};
+        *there = wire_put(arena, how, wire_texts(f->plan), (const void *)word);
+    }
+}
+
+/* The results' room is as the caller made it: all 0, with the sizes of structs. */
+static void put_results(struct wire_arena *arena, const function *f, const struct arguments *a,
+                        struct sending *sending, uint64_t base)
+{
+    const char *const first = (const char *)a->values[f->results[0].place];
+    char *const room = wire_room(arena, f->result_size), *plan;
+
+    if (room == NULL)
+        return;
+    memcpy(room, first, f->result_size);
+    sending->results = (uint64_t)(room - arena->base);
+    for (int i = 0; i < f->result_count; i++)
+        sending->message.words[f->results[i].place] = base + sending->results + f->results[i].offset;
+    plan = wire_room(arena, f->plan->size);
+    if (plan == NULL)
+        return;
+    memcpy(plan, f->plan, f->plan->size);
+    sending->message.plan = base + (uint64_t)(plan - arena->base);
+}
+
+/* False: there is no room for them in the lane. */
+static bool put_arguments(struct crossing *crossing, const function *f, const struct arguments *a,
+                          struct sending *sending)
+{
+    struct host_lane *const lane = crossing->lane;
+    struct wire_arena arena = {(char *)lane->shared, lane->base - (uint64_t)(uintptr_t)lane->shared, crossing->top,
+                               lane->size / 2, false};
+
+    for (Py_ssize_t i = 0; i < f->count; i++)
+        put_one(crossing, &arena, f, i, a, sending);
+    if (f->result_count > 0)
+        put_results(&arena, f, a, sending, lane->base);
+    crossing->top = arena.top;
+    return arena.top <= arena.end;
+}
+
+/* ---- Out of it ----------------------------------------------------------------------------------------- */
+
+/* The elements of a tensor, each where it was: what lies between them is not the plugin's to change. */
+static void take_tensor(const struct taking *taking, const loader_tensor *tensor, uint64_t offset)
+{
+    const int64_t item = tensor->bits / 8 * tensor->lanes;
+    char *const first = (char *)tensor->data + tensor->byte_offset;
+    int64_t low = 0, index[64] = {0};
+
+    if (tensor->ndim > 64)
+        return;
+    for (int32_t i = 0; i < tensor->ndim; i++) {
+        if (tensor->shape[i] == 0)
+            return;
+        if (tensor->strides[i] < 0)
+            low += (tensor->shape[i] - 1) * tensor->strides[i];
+    }
+    for (;;) {
+        int64_t place = 0;
+        int32_t i = tensor->ndim - 1;
+        for (int32_t j = 0; j < tensor->ndim; j++)
+            place += index[j] * tensor->strides[j];
+        const uint64_t from = offset + (uint64_t)((place - low) * item);
+        if (from <= taking->size && (uint64_t)item <= taking->size - from)
+            memcpy(first + place * item, taking->lane + from, (size_t)item);
+        for (; i >= 0 && ++index[i] == tensor->shape[i]; i--)
+            index[i] = 0;
+        if (i < 0)
+            return;
+    }
+}
+
+static void take_changed(const struct taking *taking, const struct sending *sending)
+{
+    for (int i = 0; i < sending->changed_count; i++) {
+        const struct changed *const changed = &sending->changed[i];
+        loader_text array;
+        if (changed->how->kind == KIND_TENSOR) {
+            take_tensor(taking, changed->value, changed->offset);
+            continue;
+        }
+        memcpy(&array, changed->value, sizeof array);
+        if (array.size != 0) /* as much as was put there */
+            memcpy((void *)(uintptr_t)array.data, taking->lane + changed->offset, array.size * changed->how->size);
+    }
+}
+
+/* An array that is nowhere in the lane: results.c says that it is in no memory that the plugin was given. */
+static bool is_lost_array(const struct taking *taking, const struct wire_value *how, void *memory)
+{
+    loader_text array;
+
+    if (how->kind != KIND_NUMBERS && how->kind != KIND_LIST)
+        return false;
+    memcpy(&array, memory, sizeof array);
+    if (array.size == 0 || (uint64_t)(uintptr_t)array.data - taking->base < taking->size)
+        return false;
+    array.data = (const char *)(uintptr_t)16;
+    memcpy(memory, &array, sizeof array);
+    return true;
+}
+
+static bool take_results(struct taking *taking, const function *f, const struct arguments *a,
+                         const struct sending *sending)
+{
+    char *const room = (char *)a->values[f->results[0].place];
+
+    if (!take_bytes(taking, taking->base + sending->results, f->result_size, room))
+        return false;
+    for (int i = 0; i < f->result_count; i++) {
+        const struct wire_value *const how = &f->plan->values[f->count + i];
+        char *const at = room + f->results[i].offset;
+        if (!is_lost_array(taking, how, at) && !take_followed(taking, how, wire_texts(f->plan), at))
+            return false;
+    }
+    return true;
+}
+
+static void *result_room(void *owner, size_t size)
+{
+    return core_host_alloc(owner, size);
+}
+
+/* Lines that the plugin has logged up to now. */
+static void take_log(core_call *c, const struct host_lane *lane)
+{
+    const struct wire_log *const log = (const struct wire_log *)(const void *)((const char *)lane->shared + WIRE_HEAD);
+    uint64_t used = atomic_load_explicit(&log->used, memory_order_acquire), at = 0;
+    const uint64_t lost = *(const volatile uint64_t *)&log->lost;
+    struct wire_line line;
+
+    if (used > sizeof log->lines)
+        used = sizeof log->lines;
+    while (used - at >= sizeof line) {
+        struct taking taking = {.lane = log->lines, .size = used, .base = 0, .budget = used};
+        char *text;
+        take_bytes(&taking, at, sizeof line, &line);
+        at += sizeof line;
+        if (line.size > used - at || (text = malloc((size_t)line.size + 1)) == NULL)
+            break;
+        take_bytes(&taking, at, line.size, text);
+        core_host_log(&c->call, line.level, text, line.size);
+        free(text);
+        at += ((uint64_t)line.size + 7) & ~UINT64_C(7);
+        if (at > used)
+            break;
+    }
+    if (lost != 0) {
+        c->settle = true;
+        c->lines_lost += lost < 1000000000 ? (size_t)lost : 1000000000;
+    }
+}
+
+static int take_answer(struct crossing *crossing, const function *f, const struct arguments *a,
+                       const struct sending *sending, const struct wire_message *up, bool *right)
+{
+    struct host_lane *const lane = crossing->lane;
+    core_call *const c = crossing->c;
+    struct taking taking = {.lane = (const char *)lane->shared, .size = lane->size, .base = lane->base,
+                            .budget = lane->size, .room = result_room, .owner = &c->call};
+    const uint64_t begin = sending->message.output, room = sending->message.room;
+    const uint64_t written = up->output - begin;
+    int status = up->status;
+
+    *right = true;
+    take_changed(&taking, sending);
+    if (up->text_size != 0) {
+        char *const text = up->text_size > ((uint64_t)64 << 10) ? NULL : malloc((size_t)up->text_size);
+        *right = text != NULL && take_bytes(&taking, taking.base + up->text, up->text_size, text);
+        if (*right)
+            core_set_error(c, text, (size_t)up->text_size);
+        free(text);
+    }
+    if (up->output < begin || written > room || written > lane->size - begin) {
+        c->call.next = c->call.limit + 1; /* core_spoiled says it */
+        c->settle = true;
+        return status;
+    }
+    if (up->flags & WIRE_OUTPUT_LOST)
+        c->output_lost = c->settle = true;
+    if (written >= LOADER_LONG)
+        status = core_host_write(&c->call, taking.lane + begin, (size_t)written) == LOADER_OK ? status : LOADER_NO_MEMORY;
+    else if (written != 0)
+        status = loader_write(&c->call, taking.lane + begin, (size_t)written) == LOADER_OK ? status : LOADER_NO_MEMORY;
+    if (f->result_count > 0 && status == LOADER_OK && *right)
+        *right = take_results(&taking, f, a, sending);
+    if (!*right && taking.no_memory) {
+        *right = true;
+        status = LOADER_NO_MEMORY;
+    }
+    return status;
+}
+
+/* ---- The conversation ---------------------------------------------------------------------------------- */
+
+/* Whether the call is to stop: what loader_cancelled says in this process. */
+static int stop_of(core_call *c, int64_t deadline)
+{
+    const int status = c->call.host->cancelled(&c->call);
+
+    return status == LOADER_OK && wire_now() >= deadline ? LOADER_DEADLINE : status;
+}
+
+/* Waits for a message. LOADER_OK: it is there; otherwise what it was told to stop for and did not, or *died. */
+static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t grace, bool *died)
+{
+    struct host_lane *const lane = crossing->lane;
+    struct wire_lane *const shared = lane->shared;
+    int64_t told = INT64_MAX, now = wire_now();
+    int stop = LOADER_OK;
+
+    for (;;) {
+        int64_t until = now + SLICE_NS;
+        if (deadline < until && stop == LOADER_OK)
+            until = deadline;
+        if (told != INT64_MAX && told + grace < until)
+            until = told + grace;
+        if (wire_wait(&shared->down, &shared->up, lane->seen, stop == LOADER_OK ? PATIENCE_NS : 0, until)) {
+            lane->seen++;
+            return LOADER_OK;
+        }
+        if (!core_worker_lives(lane->worker)) {
+            *died = true;
+            return LOADER_FAILED;
+        }
+        now = wire_now();
+        if (stop == LOADER_OK && (stop = stop_of(crossing->c, deadline)) != LOADER_OK) {
+            atomic_store_explicit(&shared->stop, stop, memory_order_relaxed);
+            told = now;
+        }
+        if (told != INT64_MAX && now - told >= grace)
+            return stop;
+    }
+}
+
+/* What comes of a message that was sent: the worker's answer in *up. */
+static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t grace, struct wire_message *up,
+                           int *stop)
+{
+    struct host_lane *const lane = crossing->lane;
+    struct wire_lane *const shared = lane->shared;
+    bool died = false;
+
+    for (;;) {
+        wire_send(&shared->down, &shared->up);
+        *stop = wait_for_worker(crossing, deadline, grace, &died);
+        take_log(crossing->c, lane);
+        if (died)
+            return DIED;
+        if (*stop != LOADER_OK)
+            return KILLED;
+        take_message(&shared->up, up);
+        if (up->top < crossing->top || up->top > lane->size / 2 || up->output < crossing->output ||
+            up->output > lane->size) {
+            if (up->kind != WIRE_RETURN) /* the output may be wrong, which is the plugin's error: see take_answer */
+                return REFUSED;
+            up->top = crossing->top;
+        }
+        if (up->kind == WIRE_RETURN)
+            return RETURNED;
+        const uint64_t output = crossing->output;
+        crossing->top = up->top;
+        crossing->output = rounded(up->output);
+        if (!core_callback(crossing, up))
+            return REFUSED;
+        crossing->output = output;
+        /* An interrupt ends the call; and a call that the service made has left its own there. */
+        *stop = crossing->c->interrupted ? LOADER_CANCELLED : stop_of(crossing->c, deadline);
+        atomic_store_explicit(&shared->stop, *stop, memory_order_relaxed);
+    }
+}
+
+/* ---- The call ------------------------------------------------------------------------------------------ */
+
+/* A worker for the call: that of its instances, or the one with the least to do. NULL with an exception, or *gone: an
+ * instance's worker has ended. GIL held. */
+static core_worker *pick(core_remote *remote, const struct held *held, bool *gone)
+{
+    const int count = held == NULL ? 0 : held->count;
+    core_worker *best = NULL;
+
+    for (int i = 0; i < count; i++) {
+        core_worker *const worker = (core_worker *)held->instances[i]->worker;
+        *gone = *gone || worker == NULL || !core_worker_lives(worker) || (best != NULL && best != worker);
+        best = worker;
+    }
+    if (count > 0)
+        return *gone ? NULL : best;
+    for (const struct crossing *each = core_crossing; each != NULL; each = each->outer)
+        for (int i = 0; i < remote->count; i++)
+            if (remote->workers[i] == each->lane->worker && core_worker_lives(remote->workers[i]))
+                return remote->workers[i];
+    for (int i = 0; i < remote->count; i++) {
+        core_worker *const worker = remote->workers[(remote->next + i) % remote->count];
+        if (core_worker_lives(worker) && (best == NULL || worker->busy_count < best->busy_count))
+            best = worker;
+    }
+    remote->next++;
+    return best;
+}
+
+/* Puts what the keeper of the workers raised, or gave, into the call. */
+static int not_called(core_call *c)
+{
+    if (PyErr_Occurred())
+        core_keep_cause(c);
+    return CORE_NOT_CALLED;
+}
+
+/* True: the call may be made again. Otherwise an exception is set. GIL held. */
+static bool failed(core_remote *remote, core_worker *worker, const function *f, const char *reason)
+{
+    PyObject *const again = PyObject_CallMethod(remote->keeper, "failed", "OOs", (PyObject *)worker, f->name, reason);
+    const bool yes = again == Py_True;
+
+    if (again != NULL && !yes)
+        PyErr_SetObject((PyObject *)Py_TYPE(again), again);
+    Py_XDECREF(again);
+    return yes;
+}
+
+/* One try, with a lane. `*again`: no worker has answered, and it may be made once more. */
+static int try_call(function *f, core_call *c, const struct arguments *a, core_worker *worker, struct host_lane *lane,
+                    bool *again)
+{
+    static const char too_long[] = "its arguments are longer than what crosses to another process at once";
+    static const char hostile[] = "sent what cannot be an answer";
+    core_remote *const remote = (core_remote *)c->owner->remote;
+    struct crossing crossing = {.outer = core_crossing, .lane = lane, .c = c};
+    struct sending sending = {.message = {.kind = WIRE_CALL}};
+    struct wire_message up = {0};
+    const struct crossing *inside = core_crossing;
+    int status = LOADER_NO_MEMORY, stop = LOADER_OK;
+    enum ended ended = RETURNED;
+    bool right = true;
+
+    while (inside != NULL && inside->lane != lane)
+        inside = inside->outer;
+    crossing.top = inside == NULL ? WIRE_HEAD + WIRE_LOG : inside->top;
+    crossing.output = inside == NULL ? lane->size / 2 : inside->output;
+    const uint64_t address = core_worker_address(worker, f->address);
+    const int64_t now = wire_now(), limit = core_limit_deadline(c->limit);
+    int64_t deadline = remote->deadline == INT64_MAX ? INT64_MAX : now + remote->deadline;
+    if (limit < deadline)
+        deadline = limit;
+    worker->calls++;
+    if (c->thread == NULL && !core_only_thread(core_interpreter))
+        core_release(c);
+    if (address == 0 || !put_arguments(&crossing, f, a, &sending)) {
+        core_set_error(c, too_long, sizeof too_long - 1);
+    } else {
+        core_crossing = &crossing;
+        sending.message.function = address;
+        sending.message.top = crossing.top;
+        sending.message.output = crossing.output;
+        sending.message.room = c->max_output;
+        sending.message.deadline = deadline;
+        atomic_store_explicit(&lane->shared->stop, LOADER_OK, memory_order_relaxed);
+        lane->shared->down.message = sending.message;
+        ended = converse(&crossing, deadline, remote->grace, &up, &stop);
+        core_crossing = crossing.outer;
+        if (ended == RETURNED)
+            status = take_answer(&crossing, f, a, &sending, &up, &right);
+    }
+    if (ended == RETURNED && right) {
+        answered = worker;
+        if (inside == NULL) {
+            core_acquire(c);
+            core_lane_give(lane, up.top, up.output);
+        }
+        return status;
+    }
+    if (ended != DIED) /* whatever it does now, it is not waited for */
+        core_worker_kill(worker);
+    core_acquire(c);
+    if (ended == KILLED)
+        *again = failed(remote, worker, f, stop == LOADER_DEADLINE ? "deadline" : "cancelled");
+    else
+        *again = failed(remote, worker, f, ended == DIED ? "died" : hostile);
+    if (inside == NULL)
+        core_lane_give(lane, crossing.top, crossing.output);
+    return *again ? LOADER_OK : not_called(c);
+}
+
+int core_remote_enter(function *f, core_call *c, const struct arguments *a, const struct held *held)
+{
+    core_remote *const remote = (core_remote *)c->owner->remote;
+
+    core_acquire(c);
+    for (bool again = true; again;) {
+        bool gone = false;
+        core_worker *worker = pick(remote, held, &gone);
+        struct host_lane *lane;
+        int status;
+        if (gone) {
+            core_refuse_instance(held->instances[0], f->step.name, "gone");
+            return not_called(c);
+        }
+        if (worker == NULL) { /* none lives: another one is started, or it is said why not */
+            PyObject *const renewed = PyObject_CallMethod(remote->keeper, "renew", NULL);
+            if (renewed == NULL)
+                return not_called(c);
+            Py_DECREF(renewed);
+            continue;
+        }
+        Py_INCREF(worker);
+        lane = core_lane_take(worker, c);
+        status = LOADER_OK;
+        again = lane == NULL && !PyErr_Occurred(); /* it died right now */
+        if (lane != NULL)
+            status = try_call(f, c, a, worker, lane, &again);
+        else if (!again)
+            status = not_called(c);
+        Py_DECREF(worker);
+        if (!again)
+            return status;
+    }
+    return not_called(c);
+}
+
+/* Waits at most this long, since it may be a garbage collection that waits. */
+enum { FREE_NS = 2000000000 };
+
+void core_remote_free(core_worker *worker, core_function index, void *native)
+{
+    struct wire_message up;
+    struct host_lane *lane = core_worker_lives(worker) ? core_lane_take(worker, NULL) : NULL;
+    core_call c = {.owner = NULL};
+    struct crossing crossing = {.outer = core_crossing, .lane = lane, .c = &c};
+    const struct crossing *inside = core_crossing;
+    PyThreadState *thread;
+
+    if (lane == NULL) {
+        PyErr_Clear(); /* what it had has ended with it */
+        return;
+    }
+    while (inside != NULL && inside->lane != lane)
+        inside = inside->outer;
+    crossing.top = inside == NULL ? WIRE_HEAD + WIRE_LOG : inside->top;
+    crossing.output = inside == NULL ? lane->size / 2 : inside->output;
+    lane->shared->down.message = (struct wire_message){
+        .kind = WIRE_FREE, .function = core_worker_address(worker, index), .words = {(uint64_t)(uintptr_t)native},
+        .top = crossing.top, .output = crossing.output};
+    thread = PyEval_SaveThread();
+    const int64_t until = wire_now() + FREE_NS;
+    bool there = false;
+    wire_send(&lane->shared->down, &lane->shared->up);
+    while (!there && core_worker_lives(worker) && wire_now() < until)
+        there = wire_wait(&lane->shared->down, &lane->shared->up, lane->seen, PATIENCE_NS, wire_now() + SLICE_NS);
+    if (there) {
+        lane->seen++;
+        take_message(&lane->shared->up, &up);
+    } else {
+        core_worker_kill(worker);
+    }
+    PyEval_RestoreThread(thread);
+    if (inside == NULL)
+        core_lane_give(lane, 0, 0);
+}
+
+#else
+int core_remote_enter(function *f, core_call *c, const struct arguments *a, const struct held *held)
+{
+    (void)f, (void)c, (void)a, (void)held;
+    return LOADER_FAILED;
+}
+
+PyObject *core_remote_answered(void)
+{
+    return NULL;
+}
+#endif

@@ -1,0 +1,440 @@
+"""The workers of one or several plugins: which libraries they have open, how many there are, and what becomes of one.
+
+The C side (loader/_core/remote/cross.c) finds a worker for a call by itself; it comes here when none lives (`renew`),
+and when one did not answer (`failed`). A worker that dies is replaced at the next call, or at once where it has
+companions. What dies again and again without ever answering is not started any more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import random
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from loader._core._call import Remote
+from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed
+from loader.isolation.process import FIRST_FILE, Ended, Process
+from loader.isolation.settings import check_available
+from loader.library.pinned import pinned, targets
+from loader.library.refusal import explain
+
+if TYPE_CHECKING:
+    from loader._core._call import Owner, Worker
+    from loader.image import Image
+    from loader.isolation.settings import Confinement, Isolation
+    from loader.trust import TrustedImage
+
+__all__ = ["Pool", "RemoteLibrary"]
+
+_NEVER: Final = (1 << 63) - 1  # nanoseconds
+_FIRST_WAIT, _LONGEST_WAIT = 0.02, 2.0  # seconds before a worker is started again
+_logger = logging.getLogger("loader.isolation")
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
+_MAY_RUN: Final = 0x10  # MFD_EXEC, of Linux 6.3
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """One plugin's library and those that come along with it, as workers are told of them."""
+
+    image: Image
+    files: tuple[int, ...]  # descriptors here
+    first: int  # the number of the first there; the others follow
+    symbols: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"/proc/self/fd/{self.first}"
+
+    @property
+    def pairs(self) -> list[tuple[str, str | bytes]]:
+        numbered: list[tuple[str, str | bytes]] = [("file", str(self.first + i)) for i in range(len(self.files))]
+        return [*numbered, ("open", self.path), *(("symbol", name) for name in self.symbols)]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLibrary:
+    """A plugin's library in the workers of a pool; to plugin.py what a Library of this process is."""
+
+    image: Image
+    pool: Pool
+    symbols: dict[str, int]
+    inherited: bool = False
+
+    def address(self, symbol: str) -> int | None:
+        """The number by which the C side finds the symbol's address in a worker, or None: the library lacks it."""
+        return self.symbols.get(symbol)
+
+
+class Pool:
+    """Workers that all have the same libraries open.
+
+    Attributes:
+        isolation: how they are set up.
+        restarts: how many were started after the first.
+        last_error: what became of the last one that ended by itself, or None.
+    """
+
+    def __init__(self, isolation: Isolation, name: str, path: str) -> None:
+        check_available()
+        self.isolation = isolation
+        self.name, self.path = name, path
+        self.restarts = 0
+        self.last_error: str | None = None
+        self.quarantined = False
+        self._openings: list[_Opening] = []
+        self._symbols = 0
+        self._processes: list[Process] = []
+        self._process = os.getpid()
+        self._deaths = 0  # in a row, of workers that had answered nothing
+        self._not_before = 0.0
+        self._closed = False
+        self._lock = threading.RLock()
+        deadline = _NEVER if isolation.deadline is None else int(isolation.deadline * 1e9)
+        self.remote = Remote(self, deadline, int(isolation.grace * 1e9))
+
+    # ---- Libraries ----
+
+    def open(self, trusted: TrustedImage, owner: Owner, symbols: list[str]) -> RemoteLibrary:
+        """Opens a trusted file's bytes in all workers, those of later too, and finds these symbols of it.
+
+        Raises LibraryError if it cannot be opened, PluginCrashed if its constructors end the process, IsolationError if
+        there can be no worker.
+        """
+        image = trusted.candidate.image
+        with self._lock:
+            taken = FIRST_FILE + sum(len(each.files) for each in self._openings)
+            opening = _Opening(image, tuple(_copies(trusted, taken)), taken, tuple(symbols))
+            self._openings.append(opening)
+            try:
+                if self._processes:
+                    for process in self._processes:
+                        self._open_more(process, opening)
+                else:
+                    self._start_all()
+            except BaseException:
+                self._openings.remove(opening)
+                for each in opening.files:
+                    os.close(each)
+                raise
+            first = self._symbols + 1
+            self._symbols += len(symbols)
+        owner.remote = self.remote
+        return RemoteLibrary(image, self, {name: first + i for i, name in enumerate(symbols)})
+
+    def _open_more(self, process: Process, opening: _Opening) -> None:
+        try:
+            self._note_symbols(process, opening, process.open(opening.pairs, list(opening.files)))
+        except Ended as end:
+            raise self._crash(process, "its constructors", late=end.late) from None
+
+    def _note_symbols(self, process: Process, opening: _Opening, answer: list[tuple[str, str]]) -> None:
+        found = dict(answer)
+        if "failed" in found:
+            text = found["failed"].replace(opening.path, opening.image.path)
+            raise explain(opening.image, text)
+        addresses = tuple(int(value) if (value := found.get(name, "")).isdigit() else 0 for name in opening.symbols)
+        missing = [name for name, at in zip(opening.symbols, addresses, strict=True) if not 0 < at < 1 << 64]
+        if missing:  # the handshake saw it in the export table: the linker and we disagree
+            raise LibraryError(f"its symbol {missing[0]} is not found once loaded", path=opening.image.path)
+        process.native.add_addresses(addresses)
+
+    # ---- Workers ----
+
+    def _start_one(self) -> Process:
+        """A worker with all libraries open and one lane."""
+        first, *others = self._openings
+        process = None
+        try:
+            process = Process(
+                self.isolation, self.name, first.pairs, list(first.files), self._tell_line, self._note_end
+            )
+            self._check_confined(process.confinement)
+            self._note_symbols(process, first, process.opened())
+            for opening in others:
+                self._note_symbols(process, opening, process.open(opening.pairs, list(opening.files)))
+            process.add_lane()
+        except Ended as end:
+            if process is None:
+                raise self._no_start() from None
+            raise self._crash(process, "its constructors", late=end.late) from None
+        except BaseException:
+            if process is not None:
+                process.close()
+            raise
+        return process
+
+    def _no_start(self) -> IsolationError:
+        return IsolationError(
+            "its process ended before it had opened anything",
+            path=self.path,
+            plugin=self.name,
+            cure="See the log of loader.isolation for what it printed",
+        )
+
+    def _check_confined(self, confinement: Confinement) -> None:
+        lacks = confinement.lacks
+        if self.isolation.sandbox == "strict" and lacks:
+            raise IsolationError(
+                'its process cannot be confined as sandbox="strict" asks',
+                path=self.path,
+                plugin=self.name,
+                expected=", ".join(lacks),
+                found="; ".join(f"{name}: {confinement.missing[name]}" for name in lacks),
+                cure='Use a kernel that has them, or sandbox="default", which goes on without',
+            )
+        if self.isolation.sandbox == "default" and lacks:
+            _logger.warning(
+                "plugin %s runs without %s: %s",
+                self.name,
+                ", ".join(lacks),
+                "; ".join(confinement.missing[name] for name in lacks),
+            )
+
+    def _start_all(self) -> None:
+        """Starts as many as there should be."""
+        while len(self._processes) < self.isolation.workers:
+            self._processes.append(self._start_one())
+            self.remote.set_workers(tuple(each.native for each in self._processes))
+
+    def renew(self) -> None:
+        """Starts workers where there are too few. Called by the C side for a call that finds none.
+
+        Raises PluginCrashed if it is not tried any more, and what starting raises.
+        """
+        with self._lock:
+            if os.getpid() != self._process:
+                self._begin_in_child()
+            if self._closed:
+                raise self._error(PluginCrashed, "was ended: the plugin was closed")
+            self._processes = [each for each in self._processes if each.native.alive]
+            if self.quarantined:
+                raise self._error(
+                    PluginCrashed,
+                    f"is not started again: it died {self._deaths} times in a row without an answer. {self.last_error}",
+                )
+            self._wait()
+            if len(self._processes) < self.isolation.workers:
+                self.restarts += 1
+                self._start_all()
+
+    def _begin_in_child(self) -> None:
+        """This process was forked: the workers are its parent's, and it gets its own."""
+        self._processes.clear()
+        self._process = os.getpid()
+        self._deaths, self._not_before, self.quarantined = 0, 0.0, False
+
+    def _wait(self) -> None:
+        """Before a worker is started again, after several that were of no use."""
+        left = self._not_before - time.monotonic()
+        if left > 0:
+            time.sleep(left)
+
+    def failed(self, worker: Worker, function: str, reason: str) -> BaseException | bool:
+        """What becomes of a call that a worker did not answer: an exception, or True: it is made again.
+
+        Called by the C side. `reason`: "died", "deadline", "cancelled", or what was wrong with what it sent.
+        """
+        process = worker.keeper
+        if reason in ("deadline", "cancelled"):
+            process.ended.wait(1.0)
+            self._drop(process)
+            kind = DeadlineExceeded if reason == "deadline" else CallCancelled
+            status = 5 if reason == "deadline" else 4
+            words = f"it did not stop within its grace of {self.isolation.grace:g} s, and its process was killed"
+            error = kind("", status=status, message=words, path=self.path, plugin=self.name, function=function)
+            del error.what  # put together when it is asked for
+            return error
+        if reason != "died":
+            process.kill()
+            process.ended.wait(1.0)
+            self._drop(process)
+            return self._error(PluginCrashed, f"{reason}, and was killed", function)
+        error = self._crash(process, function)
+        if self.isolation.on_crash == "retry" and not self.quarantined:
+            _logger.warning("%s; the call is made again", error)
+            return True
+        return error
+
+    def _drop(self, process: Process) -> None:
+        with self._lock:
+            if process in self._processes:
+                self._processes.remove(process)
+                self.remote.set_workers(tuple(each.native for each in self._processes))
+        process.close()
+
+    def _crash(self, process: Process, function: str | None, *, late: bool = False) -> PluginCrashed:
+        """The error for a worker that has died; counts it."""
+        if late:
+            process.kill()
+        process.ended.wait(2.0)
+        if process.signal is not None:
+            how = f"died of {_signal_name(process.signal)}"
+        elif process.status is not None:
+            how = f"exited with status {process.status}"
+        else:
+            how = "ended, and how is not known: something else in this process has waited for it"
+        if late:
+            how = f"took longer than {self.isolation.start:g} s to start, and was killed"
+        lines = tuple(process.lines)
+        error = self._error(PluginCrashed, how + (f"; it printed last: {lines[-1]!r}" if lines else ""), function)
+        error.signal, error.exit_status, error.lines = process.signal, process.status, lines
+        self.last_error = str(error)
+        self._count_death(process)
+        self._drop(process)
+        return error
+
+    def _count_death(self, process: Process) -> None:
+        native = getattr(process, "native", None)
+        answered = native is not None and native.calls > 1  # the last one was not answered
+        self._deaths = 1 if answered else self._deaths + 1
+        self.quarantined = self._deaths >= self.isolation.crashes
+        if self._deaths > 1:
+            wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._deaths - 2, 10))
+            self._not_before = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+
+    def _error(self, kind: type[PluginCrashed], words: str, function: str | None = None) -> PluginCrashed:
+        error = kind("", message=words, path=self.path, plugin=self.name, function=function)
+        where = "" if function is None else f" in {function}"
+        error.what = f"the process of plugin {self.name} {words}{where and f' ({function})'}"
+        return error
+
+    def _tell_line(self, stream: str, text: str) -> None:
+        level = logging.WARNING if stream == "stderr" else logging.INFO
+        logging.getLogger(f"loader.plugin.{self.name}.{stream}").log(level, "%s", text)
+
+    def _note_end(self, process: Process) -> None:
+        """A worker has ended; on the thread of watch.py. A call under way tells of it; otherwise this does."""
+        if process in self._processes and process.native.busy == 0 and not self._closed:
+            _logger.warning("%s", self._crash(process, None))
+
+    def close(self) -> None:
+        """Ends all workers; calls raise PluginCrashed from now on."""
+        with self._lock:
+            self._closed = True
+            processes, self._processes = self._processes, []
+            self.remote.set_workers(())
+        for each in processes:
+            each.close()
+
+    # ---- What people ask ----
+
+    @property
+    def confinement(self) -> Confinement | None:
+        """What its workers are confined by; None while there is none."""
+        return self._processes[0].confinement if self._processes else None
+
+    @property
+    def pid(self) -> int | None:
+        """The first worker's number, or None: there is none now."""
+        return next((each.pid for each in self._processes if each.native.alive), None)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The numbers of all workers that live."""
+        return tuple(each.pid for each in self._processes if each.native.alive)
+
+    @property
+    def state(self) -> str:
+        """One word: "ready", "busy", "restarting", "quarantined" or "ended"."""
+        if self._closed:
+            return "ended"
+        if self.quarantined:
+            return "quarantined"
+        living = [each for each in self._processes if each.native.alive]
+        if not living:
+            return "restarting"
+        return "busy" if all(each.native.busy for each in living) else "ready"
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the oldest living worker was started."""
+        return max((time.monotonic() - each.started for each in self._processes if each.native.alive), default=0.0)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the workers have for themselves."""
+        return sum(each.private_memory for each in self._processes)
+
+    @property
+    def calls(self) -> int:
+        """Calls that were begun by the workers that live."""
+        return sum(each.native.calls for each in self._processes)
+
+    def ask(self, timeout: float) -> bool:
+        """Whether all workers answer within `timeout` seconds: their main threads, whatever calls do."""
+        try:
+            until = time.monotonic() + timeout
+            return all(each.answers(until - time.monotonic()) for each in tuple(self._processes)) and bool(self.pids)
+        except IsolationError:
+            return False
+
+    def __repr__(self) -> str:
+        return f"<workers of {self.name}: {', '.join(map(str, self.pids)) or 'none'}>"
+
+    def __del__(self) -> None:
+        for opening in getattr(self, "_openings", ()):
+            for each in opening.files:
+                try:
+                    os.close(each)
+                except OSError:
+                    pass
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+# ---- Checked bytes for workers -----------------------------------------------------------------------------
+
+
+def _copies(trusted: TrustedImage, first: int) -> list[int]:
+    """Sealed memory files of a plugin and of what comes along with it, in which they name each other by number."""
+    image, resolved = trusted.candidate.image, trusted.resolved
+    if resolved is None or not (resolved.sealed or resolved.pinned):
+        return [_sealed_file(image, image.data)]
+    images = (image, *resolved.sealed)
+    paths = {each.path: os.fsencode(f"/proc/self/fd/{first + i}") for i, each in enumerate(images)}
+    found: list[int] = []
+    try:
+        for each in images:
+            found.append(_sealed_file(each, pinned(each, targets(resolved, each, paths))))
+    except BaseException:
+        for descriptor in found:
+            os.close(descriptor)
+        raise
+    return found
+
+
+def _sealed_file(image: Image, data: bytes) -> int:
+    try:
+        descriptor = _memory_file(os.path.basename(image.path))
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OSError as error:
+        raise LibraryError("its checked copy could not be made", path=image.path, found=error.strerror) from error
+    return descriptor
+
+
+def _memory_file(name: str) -> int:
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    cut: Any = os.fsencode(name)[:200].decode("utf-8", "surrogateescape")
+    try:
+        return os.memfd_create(cut, flags | _MAY_RUN)
+    except OSError:  # a kernel before 6.3
+        return os.memfd_create(cut, flags)

@@ -1,0 +1,326 @@
+"""One worker: a process that is started, told what to open, given lanes, and ended.
+
+It is never waited for without an end: each answer has a time, and a death is told by the kernel (watch.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import socket
+import threading
+import time
+import weakref
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from loader._core._call import Worker
+from loader.errors import IsolationError
+from loader.isolation.message import numbers, receive, send
+from loader.isolation.settings import PARTS, Confinement, worker_program
+from loader.isolation.watch import Watched, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loader.isolation.settings import Isolation
+
+__all__ = ["FIRST_FILE", "Ended", "Process"]
+
+#: Numbers of the libraries' descriptors in a worker, by which their copies name each other.
+FIRST_FILE: Final = 200
+_THUNKS: Final = 32
+#: Bytes of a lane: half for arguments, results and memory of loader_alloc, half for output. It is sparse.
+_LANE: Final = 16 << 30
+_LEAST_LANE: Final = 64 << 20
+_LIBRARIES: Final = (
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+)
+_KEPT_LINES: Final = 20
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+
+
+class Ended(Exception):  # noqa: N818 - caught here, never raised to users
+    """The worker has died, or takes too long, while it was asked for something."""
+
+    def __init__(self, late: bool = False) -> None:
+        super().__init__()
+        self.late = late
+
+
+class Process:
+    """A worker. `on_line(stream, text)` is called with what it prints, `on_end(process)` once when it has ended."""
+
+    def __init__(
+        self,
+        isolation: Isolation,
+        name: str,
+        pairs: list[tuple[str, str | bytes]],
+        files: list[int],
+        on_line: Callable[[str, str], None],
+        on_end: Callable[[Process], None],
+    ) -> None:
+        self.isolation = isolation
+        self.started = time.monotonic()
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.signal: int | None = None
+        self.status: int | None = None
+        self.ended = threading.Event()
+        self._lock = threading.RLock()
+        self._asking = False
+        self.pid, self.pidfd, self._channel = _start(name, self, on_line, on_end)
+        # Not before there is something to end: and nothing of it holds on to this.
+        self._finalizer = weakref.finalize(self, _end, os.getpid(), self.pid, self.pidfd, self._channel)
+        host = os.pidfd_open(os.getpid())
+        try:
+            answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
+        finally:
+            os.close(host)
+        self.confinement = _confined(answer)
+        thunks = tuple(numbers(answer, "thunk"))
+        if len(thunks) != _THUNKS:
+            raise Ended
+        self.native = Worker(self.pid, self.pidfd, thunks, self)
+        if self.ended.is_set():
+            self.native.died()
+
+    # ---- What it is asked for ----
+
+    def opened(self) -> list[tuple[str, str]]:
+        """The answer to what it was told to open."""
+        return self._answer(self.isolation.start)
+
+    def open(self, pairs: list[tuple[str, str | bytes]], files: list[int]) -> list[tuple[str, str]]:
+        """Opens more."""
+        return self._ask(pairs, files, self.isolation.start)
+
+    def add_lane(self) -> None:
+        """One more thread of it, and memory that is shared with it. Called by loader/_core/remote/worker.c."""
+        size = _lane_size(self.isolation)
+        lane = _lane(size)
+        try:
+            answer = self._ask([("lane", str(size))], [lane], self.isolation.start)
+            base = next(numbers(answer, "lane"), None)
+            if base is None:
+                raise Ended
+            self.native.add_lane(lane, size, base)
+        except Ended:  # whoever wants the lane sees that it is not there, and that the worker is dead
+            self.kill()
+        finally:
+            os.close(lane)
+
+    def answers(self, seconds: float) -> bool:
+        """Whether it answers at all within `seconds`, whatever its calls do."""
+        try:
+            return bool(self._ask([("ask", "1")], [], max(0.0, seconds)))
+        except Ended:
+            return False
+
+    def _ask(self, pairs: list[tuple[str, str | bytes]], files: list[int], seconds: float) -> list[tuple[str, str]]:
+        with self._lock:
+            if self._asking:
+                raise IsolationError(
+                    "a worker is asked for something by the very thread that asks it already",
+                    cure="Call plugins from elsewhere than signal handlers, or once before",
+                )
+            self._asking = True
+            try:
+                try:
+                    send(self._channel, pairs, files)
+                except OSError:
+                    raise Ended from None
+                return self._answer(seconds)
+            finally:
+                self._asking = False
+
+    def _answer(self, seconds: float) -> list[tuple[str, str]]:
+        try:
+            answer = receive(self._channel, self.pidfd, seconds)
+        except TimeoutError:
+            raise Ended(late=True) from None
+        if answer is None:
+            raise Ended
+        return answer
+
+    # ---- Its end ----
+
+    def kill(self) -> None:
+        """Ends it now. Nothing that it does holds this up."""
+        _kill(self.pidfd)
+
+    def note_end(self, number: int | None, status: int | None) -> None:
+        """It has ended; by the thread of watch.py."""
+        self.signal, self.status = number, status
+        native = getattr(self, "native", None)
+        if native is not None:
+            native.died()
+        self.ended.set()
+
+    def close(self) -> None:
+        """Ends it, if it lives, and gives all that it has back."""
+        self._finalizer()
+
+    @property
+    def private_memory(self) -> int:
+        """Bytes that it alone has; 0 if that is not known."""
+        total = 0
+        with suppress(OSError, ValueError), open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as file:
+            for line in file:
+                if line.startswith(("Private_Clean:", "Private_Dirty:")):
+                    total += int(line.split()[1]) << 10
+        return total
+
+
+def _kill(pidfd: int) -> None:
+    with suppress(OSError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+
+def _end(parent: int, pid: int, pidfd: int, channel: socket.socket) -> None:
+    """What ends a worker that nobody has any more. In a forked child it is the parent's."""
+    if os.getpid() == parent and os.path.exists(f"/proc/{pid}"):
+        _kill_if_open(pidfd, pid)
+    channel.close()
+
+
+def _kill_if_open(pidfd: int, pid: int) -> None:
+    """The descriptor may have been closed and used again since it ended: what it refers to must be this process."""
+    with suppress(OSError), open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
+        if f"Pid:\t{pid}\n" in file.read():
+            _kill(pidfd)
+
+
+# ---- Starting ----------------------------------------------------------------------------------------------
+
+
+def _start(
+    name: str, process: Process, on_line: Callable[[str, str], None], on_end: Callable[[Process], None]
+) -> tuple[int, int, socket.socket]:
+    """A new process, watched: its number, its pidfd and the socket that leads to it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pipes: list[int] = []
+    try:
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        pipes.append(null)
+        out, out_end = os.pipe2(os.O_CLOEXEC)
+        pipes += out, out_end
+        err, err_end = os.pipe2(os.O_CLOEXEC)
+        pipes += err, err_end
+        pid = _spawn(name, {0: null, 1: out_end, 2: err_end, 3: theirs.fileno()})
+        pidfd = os.pidfd_open(pid)
+        for each in (out, err):
+            os.set_blocking(each, False)
+            pipes.remove(each)
+        reference = weakref.ref(process)
+
+        def line(stream: str, text: str) -> None:
+            there = reference()
+            if there is not None:
+                there.lines.append(text)
+                on_line(stream, text)
+
+        def ended(number: int | None, status: int | None) -> None:
+            there = reference()
+            if there is not None:
+                there.note_end(number, status)
+                on_end(there)
+
+        watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        for each in pipes:
+            os.close(each)
+    return pid, pidfd, ours
+
+
+def _spawn(name: str, descriptors: dict[int, int]) -> int:
+    """Runs the worker's program with these descriptors, an empty environment and no signal ignored or blocked.
+
+    In a process group of its own, so that Ctrl-C in a terminal is for the host alone.
+    """
+    high = []
+    try:
+        # Above all that is to be given: a dup2 must not overwrite what a later one wants.
+        high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in descriptors.values()]
+        actions: list[Any] = [(os.POSIX_SPAWN_DUP2, each, to) for each, to in zip(high, descriptors, strict=True)]
+        return os.posix_spawn(
+            worker_program(),
+            [f"loader-worker {name}"],
+            {},
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=[each for each in signal.valid_signals() if each not in (signal.SIGKILL, signal.SIGSTOP)],
+        )
+    except OSError as error:
+        raise IsolationError(
+            "a process for a plugin could not be started", path=worker_program(), found=error.strerror or str(error)
+        ) from error
+    finally:
+        for each in high:
+            os.close(each)
+
+
+def _confinement(isolation: Isolation) -> list[tuple[str, str | bytes]]:
+    """How a worker is told to confine itself."""
+    pairs: list[tuple[str, str | bytes]] = [
+        ("sandbox", isolation.sandbox),
+        ("memory", str(isolation.memory or 0)),
+        ("network", "1" if isolation.network else "0"),
+    ]
+    pairs += [("read", path) for path in isolation.read]
+    pairs += [("write", path) for path in isolation.write]
+    pairs += [("libraries", path) for path in _LIBRARIES]
+    return pairs
+
+
+def _confined(answer: list[tuple[str, str]]) -> Confinement:
+    engaged = next(numbers(answer, "engaged"), 0)
+    reasons = [value for word, value in answer if word == "why"]
+    missing = dict(zip(numbers(answer, "part"), reasons, strict=False))
+    return Confinement(
+        tuple(name for i, name in enumerate(PARTS) if engaged & 1 << i),
+        {name: missing[1 << i] for i, name in enumerate(PARTS) if 1 << i in missing},
+        next(numbers(answer, "landlock"), 0),
+    )
+
+
+def _lane_size(isolation: Isolation) -> int:
+    """As large as files may be, and no larger than what a worker may have, which could fill it."""
+    most = _LANE
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit != resource.RLIM_INFINITY:
+        most = min(most, limit)
+    if isolation.memory is not None:
+        most = min(most, max(_LEAST_LANE, 2 * isolation.memory))
+    return most & ~8191
+
+
+def _lane(size: int) -> int:
+    """A new memory file of that size, which nobody can cut off or lengthen."""
+    try:
+        descriptor = os.memfd_create("loader-lane", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(descriptor, size)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OSError as error:
+        raise IsolationError("memory to share with a worker could not be made", found=error.strerror) from error
+    return descriptor
