@@ -97,19 +97,15 @@ def load(
     return bind(trusted, library, owner)
 
 
-def _open_elsewhere(
-    trusted: TrustedImage, owner: Owner, isolation: Isolation | None, workers: Pool | None
-) -> Plugin:
+def _open_elsewhere(trusted: TrustedImage, owner: Owner, isolation: Isolation | None, workers: Pool | None) -> Plugin:
     """The end of the road in a process of its own."""
-    from loader.isolation import Pool  # noqa: PLC0415 - most plugins are opened here
+    from loader.isolation import Isolation, Pool  # noqa: PLC0415 - most plugins are opened here
 
     image = trusted.candidate.image
     sys.audit("loader.open", image.path, image.digest)
     if trusted.resolved is not None:
         check_libraries(trusted.resolved)
-    if workers is None:
-        assert isolation is not None
-        workers = Pool(isolation, owner.name, image.path)
+    workers = workers or Pool(isolation or Isolation(), owner.name, image.path)
     missing = trusted.candidate.missing
     names = [form.name for form in trusted.candidate.contract.forms if form.name not in missing]
     owner.fork_safe = True

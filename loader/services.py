@@ -43,8 +43,8 @@ class ServiceTable:
             found = "NULL" if address == 0 else f"{address:#x}, which is no address"
             raise ServiceError(f"service {id} is given as {found}", expected="the address of a table")
         if address is not None:
-            known = declaration or self._declared.get(id)
-            shape = None if known is None or len(known.functions) > MAX_FUNCTIONS else table_of(known)
+            form = declaration or self._declared.get(id)
+            shape = None if form is None or len(form.functions) > MAX_FUNCTIONS else table_of(form)
             self.native.add(id, address, service, shape)  # the shape: for plugins in other processes
             return
         declared = declaration or self._declared.get(id)

@@ -1,7 +1,7 @@
 """What a host and its workers tell each other beside calls: rows of texts, each ended by NUL, and descriptors.
 
-The other side is loader/_core/worker/worker.c. A host sends a request and reads the answer to it; what it reads is not
-to be trusted.
+The other side is loader/_core/worker/worker.c. A host sends a request and reads the answer to it; what it reads is
+not to be trusted.
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ _LARGE: Final = 1 << 64
 
 def send(channel: socket.socket, pairs: Iterable[tuple[str, str | bytes]], descriptors: Iterable[int] = ()) -> None:
     """Sends a request. Raises OSError if the worker is gone, ValueError for what is too long."""
-    data = b"".join(
-        part + b"\0" for word, value in pairs for part in (word.encode(), os.fsencode(value))
-    )
+    data = b"".join(part + b"\0" for word, value in pairs for part in (word.encode(), os.fsencode(value)))
     if len(data) > MOST:
         raise ValueError(f"a message to a worker has {len(data)} bytes, and {MOST} are the most")
     files = array.array("i", descriptors)

@@ -7,21 +7,21 @@ companions. What dies again and again without ever answering is not started any 
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import random
 import signal
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from loader._core._call import Remote
-from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed
+from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed, PluginError
+from loader.isolation.copies import copies
 from loader.isolation.process import FIRST_FILE, Ended, Process
 from loader.isolation.settings import check_available
-from loader.library.pinned import pinned, targets
 from loader.library.refusal import explain
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ __all__ = ["Pool", "RemoteLibrary"]
 _NEVER: Final = (1 << 63) - 1  # nanoseconds
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 2.0  # seconds before a worker is started again
 _logger = logging.getLogger("loader.isolation")
-_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-_MAY_RUN: Final = 0x10  # MFD_EXEC, of Linux 6.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,13 @@ class Pool:
     def open(self, trusted: TrustedImage, owner: Owner, symbols: list[str]) -> RemoteLibrary:
         """Opens a trusted file's bytes in all workers, those of later too, and finds these symbols of it.
 
-        Raises LibraryError if it cannot be opened, PluginCrashed if its constructors end the process, IsolationError if
-        there can be no worker.
+        Raises LibraryError if it cannot be opened, PluginCrashed if its constructors end the process, IsolationError
+        if there can be no worker.
         """
         image = trusted.candidate.image
         with self._lock:
             taken = FIRST_FILE + sum(len(each.files) for each in self._openings)
-            opening = _Opening(image, tuple(_copies(trusted, taken)), taken, tuple(symbols))
+            opening = _Opening(image, tuple(copies(trusted, taken)), taken, tuple(symbols))
             self._openings.append(opening)
             try:
                 if self._processes:
@@ -163,6 +161,7 @@ class Pool:
         except Ended as end:
             if process is None:
                 raise self._no_start() from None
+            process.close()
             raise self._crash(process, "its constructors", late=end.late) from None
         except BaseException:
             if process is not None:
@@ -217,7 +216,7 @@ class Pool:
             if self.quarantined:
                 raise self._error(
                     PluginCrashed,
-                    f"is not started again: it died {self._deaths} times in a row without an answer. {self.last_error}",
+                    f"is not started again: {self._deaths} of it died in a row without an answer. {self.last_error}",
                 )
             self._wait()
             if len(self._processes) < self.isolation.workers:
@@ -245,21 +244,24 @@ class Pool:
         if reason in ("deadline", "cancelled"):
             process.ended.wait(1.0)
             self._drop(process)
-            kind = DeadlineExceeded if reason == "deadline" else CallCancelled
-            status = 5 if reason == "deadline" else 4
-            words = f"it did not stop within its grace of {self.isolation.grace:g} s, and its process was killed"
-            error = kind("", status=status, message=words, path=self.path, plugin=self.name, function=function)
-            del error.what  # put together when it is asked for
-            return error
+            return self._not_stopped(reason, function)
         if reason != "died":
             process.kill()
             process.ended.wait(1.0)
             self._drop(process)
             return self._error(PluginCrashed, f"{reason}, and was killed", function)
         error = self._crash(process, function)
+        self._drop(process)
         if self.isolation.on_crash == "retry" and not self.quarantined:
             _logger.warning("%s; the call is made again", error)
             return True
+        return error
+
+    def _not_stopped(self, reason: str, function: str) -> PluginError:
+        kind, status = (DeadlineExceeded, 5) if reason == "deadline" else (CallCancelled, 4)
+        words = f"it did not stop within its grace of {self.isolation.grace:g} s, and its process was killed"
+        error = kind("", status=status, message=words, path=self.path, plugin=self.name, function=function)
+        del error.what  # put together when it is asked for
         return error
 
     def _drop(self, process: Process) -> None:
@@ -287,10 +289,13 @@ class Pool:
         error.signal, error.exit_status, error.lines = process.signal, process.status, lines
         self.last_error = str(error)
         self._count_death(process)
-        self._drop(process)
         return error
 
     def _count_death(self, process: Process) -> None:
+        """Once, by whoever learns of it first. The thread of watch.py must not wait for a lock of ours."""
+        if process.counted:
+            return
+        process.counted = True
         native = getattr(process, "native", None)
         answered = native is not None and native.calls > 1  # the last one was not answered
         self._deaths = 1 if answered else self._deaths + 1
@@ -311,7 +316,7 @@ class Pool:
 
     def _note_end(self, process: Process) -> None:
         """A worker has ended; on the thread of watch.py. A call under way tells of it; otherwise this does."""
-        if process in self._processes and process.native.busy == 0 and not self._closed:
+        if process in self._processes and process.native.busy == 0 and not process.wanted:
             _logger.warning("%s", self._crash(process, None))
 
     def close(self) -> None:
@@ -381,10 +386,8 @@ class Pool:
     def __del__(self) -> None:
         for opening in getattr(self, "_openings", ()):
             for each in opening.files:
-                try:
+                with suppress(OSError):
                     os.close(each)
-                except OSError:
-                    pass
 
 
 def _signal_name(number: int) -> str:
@@ -392,49 +395,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-# ---- Checked bytes for workers -----------------------------------------------------------------------------
-
-
-def _copies(trusted: TrustedImage, first: int) -> list[int]:
-    """Sealed memory files of a plugin and of what comes along with it, in which they name each other by number."""
-    image, resolved = trusted.candidate.image, trusted.resolved
-    if resolved is None or not (resolved.sealed or resolved.pinned):
-        return [_sealed_file(image, image.data)]
-    images = (image, *resolved.sealed)
-    paths = {each.path: os.fsencode(f"/proc/self/fd/{first + i}") for i, each in enumerate(images)}
-    found: list[int] = []
-    try:
-        for each in images:
-            found.append(_sealed_file(each, pinned(each, targets(resolved, each, paths))))
-    except BaseException:
-        for descriptor in found:
-            os.close(descriptor)
-        raise
-    return found
-
-
-def _sealed_file(image: Image, data: bytes) -> int:
-    try:
-        descriptor = _memory_file(os.path.basename(image.path))
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-        except BaseException:
-            os.close(descriptor)
-            raise
-    except OSError as error:
-        raise LibraryError("its checked copy could not be made", path=image.path, found=error.strerror) from error
-    return descriptor
-
-
-def _memory_file(name: str) -> int:
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    cut: Any = os.fsencode(name)[:200].decode("utf-8", "surrogateescape")
-    try:
-        return os.memfd_create(cut, flags | _MAY_RUN)
-    except OSError:  # a kernel before 6.3
-        return os.memfd_create(cut, flags)

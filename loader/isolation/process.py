@@ -52,7 +52,7 @@ _KEPT_LINES: Final = 20
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
-class Ended(Exception):  # noqa: N818 - caught here, never raised to users
+class Ended(Exception):
     """The worker has died, or takes too long, while it was asked for something."""
 
     def __init__(self, late: bool = False) -> None:
@@ -77,12 +77,15 @@ class Process:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.signal: int | None = None
         self.status: int | None = None
+        self.wanted = False
+        self.counted = False  # by its pool, among the deaths
         self.ended = threading.Event()
         self._lock = threading.RLock()
         self._asking = False
         self.pid, self.pidfd, self._channel = _start(name, self, on_line, on_end)
         # Not before there is something to end: and nothing of it holds on to this.
-        self._finalizer = weakref.finalize(self, _end, os.getpid(), self.pid, self.pidfd, self._channel)
+        self._fate = _Fate()
+        self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
         host = os.pidfd_open(os.getpid())
         try:
             answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
@@ -163,6 +166,7 @@ class Process:
     def note_end(self, number: int | None, status: int | None) -> None:
         """It has ended; by the thread of watch.py."""
         self.signal, self.status = number, status
+        self.wanted = self._fate.wanted
         native = getattr(self, "native", None)
         if native is not None:
             native.died()
@@ -188,9 +192,18 @@ def _kill(pidfd: int) -> None:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
 
-def _end(parent: int, pid: int, pidfd: int, channel: socket.socket) -> None:
+class _Fate:
+    """Whose a worker is, and whether its end is wanted."""
+
+    def __init__(self) -> None:
+        self.parent = os.getpid()
+        self.wanted = False
+
+
+def _end(fate: _Fate, pid: int, pidfd: int, channel: socket.socket) -> None:
     """What ends a worker that nobody has any more. In a forked child it is the parent's."""
-    if os.getpid() == parent and os.path.exists(f"/proc/{pid}"):
+    fate.wanted = True
+    if os.getpid() == fate.parent and os.path.exists(f"/proc/{pid}"):
         _kill_if_open(pidfd, pid)
     channel.close()
 

@@ -61,7 +61,7 @@ class Watched:
         """The process has ended: what it printed last is told, then how it ended."""
         for descriptor in list(self.outputs):
             for _ in range(256):
-                if not select.select([descriptor], [], [], 0)[0] or not self.read(descriptor):
+                if not _is_readable(descriptor) or not self.read(descriptor):
                     break
             if self.rest[descriptor]:
                 self.line(self.outputs[descriptor], self.rest[descriptor].decode("utf-8", "replace"))
@@ -72,6 +72,12 @@ class Watched:
         for descriptor in (self.pidfd, *self.outputs):
             with suppress(OSError):
                 os.close(descriptor)
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _reap(pidfd: int) -> tuple[int | None, int | None]:

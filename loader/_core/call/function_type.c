@@ -193,8 +193,13 @@ static PyObject *function_signature(PyObject *object, void *Py_UNUSED(closure))
 
 static PyObject *function_address(PyObject *object, void *Py_UNUSED(closure))
 {
+    function *self = (function *)object;
     void *pointer;
-    memcpy(&pointer, &((function *)object)->address, sizeof pointer);
+
+    if (self->owner->remote != NULL)
+        return PyErr_Format(PyExc_TypeError, "%U of plugin %U has no address here: it is in another process",
+                            self->name, self->owner->name);
+    memcpy(&pointer, &self->address, sizeof pointer);
     return PyLong_FromVoidPtr(pointer);
 }
 
@@ -220,7 +225,7 @@ static PyMemberDef function_members[] = {
 
 static PyGetSetDef function_getset[] = {
     {"__signature__", function_signature, NULL, "For inspect.signature.", NULL},
-    {"address", function_address, NULL, "Where the function is, for engines in C.", NULL},
+    {"address", function_address, NULL, "Where the function is, for engines in C. TypeError: in another process.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
