@@ -2,8 +2,9 @@
 
 In: the checked bytes, and an Isolation (settings.py). Out: a RemoteLibrary (pool.py), which is to plugin.py what a
 Library of this process is; and errors for what became of workers. A worker is a program without Python
-(loader/_core/worker/). Open first: pool.py, the workers of a plugin; then process.py, one of them; message.py, what
-it is told; copies.py, the bytes that it gets; watch.py, the thread that learns of deaths and reads what workers print.
+(loader/_core/worker/). Open first: pool.py, the workers of a plugin; then process.py, one of them; message.py,
+what it is told; copies.py, the bytes that it gets; watch.py, the thread that learns of deaths and reads what they
+print.
 """
 
 from loader.isolation.pool import Pool, RemoteLibrary
