@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -107,6 +108,15 @@ static bool makes_sense(const struct confinement *wanted)
            (wanted->library_count == 0 || wanted->libraries != NULL);
 }
 
+/* unshare(CLONE_THREAD) does nothing in a process of one thread, and is EINVAL in others. Containers refuse unshare
+ * altogether; there, the folder of threads has a link for each, and two of its own. */
+static bool has_threads(void)
+{
+    struct stat threads;
+    if (unshare(CLONE_THREAD) == 0) return false;
+    return errno == EINVAL || (stat("/proc/self/task", &threads) == 0 && threads.st_nlink > 3);
+}
+
 static bool wants(const struct confinement *wanted, enum confine_part part)
 {
     return (wanted->without & (uint32_t)part) == 0;
@@ -119,7 +129,7 @@ int confine(const struct confinement *wanted, struct confined *result)
         errno = EINVAL;
         return -1;
     }
-    if (unshare(CLONE_THREAD) != 0) { /* does nothing in a process of one thread, and fails in others */
+    if (has_threads()) {
         errno = EBUSY;
         return -1;
     }

@@ -28,13 +28,12 @@ static const unsigned short ALLOWED[] = {
     /* threads and waiting */
     __NR_futex, NEW_futex_waitv, NEW_futex_wake, NEW_futex_wait, NEW_futex_requeue, __NR_set_robust_list,
     __NR_set_tid_address, __NR_rseq, __NR_membarrier, __NR_sched_yield, __NR_restart_syscall, __NR_exit,
-    __NR_exit_group, __NR_nanosleep, __NR_clock_nanosleep, __NR_sched_get_priority_max, __NR_sched_get_priority_min,
+    __NR_exit_group, __NR_nanosleep, __NR_sched_get_priority_max, __NR_sched_get_priority_min,
     /* signals of this process */
     __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_rt_sigpending, __NR_rt_sigsuspend,
     __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
-    /* time; timer_create's SIGEV_THREAD_ID is held to own threads by the kernel */
-    __NR_clock_getres, __NR_gettimeofday, __NR_times, __NR_getitimer, __NR_setitimer, __NR_timer_create,
-    __NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete, __NR_timerfd_create,
+    /* time */
+    __NR_gettimeofday, __NR_times, __NR_getitimer, __NR_setitimer, __NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete, __NR_timerfd_create,
     __NR_timerfd_settime, __NR_timerfd_gettime,
     /* open descriptors */
     __NR_read, __NR_write, __NR_readv, __NR_writev, __NR_pread64, __NR_pwrite64, __NR_preadv, __NR_pwritev,
@@ -106,6 +105,9 @@ static const struct {
     {__NR_setpriority, CALL_PRIORITY},
     {__NR_prlimit64, CALL_LIMITS},
     {__NR_clock_gettime, CALL_CLOCK},
+    {__NR_clock_getres, CALL_CLOCK},
+    {__NR_clock_nanosleep, CALL_CLOCK},
+    {__NR_timer_create, CALL_CLOCK}, /* its SIGEV_THREAD_ID is held to own threads by the kernel */
     {__NR_mmap, CALL_MMAP},
     {__NR_fcntl, CALL_FCNTL},
     {__NR_ioctl, CALL_IOCTL},
@@ -130,16 +132,10 @@ void confine_calls(const struct confinement *wanted, bool truncates, unsigned ch
     for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++) rules[RULES[i].number] = RULES[i].rule;
     if (wanted->write_count > 0) {
         set_all(rules, WRITING, sizeof WRITING / sizeof *WRITING);
-        if (truncates) {
-            rules[__NR_truncate] = CALL_ALLOWED;
-            rules[__NR_openat] = CALL_ALLOWED;
-#ifdef __NR_open
-            rules[__NR_open] = CALL_ALLOWED;
-#endif
+        if (truncates) rules[__NR_truncate] = CALL_ALLOWED;
 #ifdef __NR_creat
-            rules[__NR_creat] = CALL_ALLOWED;
+        if (truncates) rules[__NR_creat] = CALL_CREAT;
 #endif
-        }
     }
     if (wanted->network)
         set_all(rules, NETWORK, sizeof NETWORK / sizeof *NETWORK);

@@ -20,8 +20,9 @@ enum call_rule {
     CALL_FCNTL,
     CALL_IOCTL,
     CALL_PRCTL,
-    CALL_OPEN,        /* reading only, if nothing may be written */
+    CALL_OPEN,        /* reading only, if nothing may be written; else no setuid or setgid files */
     CALL_OPENAT,
+    CALL_CREAT,
     CALL_SOCKET,
     CALL_SOCKETPAIR,
     CALL_RULES

@@ -46,13 +46,19 @@ static bool memory_now(uint64_t *address_space, uint64_t *data)
     return true;
 }
 
-static void limit(struct confined *result, int resource, const char *name, uint64_t most)
+#ifdef __GLIBC__
+typedef __rlimit_resource_t limit_kind;
+#else
+typedef int limit_kind;
+#endif
+
+static void limit(struct confined *result, limit_kind resource, const char *name, uint64_t most)
 {
     struct rlimit now, set;
-    if (getrlimit((__rlimit_resource_t)resource, &now) == 0) {
+    if (getrlimit(resource, &now) == 0) {
         set.rlim_max = most < now.rlim_max ? (rlim_t)most : now.rlim_max;
         set.rlim_cur = set.rlim_max; /* no room to raise it in */
-        if (setrlimit((__rlimit_resource_t)resource, &set) == 0) return;
+        if (setrlimit(resource, &set) == 0) return;
     }
     confine_lacks(result, CONFINE_RLIMITS, name, errno);
 }

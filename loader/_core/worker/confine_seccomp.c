@@ -25,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,6 +57,10 @@ enum { CODE_MOST = 1024, NEAR = 255, X32 = 0x40000000, CLONE_DETACHED_OF_MUSL = 
 struct program {
     struct sock_filter code[CODE_MOST];
     unsigned length; /* may grow past CODE_MOST: then the program is not used */
+};
+
+struct rights {
+    bool writes, truncates; /* anything may be written; Landlock holds O_TRUNC */
 };
 
 static void put(struct program *program, unsigned op, uint32_t value, unsigned yes, unsigned no)
@@ -155,12 +160,27 @@ static void check_prctl(struct program *program)
     allow_list(program, OPTIONS, sizeof OPTIONS / sizeof *OPTIONS);
 }
 
-static void check_open(struct program *program, unsigned flags, bool writes)
+/* No file that runs as its owner: the host may be root. */
+static void check_mode(struct program *program, unsigned mode)
+{
+    load_argument(program, mode);
+    refuse_if_any(program, S_ISUID | S_ISGID);
+    allow(program);
+}
+
+/* The mode is the argument after the flags, and means something only where a file is made. */
+static void check_open(struct program *program, unsigned flags, const struct rights *rights)
 {
     load_argument(program, flags);
-    /* With writing, this is for kernels whose Landlock does not hold O_TRUNC. */
-    refuse_if_any(program, writes ? O_TRUNC : O_WRONLY | O_RDWR | O_CREAT | O_TRUNC);
-    allow(program);
+    if (!rights->writes) refuse_if_any(program, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC);
+    else if (!rights->truncates) refuse_if_any(program, O_TRUNC);
+    if (rights->writes) {
+        put(program, BPF_JMP | BPF_JSET | BPF_K, O_CREAT | (O_TMPFILE & ~O_DIRECTORY), 1, 0);
+        allow(program);
+        check_mode(program, flags + 1);
+    } else {
+        allow(program);
+    }
 }
 
 /* IPv4 and IPv6, TCP and UDP. */
@@ -227,7 +247,7 @@ static void check_process(struct program *program, enum call_rule rule, uint32_t
         refuse(program);
 }
 
-static void put_rule(struct program *program, enum call_rule rule, bool writes)
+static void put_rule(struct program *program, enum call_rule rule, const struct rights *rights)
 {
     uint32_t pid = (uint32_t)getpid();
     switch (rule) {
@@ -241,11 +261,12 @@ static void put_rule(struct program *program, enum call_rule rule, bool writes)
     case CALL_LIMITS: check_process(program, rule, pid); return;
     case CALL_CLOCK: check_clock(program, pid); return;
     case CALL_MMAP: check_mmap(program); return;
-    case CALL_FCNTL: check_fcntl(program, writes); return;
+    case CALL_FCNTL: check_fcntl(program, rights->writes); return;
     case CALL_IOCTL: check_ioctl(program); return;
     case CALL_PRCTL: check_prctl(program); return;
-    case CALL_OPEN: check_open(program, 1, writes); return;
-    case CALL_OPENAT: check_open(program, 2, writes); return;
+    case CALL_OPEN: check_open(program, 1, rights); return;
+    case CALL_OPENAT: check_open(program, 2, rights); return;
+    case CALL_CREAT: check_mode(program, 1); return;
     case CALL_SOCKET: check_socket(program); return;
     case CALL_SOCKETPAIR: check_socketpair(program); return;
     case CALL_REFUSED:
@@ -270,25 +291,25 @@ static unsigned find_ranges(const unsigned char *rules, struct range *ranges)
 }
 
 /* The call's number is loaded. Depth: log2 of the ranges. */
-static void put_tree(struct program *program, const struct range *ranges, unsigned count, bool writes)
+static void put_tree(struct program *program, const struct range *ranges, unsigned count, const struct rights *rights)
 {
     if (count == 1) {
-        put_rule(program, (enum call_rule)ranges->rule, writes);
+        put_rule(program, (enum call_rule)ranges->rule, rights);
         return;
     }
     unsigned half = count / 2, node = program->length;
     put(program, BPF_JMP | BPF_JGE | BPF_K, ranges[half].first, 0, 1);
     put(program, BPF_JMP | BPF_JA, 0, 0, 0); /* conditional jumps reach 255 instructions only */
-    put_tree(program, ranges, half, writes);
+    put_tree(program, ranges, half, rights);
     if (node + 1 < CODE_MOST) program->code[node + 1].k = program->length - (node + 2);
-    put_tree(program, ranges + half, count - half, writes);
+    put_tree(program, ranges + half, count - half, rights);
 }
 
-static void put_all(struct program *program, const struct confinement *wanted, bool truncates)
+static void put_all(struct program *program, const struct confinement *wanted, const struct rights *rights)
 {
     unsigned char rules[CALL_NUMBERS];
     struct range ranges[CALL_NUMBERS + 1];
-    confine_calls(wanted, truncates, rules);
+    confine_calls(wanted, rights->truncates, rules);
     load(program, offsetof(struct seccomp_data, arch));
     put(program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
     answer(program, SECCOMP_RET_KILL_PROCESS); /* int 0x80 has other numbers */
@@ -297,14 +318,15 @@ static void put_all(struct program *program, const struct confinement *wanted, b
     put(program, BPF_JMP | BPF_JSET | BPF_K, X32, 0, 1); /* -1, a call that a tracer took away, too */
     answer(program, SECCOMP_RET_KILL_PROCESS);
 #endif
-    put_tree(program, ranges, find_ranges(rules, ranges), wanted->write_count > 0);
+    put_tree(program, ranges, find_ranges(rules, ranges), rights);
 }
 
 void confine_seccomp(const struct confinement *wanted, struct confined *result)
 {
     static struct program program; /* too large for a stack that may be small */
+    struct rights rights = {.writes = wanted->write_count > 0, .truncates = result->landlock_abi >= 3};
     program.length = 0;
-    put_all(&program, wanted, result->landlock_abi >= 3);
+    put_all(&program, wanted, &rights);
     struct sock_fprog filter = {.len = (unsigned short)program.length, .filter = program.code};
     if (program.length > CODE_MOST) {
         confine_lacks(result, CONFINE_SECCOMP, "the filter is too long", 0);
