@@ -5,6 +5,7 @@
     loader._core._call        the generic C caller (the other folders of loader/_core)
     loader/_core/loader-worker  on Linux, the program of plugins' own processes (loader/_core/worker)
     loader.htmlize._engine    the application's document engine (loader/htmlize/_engine/*.c)
+    loader/htmlize/_documents/documents.so  on Linux, the engine as a plugin in plugins' own processes
     loader/htmlize/plugins/   tt and narcissist, by the same CMakeLists.txt that builds alone
 
 In place, for work on the tree:   python setup.py build_ext --inplace
@@ -35,10 +36,12 @@ NOT_SHIPPED = {"endtoend", "target", "testdata", "testhost", "tests"}
 #: Folders of loader/_core: a module of Python each has the C files of one or several.
 CALL, ELF = ("call", "crash", "text", "remote", "wire"), ("elf",)
 WORKER = ("worker", "wire")
+#: What of the application's engine knows no Python.
+PLAIN_ENGINE = ("answer", "engine", "paths", "source", "table")
 INCLUDE_DIRS = ["include", "loader/_core"]
 HEADERS = sorted(
     path.relative_to(ROOT).as_posix()
-    for folder in (*INCLUDE_DIRS, "loader/htmlize/_engine")
+    for folder in (*INCLUDE_DIRS, "loader/htmlize/_engine", "loader/htmlize/_documents")
     for path in (ROOT / folder).rglob("*.h")
 )
 
@@ -78,27 +81,50 @@ class BuildNative(build_ext):
         super().run()
         if worker_wanted():
             self._build_worker()
+            self._build_documents()
         if plugins_wanted():
             self._build_plugins()
 
     def _build_worker(self) -> None:
+        """The program. It opens plugins, so it is linked with the dynamic linker's library."""
         files = sources(*(f"loader/_core/{folder}" for folder in WORKER))
-        target = Path(self._worker_output())
+        target = Path(self._outputs_of_workers()[0])
+        objects = self._compiled(files, target, "-fPIE")
+        if objects:
+            link = ["-pie", "-pthread", *sanitizer_flags()]
+            self.compiler.link_executable(
+                objects, target.name, output_dir=str(target.parent), libraries=["dl"], extra_postargs=link
+            )
+
+    def _build_documents(self) -> None:
+        """The application's engine as a plugin."""
+        engine = [f"loader/htmlize/_engine/{name}.c" for name in PLAIN_ENGINE]
+        target = Path(self._outputs_of_workers()[1])
+        objects = self._compiled(
+            [*sources("loader/htmlize/_documents"), *engine, "loader/_core/text/utf8.c"], target, "-fPIC"
+        )
+        if objects:
+            self.compiler.link_shared_object(
+                objects, target.name, output_dir=str(target.parent), extra_postargs=["-pthread", *sanitizer_flags()]
+            )
+
+    def _compiled(self, files: list[str], target: Path, code: str) -> list[str]:
+        """The objects of a target that is older than what it is made of; none if it is not."""
         newest = max(os.stat(path).st_mtime for path in (*files, *HEADERS, "setup.py"))
         if target.exists() and target.stat().st_mtime > newest and not self.force:
-            return
-        flags = ["-std=c11", "-O2", "-fPIE", "-pthread", "-Wall", "-Wextra", "-g" if self.inplace else "-g0"]
-        flags += (["-Werror"] if os.environ.get("LOADER_WERROR") else []) + sanitizer_flags()
-        where = os.path.join(self.build_temp, "worker")
-        objects = self.compiler.compile(files, output_dir=where, include_dirs=INCLUDE_DIRS, extra_postargs=flags)
+            return []
+        flags = ["-std=c11", "-O3", code, "-pthread", "-fvisibility=hidden", "-g" if self.inplace else "-g0"]
+        flags += ["-Wall", "-Wextra", *(["-Werror"] if os.environ.get("LOADER_WERROR") else []), *sanitizer_flags()]
         self.mkpath(str(target.parent))
-        link = ["-pie", "-pthread", *sanitizer_flags()]
-        self.compiler.link_executable(
-            objects, target.name, output_dir=str(target.parent), libraries=["dl"], extra_postargs=link
+        where = os.path.join(self.build_temp, target.stem)
+        objects: list[str] = self.compiler.compile(
+            files, output_dir=where, include_dirs=INCLUDE_DIRS, extra_postargs=flags
         )
+        return objects
 
-    def _worker_output(self) -> str:
-        return str((ROOT if self.inplace else Path(self.build_lib)) / "loader/_core/loader-worker")
+    def _outputs_of_workers(self) -> list[str]:
+        top = ROOT if self.inplace else Path(self.build_lib)
+        return [str(top / path) for path in ("loader/_core/loader-worker", "loader/htmlize/_documents/documents.so")]
 
     def _build_plugins(self) -> None:
         cmake = shutil.which("cmake")
@@ -130,7 +156,7 @@ class BuildNative(build_ext):
         return [str(top / PLUGIN_FOLDER / f"{name}{PLUGIN_SUFFIX}") for name in SHIPPED_PLUGINS]
 
     def get_outputs(self) -> list[str]:
-        worker = [self._worker_output()] if worker_wanted() else []
+        worker = self._outputs_of_workers() if worker_wanted() else []
         return [*super().get_outputs(), *worker, *(self._plugin_outputs() if plugins_wanted() else [])]
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loader.contract import Contract, Service
+    from loader.isolation import Isolation, Pool
     from loader.observe.process_state import StateWatch
     from loader.plugin import Plugin
     from loader.trust import Policy
@@ -43,10 +44,13 @@ class Host:
         max_output: the most bytes that one call of a plugin may write; None: no limit but memory.
         quarantine: report of :func:`loader.crash.enable`, or several; it is read now, and a file that crashed
             an earlier process is refused.
+        isolation: open plugins in processes of their own, which are set up like that.
+        together: those of all plugins are the same; otherwise each plugin has its own.
         debug: look before and after the load and each call of a plugin whether it changed the state of the
             process; slow. See :mod:`loader.process_state`.
 
-    Raises TypeError for what is no contract or policy, ValueError for a `max_output` that is no number of bytes.
+    Raises TypeError for what is no contract or policy, ValueError for a `max_output` that is no number of bytes,
+    IsolationError where plugins can have no process of their own.
     """
 
     def __init__(
@@ -59,8 +63,18 @@ class Host:
         max_output: int | None = None,
         quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
         debug: bool = False,
+        isolation: Isolation | None = None,
+        together: bool = False,
     ) -> None:
         check_kinds(contract, policy)
+        #: How plugins are opened in processes of their own; None: they are opened in this one.
+        self.isolation = isolation
+        #: The processes that all plugins share, if they do.
+        self.workers: Pool | None = None
+        if together and isolation is not None:
+            from loader.isolation import Pool  # noqa: PLC0415 - where it is wanted
+
+            self.workers = Pool(isolation, contract.name, "")
         self.contract = contract
         self._policy = policy or DEFAULT_POLICY
         self.strict = strict
@@ -177,6 +191,8 @@ class Host:
                 max_output=self.max_output,
                 quarantine=self.quarantine,
                 one_go=self.strict,
+                isolation=self.isolation,
+                workers=self.workers,
             )
         if self.watch is not None:
             self.watch.add(plugin)

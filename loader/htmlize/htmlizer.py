@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loader._core._call import Owner
+    from loader.isolation import Isolation, Pool
     from loader.plugin import Plugin
     from loader.trust import Policy
 
@@ -80,6 +81,8 @@ class Htmlizer:
             LibraryError, ...) is raised by the document that wants it.
         strict: refuse two plugins for one role, and raise the first failure to load instead of noting it.
         max_output: the most bytes that one answer of a plugin may have.
+        isolation: open the plugins in a process of their own, which they share with the engine: a document crosses
+            once.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Htmlizer:
         lazy: bool = False,
         strict: bool = False,
         max_output: int | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         lent = dict(services or {})
         if posts is not None:
@@ -104,7 +108,10 @@ class Htmlizer:
             strict=strict,
             max_output=max_output,
             quarantine=quarantine,
+            isolation=isolation,
+            together=True,
         )
+        self._documents: Plugin | None = None
         self._changes_contents: WeakSet[Plugin] = WeakSet()  # weak: what is refused is not to stay
         self._confirmed: WeakSet[Plugin] = WeakSet()
         self._answers = AnswerCache(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
@@ -198,6 +205,9 @@ class Htmlizer:
         plugins = None
         while plugins is not self.plugins:  # another thread has loaded one: its engine and ours lack each other's
             plugins = self.plugins
+            if self.host.workers is not None:
+                self._build_isolated(self.host.workers)
+                continue
             roles = [self._entry(name, plugin) for name, plugin in self.roles.items()]
             contents = [
                 (plugin.owner, address_of(plugin.functions["process_contents"])) for plugin in self.contents_hooks
@@ -205,9 +215,26 @@ class Htmlizer:
             engine = Engine(roles, contents, _POST)
             process_role = engine.process_role
             self._detours = 0
-            self._render = engine.render
+            self._render: Any = engine.render
             #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
             self.process_role: Callable[[str, str, Post], str] = process_role
+
+    def _build_isolated(self, workers: Pool) -> None:
+        from loader.htmlize.isolated import IsolatedEngine, open_documents  # noqa: PLC0415 - where it is wanted
+
+        if self._documents is None:
+            self._documents = open_documents(workers)
+        roles, hooks = list(self.roles.items()), list(self.contents_hooks)
+        engine = IsolatedEngine(self._documents, workers, roles, hooks, self.host.max_output, self._note_use)
+        self._detours = 0
+        self._render = engine.render
+        self.process_role = engine.process_role
+
+    def _note_use(self, plugin: Plugin, role: str) -> None:
+        """A plugin is called from here. One that was not open is asked first, and joins the others before long."""
+        if isinstance(plugin, LazyPlugin) and plugin not in self._confirmed:
+            self._confirm(plugin, role)
+            self._build()
 
     def _entry(self, name: str, plugin: Plugin) -> tuple[str, Owner, int | Callable[[str], tuple[Owner, int]]]:
         """What the engine is told of a role: whose it is, and the function's address or who finds it."""

@@ -15,7 +15,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loader._core._call import Remote
 from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed, PluginError
@@ -88,6 +88,7 @@ class Pool:
         self.quarantined = False
         self._openings: list[_Opening] = []
         self._symbols = 0
+        self._paths: dict[Owner, str] = {}
         self._processes: list[Process] = []
         self._process = os.getpid()
         self._deaths = 0  # in a row, of workers that had answered nothing
@@ -124,6 +125,7 @@ class Pool:
             first = self._symbols + 1
             self._symbols += len(symbols)
         owner.remote = self.remote
+        self._paths[owner] = opening.path
         return RemoteLibrary(image, self, {name: first + i for i, name in enumerate(symbols)})
 
     def _open_more(self, process: Process, opening: _Opening) -> None:
@@ -142,6 +144,10 @@ class Pool:
         if missing:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {missing[0]} is not found once loaded", path=opening.image.path)
         process.native.add_addresses(addresses)
+
+    def path_there(self, plugin: Any) -> str | None:
+        """The path by which a plugin's library is open in all workers, or None: it is not."""
+        return self._paths.get(plugin.__dict__.get("owner"))
 
     # ---- Workers ----
 
@@ -211,11 +217,10 @@ class Pool:
             if os.getpid() != self._process:
                 self._begin_in_child()
             if self._closed:
-                raise self._error(PluginCrashed, "was ended: the plugin was closed")
+                raise self._error("was ended: the plugin was closed")
             self._processes = [each for each in self._processes if each.native.alive]
             if self.quarantined:
                 raise self._error(
-                    PluginCrashed,
                     f"is not started again: {self._deaths} of it died in a row without an answer. {self.last_error}",
                 )
             self._wait()
@@ -235,32 +240,33 @@ class Pool:
         if left > 0:
             time.sleep(left)
 
-    def failed(self, worker: Worker, function: str, reason: str) -> BaseException | bool:
+    def failed(self, worker: Worker, owner: Owner, function: str, reason: str) -> BaseException | bool:
         """What becomes of a call that a worker did not answer: an exception, or True: it is made again.
 
-        Called by the C side. `reason`: "died", "deadline", "cancelled", or what was wrong with what it sent.
+        Called by the C side. `owner`: whose function was called. `reason`: "died", "deadline", "cancelled", or what
+        was wrong with what it sent.
         """
         process = worker.keeper
         if reason in ("deadline", "cancelled"):
             process.ended.wait(1.0)
             self._drop(process)
-            return self._not_stopped(reason, function)
+            return self._not_stopped(owner, reason, function)
         if reason != "died":
             process.kill()
             process.ended.wait(1.0)
             self._drop(process)
-            return self._error(PluginCrashed, f"{reason}, and was killed", function)
-        error = self._crash(process, function)
+            return self._error(f"{reason}, and was killed", owner, function)
+        error = self._crash(process, function, owner)
         self._drop(process)
         if self.isolation.on_crash == "retry" and not self.quarantined:
             _logger.warning("%s; the call is made again", error)
             return True
         return error
 
-    def _not_stopped(self, reason: str, function: str) -> PluginError:
+    def _not_stopped(self, owner: Owner, reason: str, function: str) -> PluginError:
         kind, status = (DeadlineExceeded, 5) if reason == "deadline" else (CallCancelled, 4)
         words = f"it did not stop within its grace of {self.isolation.grace:g} s, and its process was killed"
-        error = kind("", status=status, message=words, path=self.path, plugin=self.name, function=function)
+        error = kind("", status=status, message=words, path=owner.path, plugin=owner.name, function=function)
         del error.what  # put together when it is asked for
         return error
 
@@ -271,7 +277,9 @@ class Pool:
                 self.remote.set_workers(tuple(each.native for each in self._processes))
         process.close()
 
-    def _crash(self, process: Process, function: str | None, *, late: bool = False) -> PluginCrashed:
+    def _crash(
+        self, process: Process, function: str | None, owner: Owner | None = None, *, late: bool = False
+    ) -> PluginCrashed:
         """The error for a worker that has died; counts it."""
         if late:
             process.kill()
@@ -285,7 +293,7 @@ class Pool:
         if late:
             how = f"took longer than {self.isolation.start:g} s to start, and was killed"
         lines = tuple(process.lines)
-        error = self._error(PluginCrashed, how + (f"; it printed last: {lines[-1]!r}" if lines else ""), function)
+        error = self._error(how + (f"; it printed last: {lines[-1]!r}" if lines else ""), owner, function)
         error.signal, error.exit_status, error.lines = process.signal, process.status, lines
         self.last_error = str(error)
         self._count_death(process)
@@ -304,10 +312,12 @@ class Pool:
             wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._deaths - 2, 10))
             self._not_before = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
-    def _error(self, kind: type[PluginCrashed], words: str, function: str | None = None) -> PluginCrashed:
-        error = kind("", message=words, path=self.path, plugin=self.name, function=function)
+    def _error(self, words: str, owner: Owner | None = None, function: str | None = None) -> PluginCrashed:
+        name, path = (self.name, self.path) if owner is None else (owner.name, owner.path)
+        error = PluginCrashed("", message=words, path=path or None, plugin=name, function=function)
         where = "" if function is None else f" in {function}"
-        error.what = f"the process of plugin {self.name} {words}{where and f' ({function})'}"
+        error.what = f"the process of plugin {name} {words.partition(';')[0]}{where}"
+        error.what += words[len(words.partition(";")[0]) :]
         return error
 
     def _tell_line(self, stream: str, text: str) -> None:

@@ -379,7 +379,8 @@ static int not_called(core_call *c)
 /* True: the call may be made again. Otherwise an exception is set. GIL held. */
 static bool failed(core_remote *remote, core_worker *worker, const function *f, const char *reason)
 {
-    PyObject *const again = PyObject_CallMethod(remote->keeper, "failed", "OOs", (PyObject *)worker, f->name, reason);
+    PyObject *const again = PyObject_CallMethod(remote->keeper, "failed", "OOOs", (PyObject *)worker,
+                                                (PyObject *)f->owner, f->name, reason);
     const bool yes = again == Py_True;
 
     if (again != NULL && !yes)
@@ -439,8 +440,12 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         }
         return status;
     }
-    if (ended != DIED) /* whatever it does now, it is not waited for */
+    if (ended == DIED) { /* what it changed until then may tell how far it came */
+        const struct taking taking = {.lane = (const char *)lane->shared, .size = lane->size, .base = lane->base};
+        take_changed(&taking, &sending);
+    } else { /* whatever it does now, it is not waited for */
         core_worker_kill(worker);
+    }
     core_acquire(c);
     if (ended == KILLED)
         *again = failed(remote, worker, f, stop == LOADER_DEADLINE ? "deadline" : "cancelled");

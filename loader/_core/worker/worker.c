@@ -141,12 +141,12 @@ static void confine_as_told(const struct message *message, const int *keep, size
         else if (strcmp(word, "libraries") == 0 && wanted.library_count < VALUES)
             libraries[wanted.library_count++] = value;
     }
-    if (!off)
-        confine(&wanted, &result);
+    if (!off && confine(&wanted, &result) != 0)
+        _exit(1);
     say_number(reply, "engaged", result.engaged);
     say_number(reply, "missing", result.missing);
     say_number(reply, "landlock", result.landlock_abi);
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < CONFINE_PARTS; i++)
         if (result.missing & 1u << i) {
             say_number(reply, "part", 1u << i);
             say(reply, "why");
