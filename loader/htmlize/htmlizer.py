@@ -305,10 +305,12 @@ class Htmlizer:
             text = _repair(text, errors)
         try:
             if plugin_errors == "raise":
-                return self._render(text, post, escape)
+                rendered: Text = self._render(text, post, escape)
+                return rendered
             if plugin_errors != "keep":
                 raise ValueError(f"plugin_errors is 'raise' or 'keep', not {plugin_errors!r}")
-            html, problems = self._render(text, post, escape, keep=True)
+            kept: Text
+            kept, problems = self._render(text, post, escape, keep=True)
         except UnicodeEncodeError as error:
             raise TextError(
                 f"the text is not valid Unicode: {error.reason}",
@@ -318,7 +320,7 @@ class Htmlizer:
             ) from None
         for problem in problems:
             self._report(Problem(*problem), report)
-        return html
+        return kept
 
     @staticmethod
     def _report(problem: Problem, report: Callable[[Problem], object] | None) -> None:

@@ -220,6 +220,21 @@ static void take_log(core_call *c, const struct host_lane *lane)
     }
 }
 
+/* Long output goes into the result itself, which is made now that its size is known. */
+static void make_room(core_call *c, const function *f, uint64_t size)
+{
+    const bool away = c->thread != NULL;
+
+    if (c->room != CORE_BORROWED || c->call.next != c->begin || size <= STACK_ROOM || size > c->max_output ||
+        f->gives == KIND_NONE)
+        return;
+    core_acquire(c);
+    if (core_use_result(c, (size_t)size, f->gives == KIND_BYTES) < 0)
+        PyErr_Clear(); /* without memory for that there is none for it elsewhere either: loader_write says so */
+    if (away)
+        core_release(c);
+}
+
 static int take_answer(struct crossing *crossing, const function *f, const struct arguments *a,
                        const struct sending *sending, const struct wire_message *up, bool *right)
 {
@@ -247,6 +262,7 @@ static int take_answer(struct crossing *crossing, const function *f, const struc
     }
     if (up->flags & WIRE_OUTPUT_LOST)
         c->output_lost = c->settle = true;
+    make_room(c, f, written);
     if (written >= LOADER_LONG)
         status = core_host_write(&c->call, taking.lane + begin, (size_t)written) == LOADER_OK ? status : LOADER_NO_MEMORY;
     else if (written != 0)
