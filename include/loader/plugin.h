@@ -149,7 +149,8 @@ LOADER_MARKER(loader_abi_1);
  * A plugin exports a third name by it, greeter_abi_1_0_is_0x0123456789abcdef. A host whose header has another number
  * for that version refuses the plugin before any of its code runs: one of the two headers was changed without a new
  * version. (The lines of earlier minors export names too, since the preprocessor cannot compare; a host reads that of
- * the version which it accepts.) Without the line nothing is exported and nothing compared. */
+ * the version which it accepts.) Without the line nothing is exported and nothing compared, unless `loader bindings`
+ * wrote what exports the functions: it says the fingerprint that it was written from. */
 #define LOADER_FINGERPRINT(name, major, minor, fingerprint)                                             \
     LOADER_MARKER(name##_abi_##major##_##minor##_is_##fingerprint)
 

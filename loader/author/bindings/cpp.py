@@ -46,6 +46,8 @@ class _Cpp:
         guard = f"{self.upper}_BINDINGS_HPP"
         yield first_line(self.contract, self.header)
         yield from _BEFORE.format(self=self, guard=guard, example=self._example()).splitlines()
+        yield from self._same_header()
+        yield from ["", f"namespace {self.space} {{"]
         for declared in self.contract.classes:
             yield f"class {self.names.of(declared.name)};"
         for table in tables(self.contract):
@@ -58,9 +60,27 @@ class _Cpp:
         yield from self._exports()
         yield from ["", f"#endif // {guard}"]
 
+    def _same_header(self) -> Iterator[str]:
+        """What does not compile with another header, whose types and names for the handshake the plugin would have."""
+        marker, command = self.contract.marker, f"loader bindings {self.header} --lang cpp -o DIR"
+        stamp = f"{marker}_is_0x{self.contract.fingerprint}"
+        stamped = self.contract.stamp(self.contract.major, self.contract.minor) is not None
+        yield from ["", f"// If a name is not declared here, {self.header} has changed since: {command}"]
+        yield "#ifndef LOADER_HOST // which exports none"
+        for name in (marker, stamp) if stamped else (marker,):
+            yield f'static_assert(sizeof(&::{name}) != 0, "not declared? Write anew: {command}");'
+        if not stamped:
+            name, *numbers = self.contract.name, self.contract.major, self.contract.minor, f"0x{stamp[-16:]}"
+            yield f"// {self.header} does not say its declarations' fingerprint: this is what a host compares."
+            yield f"LOADER_FINGERPRINT({', '.join(map(str, (name, *numbers)))}); // defined twice? {command}"
+        yield "#endif"
+
     def _example(self) -> str:
+        """A function as an author writes it, outside of the namespace."""
         free = [each for each in self.contract.functions if each.role not in ("method", "next", "free")]
-        return self._signature(free[0]).removesuffix(" = 0;").removeprefix("virtual ") if free else ""
+        free.sort(key=lambda each: each.optional)  # one that is optional wants a #define
+        names = types.Names(self.contract, self.space, outside=True)
+        return self._signature(free[0], names).removesuffix(" = 0;").removeprefix("virtual ") if free else ""
 
     # ---- What the author sees --------------------------------------------------------------------------------
 
@@ -112,15 +132,16 @@ class _Cpp:
         name = function.cls if function.role in ("new", "free") else function.name
         return f"{self.upper}_WITH_{name.upper()}"
 
-    def _signature(self, function: Function, *, given: bool = True) -> str:
+    def _signature(self, function: Function, space: types.Names | None = None, *, given: bool = True) -> str:
+        known = space or self.names
         own = function.parameters[function.role in ("method", "next") :]
         names = [unused("call", [part.name for part in own]), *(part.name for part in own)]
-        types_ = ["loader::Call &", *map(self.names.taken, own)]
+        types_ = ["loader::Call &", *map(known.taken, own)]
         parameters = ", ".join(
             kind + name if given else kind.rstrip() for kind, name in zip(types_, names, strict=True)
         )
         end = "= 0;" if given else "final"
-        return f"virtual {self.names.given(function)} {_method(function)}({parameters}) {end}"
+        return f"virtual {known.given(function)} {_method(function)}({parameters}) {end}"
 
     # ---- What the host calls ---------------------------------------------------------------------------------
 
@@ -237,11 +258,11 @@ _BEFORE = """\
 //
 // Include it in the place of {self.header}, in one source file, and derive a class of Plugin in it:
 //
-//     class Mine final : public {self.space}::Plugin {{
+//     struct Mine final : {self.space}::Plugin {{
 //         {example} override {{ ... }}
 //         ...
 //     }};
-//     {self.upper}_EXPORT(Mine)
+//     {self.upper}_EXPORT(Mine);
 //
 // What is thrown becomes an error with its text: see loader/plugin.hpp. All that a function receives is borrowed
 // until it returns.
@@ -250,8 +271,6 @@ _BEFORE = """\
 
 #include "{self.header}"
 #include "loader/bindings.hpp"
-
-namespace {self.space} {{
 """
 
 _CHECKED = """\
