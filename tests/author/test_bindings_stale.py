@@ -1,7 +1,7 @@
 """Bindings that were written before their header changed: no plugin comes of them that the host takes for a new one.
 
-C++ includes the header, whose names for the handshake would be the new ones: it does not compile. All languages export
-the fingerprint that they were written from, also where the header has none, and the host refuses it.
+C++ includes the header, whose names for the handshake would be the new ones: it does not compile. All languages
+export the fingerprint that they were written from, also where the header has none, and the host refuses it.
 """
 
 from __future__ import annotations

@@ -371,6 +371,26 @@ def test_wrong_usage(command: Command, codec: Path) -> None:
     assert list(codec.glob("*.part")) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "found", "meant"),
+    [
+        (".", "a folder", "./codec.pyi"),
+        ("types.txt", "another ending", "types.pyi"),
+        ("codec.py", "another", "codec.pyi"),
+    ],
+)
+def test_only_a_pyi_is_written(command: Command, codec: Path, place: str, found: str, meant: str) -> None:
+    """A type checker finds it by that; a folder is told with the file that would lie in it. --check too."""
+    before = sorted(codec.iterdir())
+    for more in ((), ("--check",)):
+        done = command("stubs", "codec.h", "-o", place, *more)
+        assert done.code == 2
+        assert "a stub is a file whose name ends with .pyi; expected" in done.err
+        assert f"FILE.py, found {found}" in done.err
+        assert done.err.endswith(f"Write: -o {meant}\n")
+    assert sorted(codec.iterdir()) == before
+
+
 def test_json_on_standard_output(command: Command, codec: Path) -> None:
     """The text is a member."""
     done = command("stubs", "codec.h", "--json").json

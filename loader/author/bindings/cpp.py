@@ -61,7 +61,7 @@ class _Cpp:
         yield from ["", f"#endif // {guard}"]
 
     def _same_header(self) -> Iterator[str]:
-        """What does not compile with another header, whose types and names for the handshake the plugin would have."""
+        """What does not compile with another header, whose names for the handshake the plugin would have."""
         marker, command = self.contract.marker, f"loader bindings {self.header} --lang cpp -o DIR"
         stamp = f"{marker}_is_0x{self.contract.fingerprint}"
         stamped = self.contract.stamp(self.contract.major, self.contract.minor) is not None
