@@ -1,5 +1,5 @@
-"""What a contract says of a name that is no attribute of it: enums and rows are there when a program runs, nothing else
-that its header names.
+"""What a contract says of a name that is no attribute of it: of what its header names, enums and rows are there when
+a program runs, and nothing else.
 """
 
 from __future__ import annotations

@@ -418,7 +418,7 @@ def test_no_json(text: str) -> None:
 
 
 def test_what_is_no_attribute_says_where_it_is(tmp_path: Path) -> None:
-    """A class and a function are the plugin's, an interface and a service's table the application's; the rest is asked."""
+    """A class and a function are the plugin's, an interface and a service's table the application's."""
     made = read_header(
         tmp_path,
         """typedef enum x_mode { X_A = 0 } x_mode;
