@@ -493,8 +493,8 @@ static inline int loader_printf(loader_call *call, const char *format, ...)
     return LOADER_OK;
 }
 
-/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer; longer ones than an int can
- * count are cut. */
+/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer. printf ends at a NUL in the text, and at
+ * as many bytes as an int can count: loader_write_text writes all of any text. */
 #define LOADER_PRINT(text) (int)((text)->size > 0x7fffffff ? 0x7fffffff : (text)->size), (text)->data
 
 /* Memory for a LOADER_OUT result: `size` bytes that are aligned for any number, not set to anything. The host's: it

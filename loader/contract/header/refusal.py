@@ -1,4 +1,4 @@
-"""The one way in which a contract's header is refused: file, line, reason, cure; and a cure that several steps have."""
+"""The one way in which a contract's header is refused: file, line, reason, cure; and a cure of several steps."""
 
 from __future__ import annotations
 
