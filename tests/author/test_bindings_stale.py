@@ -32,6 +32,16 @@ LOADER_END_C
 SWAPPED = HEADER.replace("first", "@").replace("last", "first").replace("@", "last")  # C's types are what they were
 MORE = "LOADER_OPTIONAL int more(loader_call *call);\nLOADER_END_C"
 NEWER = HEADER.replace("1, 0", "1, 1").replace("LOADER_END_C", MORE)
+NUMBERS = """\
+#include "loader/plugin.h"
+#include <stdbool.h>
+LOADER_CONTRACT(gap, 1, 0);
+LOADER_BEGIN_C
+typedef enum gap_mode { GAP_A = 0, GAP_B = 1 } gap_mode;
+LOADER_EXPORT int gap(loader_call *call, int64_t first, long long last, bool on, float by, gap_mode mode,
+                      LOADER_OUT int64_t *wide);
+LOADER_END_C
+"""
 CPP = """\
 #include "gap.hpp"
 struct Gap final : gap_::Plugin {
@@ -72,9 +82,9 @@ def write(command: Command, folder: Path, text: str, *stamp: str) -> loader.Cont
     return loader.Contract.from_header(folder / "gap.h")
 
 
-def compile_cpp(folder: Path, tool: Callable[..., str]) -> subprocess.CompletedProcess[str]:
+def compile_cpp(folder: Path, tool: Callable[..., str], source: str = CPP) -> subprocess.CompletedProcess[str]:
     """As an author does it by hand, who has no CMake that would write the bindings anew."""
-    (folder / "gap.cpp").write_text(CPP)
+    (folder / "gap.cpp").write_text(source)
     flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{include_dir()}"]
     command = [tool("c++", "g++"), *flags, "-o", "gap.so", "gap.cpp"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -135,6 +145,36 @@ def test_cpp_of_a_header_without_a_stamp(command: Command, tmp_path: Path, tool:
         done = compile_cpp(tmp_path, tool)
         assert done.returncode != 0
         assert "loader bindings gap.h --lang cpp" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("int64_t first", "int32_t first"),
+        ("int64_t first", "uint64_t first"),
+        ("int64_t first", "double first"),
+        ("int64_t first", "gap_mode first"),
+        ("int64_t *wide", "int32_t *wide"),
+        ("bool on", "uint8_t on"),
+        ("float by", "double by"),
+    ],
+)
+def test_cpp_does_not_compile_with_other_numbers(
+    command: Command, tmp_path: Path, tool: Callable[..., str], old: str, new: str
+) -> None:
+    """Of a header without a stamp: C++ would turn each of these into the other without a word."""
+    header = NUMBERS.replace("long long last", "int64_t last")
+    write(command, tmp_path, header)
+    command("bindings", "gap.h", "--lang", "cpp", "-o", ".")
+    source = CPP.replace("last) override", "last, bool, float, gap_mode) override")
+    assert compile_cpp(tmp_path, tool, source).returncode == 0
+    write(command, tmp_path, NUMBERS)  # the same numbers by another name
+    assert compile_cpp(tmp_path, tool, source).returncode == 0
+    assert old in header
+    write(command, tmp_path, header.replace(old, new))
+    done = compile_cpp(tmp_path, tool, source)
+    assert done.returncode != 0
+    assert f"{new.split()[1].strip('*')} is another number now: loader bindings gap.h --lang cpp" in done.stderr
 
 
 def test_go_of_a_header_without_a_stamp(command: Command, tmp_path: Path, tool: Callable[..., str]) -> None:

@@ -21,6 +21,7 @@ from loader.author.bindings.words import all_functions, check_names, comment, me
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loader.author.bindings.words import Place
     from loader.contract.contract import Contract
     from loader.contract.kinds import Class, Function
 
@@ -41,6 +42,8 @@ class _Cpp:
         self.space = unused(contract.name, outside | types.KEYWORDS)
         self.upper = contract.name.upper()
         self.names = types.Names(contract, self.space)
+        self.stamped = contract.stamp(contract.major, contract.minor) is not None
+        self.command = f"loader bindings {header} --lang cpp -o DIR"
 
     def lines(self) -> Iterator[str]:
         guard = f"{self.upper}_BINDINGS_HPP"
@@ -62,17 +65,18 @@ class _Cpp:
 
     def _same_header(self) -> Iterator[str]:
         """What does not compile with another header, whose names for the handshake the plugin would have."""
-        marker, command = self.contract.marker, f"loader bindings {self.header} --lang cpp -o DIR"
+        marker = self.contract.marker
         stamp = f"{marker}_is_0x{self.contract.fingerprint}"
-        stamped = self.contract.stamp(self.contract.major, self.contract.minor) is not None
-        yield from ["", f"// If a name is not declared here, {self.header} has changed since: {command}"]
+        yield from ["", f"// If a name is not declared here, {self.header} has changed since: {self.command}"]
         yield "#ifndef LOADER_HOST // which exports none"
-        for name in (marker, stamp) if stamped else (marker,):
-            yield f'static_assert(sizeof(&::{name}) != 0, "not declared? Write anew: {command}");'
-        if not stamped:
-            name, *numbers = self.contract.name, self.contract.major, self.contract.minor, f"0x{stamp[-16:]}"
+        for name in (marker, stamp) if self.stamped else (marker,):
+            yield f'static_assert(sizeof(&::{name}) != 0, "not declared? Write anew: {self.command}");'
+        if not self.stamped:
+            said = (
+                f"{self.contract.name}, {self.contract.major}, {self.contract.minor}, 0x{self.contract.fingerprint}"
+            )
             yield f"// {self.header} does not say its declarations' fingerprint: this is what a host compares."
-            yield f"LOADER_FINGERPRINT({', '.join(map(str, (name, *numbers)))}); // defined twice? {command}"
+            yield f"LOADER_FINGERPRINT({said}); // defined twice? {self.command}"
         yield "#endif"
 
     def _example(self) -> str:
@@ -197,8 +201,10 @@ class _Cpp:
             yield ""
         answer = " -> int" if function.role == "next" else ""
         yield f"    static int {function.name}({', '.join(['loader_call *entered_', *own])}) noexcept"
+        yield "    {"
+        if not self.stamped:
+            yield from (f"        {line}" for line in self._same_numbers(found))
         yield from [
-            "    {",
             f"        return loader::guard(entered_, [&](loader::Call &call_){answer} {{",
         ]
         if method:
@@ -210,6 +216,15 @@ class _Cpp:
         called = f"{target}.{_method(function)}({', '.join(['call_', *taken])})"
         yield from (f"            {line}" for line in self._giving(function, called))
         yield from ["        });", "    }"]
+
+    def _same_numbers(self, found: list[Place]) -> Iterator[str]:
+        """What a header without a fingerprint does not tell otherwise: C++ would turn one number into another."""
+        for each in found:
+            if each.part.kind not in (types.Kind.INTEGER, types.Kind.FLOAT, types.Kind.DOUBLE) or each.part.enum:
+                continue
+            given = f"std::remove_pointer_t<P{each.number}>" if each.result else f"P{each.number}"
+            same = f"loader::detail::same_number<{given}, {self.names.result(each.part)}>"
+            yield f'static_assert({same}, "{each.part.name} is another number now: {self.command}");'
 
     def _giving(self, function: Function, called: str) -> Iterator[str]:
         """Statements that call, and set the results."""
