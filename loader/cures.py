@@ -77,7 +77,8 @@ def file_cure(path: str, error: OSError, missing: str | None = None, *, endings:
 def near_file(path: str, *, endings: tuple[str, ...] = (), folders: bool = False) -> str | None:
     """The file that `path` may be misspelt for: its name, if it lies in that folder, or a path with another folder.
 
-    `endings`: how its name can end, if not as that of `path` does; () for any. `folders`: a folder may be meant.
+    `endings`: how its name can end, if not as that of `path` does; () for any. `folders`: a folder may be meant. One
+    that ends as `path` does comes before all others: in place of codec.s0, codec.so rather than codec.h.
     """
     head, tail = os.path.split(path)
     rest: list[str] = []
@@ -88,6 +89,7 @@ def near_file(path: str, *, endings: tuple[str, ...] = (), folders: bool = False
         names = os.listdir(head or ".")[:_MANY]
     except (OSError, ValueError):
         return None
+    own = ""
     if rest:
         known = {name: [name] for name in names}
     else:  # what is compared is the name without its ending, which would make all names alike
@@ -97,11 +99,27 @@ def near_file(path: str, *, endings: tuple[str, ...] = (), folders: bool = False
             stem, ending = os.path.splitext(name)
             if not endings or ending in endings or ending == own:
                 known.setdefault(stem, []).append(name)
-    for name in (name for each in _near(tail, known) for name in known[each]):
+    for name in _by_ending([name for each in _near(tail, known) for name in sorted(known[each])], own):
         found = os.path.join(head, name, *rest)
         if os.path.exists(found) and (folders or not os.path.isdir(found)):
             return found if rest else name
     return None
+
+
+def _by_ending(names: list[str], own: str) -> list[str]:
+    """The names, those first that end as the word does, whose ending this is; of one stem, what is nearest to it."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 - see _near
+
+    parts = {name: os.path.splitext(name) for name in names}
+    stems = list(dict.fromkeys(stem for stem, _ in parts.values()))
+    return sorted(
+        names,
+        key=lambda name: (
+            parts[name][1] != own,
+            stems.index(parts[name][0]),
+            -SequenceMatcher(None, own, parts[name][1]).ratio(),
+        ),
+    )
 
 
 def from_here(path: str) -> str:

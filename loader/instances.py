@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Class, Instance, set_instance_error
-from loader.errors import InstanceError, LibraryError
+from loader.errors import CallCancelled, DeadlineExceeded, InstanceError, LibraryError
 
 if TYPE_CHECKING:
     import inspect
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from loader._core._call import Function, Owner
     from loader.contract import Class as Declared
     from loader.contract.layout import Form
+    from loader.errors import LoaderError, PluginError
     from loader.isolation import RemoteLibrary
     from loader.library import Library
 
@@ -92,8 +93,25 @@ _REASONS = {
 }
 
 
-def _instance_failed(plugin: str, path: str, cls: str, function: str, reason: str) -> InstanceError:
+#: What ends a wait for another thread: error, status, and what is told.
+_ENDS: dict[str, tuple[type[PluginError], int, str]] = {
+    "deadline": (DeadlineExceeded, 5, "the call's deadline has passed"),
+    "cancelled": (CallCancelled, 4, "the call was cancelled"),
+}
+
+
+def _instance_failed(plugin: str, path: str, cls: str, function: str, reason: str) -> LoaderError:
     """Called by loader/_core/call/hold.c."""
+    if reason in _ENDS:
+        kind, status, ended = _ENDS[reason]
+        return kind(
+            f"this {cls} of plugin {plugin} is in use by another thread, and {ended} before {function} could begin",
+            path=path,
+            plugin=plugin,
+            function=function,
+            status=status,
+            cure="Make an instance for each thread, or wait longer",
+        )
     words, cure = _REASONS[reason]
     return InstanceError(
         f"this {cls} of plugin {plugin} {words}", path=path, plugin=plugin, function=function, cure=cure

@@ -113,7 +113,8 @@ class Plugin:
         else:
             what = "class" if cls else "function"
             message = f"plugin {self.name} does not have the optional {what} {name} of {contract}"
-        raise AttributeError(message, name=name, obj=self)
+        # Without obj, by which Python would ask a second time whether another name was meant.
+        raise AttributeError(message, name=name)
 
     def _near(self, name: str) -> str:
         """What was meant, perhaps."""

@@ -158,6 +158,13 @@ template <class A> struct Signature<void (*)(A)> {
 template <class F, std::size_t N>
 using Parameter = std::tuple_element_t<N, typename Signature<std::remove_const_t<F>>::Parameters>;
 #define LOADER_PARAMETER(function, number) ::loader::detail::Parameter<decltype(&::function), number>
+// Whether a number is one as it was when its bindings were written, by whatever name.
+template <class Found, class Wanted>
+inline constexpr bool same_number =
+    std::is_same_v<Found, Wanted> ||
+    (std::is_integral_v<Found> && std::is_integral_v<Wanted> && !std::is_same_v<Found, bool> &&
+     !std::is_same_v<Wanted, bool> && sizeof(Found) == sizeof(Wanted) &&
+     std::is_signed_v<Found> == std::is_signed_v<Wanted>);
 // What it points to.
 template <class F, std::size_t N> using Pointed = std::remove_const_t<std::remove_pointer_t<Parameter<F, N>>>;
 

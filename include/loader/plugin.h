@@ -149,7 +149,8 @@ LOADER_MARKER(loader_abi_1);
  * A plugin exports a third name by it, greeter_abi_1_0_is_0x0123456789abcdef. A host whose header has another number
  * for that version refuses the plugin before any of its code runs: one of the two headers was changed without a new
  * version. (The lines of earlier minors export names too, since the preprocessor cannot compare; a host reads that of
- * the version which it accepts.) Without the line nothing is exported and nothing compared. */
+ * the version which it accepts.) Without the line nothing is exported and nothing compared, unless `loader bindings`
+ * wrote what exports the functions: it says the fingerprint that it was written from. */
 #define LOADER_FINGERPRINT(name, major, minor, fingerprint)                                             \
     LOADER_MARKER(name##_abi_##major##_##minor##_is_##fingerprint)
 
@@ -492,8 +493,8 @@ static inline int loader_printf(loader_call *call, const char *format, ...)
     return LOADER_OK;
 }
 
-/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer; longer ones than an int can
- * count are cut. */
+/* loader_printf(call, "%.*s", LOADER_PRINT(text)) prints a loader_text pointer. printf ends at a NUL in the text, and at
+ * as many bytes as an int can count: loader_write_text writes all of any text. */
 #define LOADER_PRINT(text) (int)((text)->size > 0x7fffffff ? 0x7fffffff : (text)->size), (text)->data
 
 /* Memory for a LOADER_OUT result: `size` bytes that are aligned for any number, not set to anything. The host's: it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from loader.cli import streams
 from loader.cli.contracts import add_include, contract_named, header_named
 from loader.cli.files import WriteError, outdated, write_file
 from loader.cli.parser import UsageError, some_path
-from loader.cures import from_here
+from loader.cures import command_line, from_here
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -45,10 +46,10 @@ def run(options: Namespace) -> int:
     made = bindings(contract, options.lang, header_named(name))
     if options.output is None:
         return _print(made, options)
-    folder = Path(options.output)
+    folder = _folder(options, list(made))
     stale = [file for file, text in made.items() if outdated(str(folder / file), text, is_generated)]
     if options.check:
-        _tell(options, made, stale, folder, "is not what the header says")
+        _tell(options, made, stale, folder, f"is not what the header says. Write it anew: {_command(options)}")
         return 1 if stale else 0
     if stale:
         _make(folder)
@@ -56,6 +57,28 @@ def run(options: Namespace) -> int:
         write_file(str(folder / file), made[file], 0o666)
     _tell(options, made, stale, folder, "written")
     return 0
+
+
+def _folder(options: Namespace, files: list[str]) -> Path:
+    """What -o names. A file in its place, or a name as these files have it, is a mistake."""
+    folder = Path(options.output)
+    there = os.path.exists(folder)
+    if os.path.isdir(folder) or not (there or folder.suffix in {Path(file).suffix for file in files}):
+        return folder
+    listed = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+    raise UsageError(
+        f"-o {options.output}: the files go into a folder",
+        expected=f"the folder for {listed}",
+        found="a file" if there else "a name as of a file",
+        cure=f"Write: {_command(options, str(folder.parent))}",
+    )
+
+
+def _command(options: Namespace, folder: str | None = None) -> str:
+    """What writes these bindings, typed in the current folder."""
+    include = [word for each in options.include for word in ("-I", each)]
+    where = options.output if folder is None else folder
+    return command_line("loader", "bindings", options.words[0], "--lang", options.lang, "-o", where, *include)
 
 
 def _print(made: dict[str, str], options: Namespace) -> int:

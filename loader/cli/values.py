@@ -1,7 +1,7 @@
 """Words of a command line -> arguments of a contract's function, by the kinds of its parameters.
 
     text      the word as it stands
-    integer   decimal, 0x…, 0o…, 0b…; or a name that the enum or bool has
+    integer   decimal, 0x…, 0o…, 0b…; or a name that the enum or bool has, which usages list
     float     as Python writes it; double too
     numbers   a JSON array as one word, or hex:… or @FILE: as they lie in memory
     texts     a JSON array of strings
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["arguments_of", "json_of", "usage_of"]
 
 _REALS = (Kind.FLOAT, Kind.DOUBLE)
+_SHOWN = 8  # names of an enum that a message tells
 #: Elements of arrays, and how the module array calls them; its "l" has no fixed size.
 _CODES = dict(zip(("i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64"), "bhiqBHIQfd", strict=True))
 
@@ -78,9 +79,27 @@ def usage_of(function: Function) -> str:
     for each in function.parameters[method:]:
         if each.kind is Kind.STRUCT and each.struct is not None:
             words.append(f"{each.name.upper()}:{{{','.join(field.name for field in each.struct.fields)}}}")
+        elif each.interface is not None:  # the word that brings one
+            words.append(f"{each.name.upper()}:-")
         else:
-            words.append(f"{each.name.upper()}:{each.kind.value}")
+            words.append(f"{each.name.upper()}:{'|'.join(_value_names(each)) or each.kind.value}")
     return " ".join(words)
+
+
+def _value_names(part: Parameter | Field) -> list[str]:
+    """The names of an enum, or of bool; none of all else. Of many the first."""
+    if part.values == BOOL and not part.enum:
+        return ["true", "false"]
+    names = [name for name, _ in part.values]
+    return names if len(names) <= _SHOWN else [*names[:_SHOWN], "…"]
+
+
+def _kind_of(part: Parameter | Field) -> str:
+    """What a value is, in words."""
+    names = _value_names(part)
+    if names:
+        return " or ".join((", ".join(names[:-1]), names[-1]))
+    return "a number" if part.kind in _REALS else "an integer" if part.kind is Kind.INTEGER else part.kind.value
 
 
 def arguments_of(function: Function, words: Iterable[str], read_input: Callable[[], bytes]) -> list[Any]:
@@ -156,8 +175,8 @@ class _ArgumentReader:
             if kind in _REALS:
                 return float(word)
         except ValueError:
-            wanted = "a number" if kind in _REALS else "an integer"
-            raise self._wrong(f"{name} is {wanted}, not {word!r}{self._misspelt()}") from None
+            near = did_you_mean(word, [each for each, _ in part.values])
+            raise self._wrong(f"{name} is {_kind_of(part)}, not {word!r}{self._misspelt()}", near) from None
         data = self._bytes(name, word, literal=kind is Kind.TEXT)
         if kind is Kind.BYTES:
             return data
@@ -253,4 +272,4 @@ class _ArgumentReader:
             return dict(field.values)[value]
         if kind in _REALS and isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
-        raise self._wrong(f"{name} is {kind.value}, not {json.dumps(value)}")
+        raise self._wrong(f"{name} is {_kind_of(field)}, not {json.dumps(value)}")

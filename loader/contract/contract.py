@@ -199,8 +199,21 @@ class Contract(_Forms):
         """An enum of the contract as an IntEnum, or a struct as the class that results of it have."""
         made = None if name.startswith("_") else self.known_types.get(name) or self._type(name)
         if made is None:
-            raise AttributeError(f"contract {self} has no {name}", name=name, obj=self)
+            # Without obj, by which Python would ask a second time whether another name was meant.
+            raise AttributeError(f"contract {self} {self._absent(name)}", name=name)
         return made
+
+    def _absent(self, name: str) -> str:
+        from loader.contract.absent import absent_name  # noqa: PLC0415 - only wanted here
+
+        if name.startswith("_"):  # Python's own questions, mostly
+            return f"has no {name}"
+        kinds = dict.fromkeys((each.table for each in self.services), "service")
+        kinds |= dict.fromkeys((each.name for each in self.interfaces), "interface")
+        kinds |= dict.fromkeys((each.name for each in self.functions), "function")
+        kinds |= dict.fromkeys((each.name for each in self.classes), "class")
+        known = [*self.enums, *(each.name for each in self.structs), *dir(type(self))]
+        return absent_name(name, kinds.get(name, ""), known)
 
     def _type(self, name: str) -> type | None:
         """To look for one among all parts takes a thousand times as long as a call that it is an argument of."""

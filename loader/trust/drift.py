@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from loader.contract import Contract
 from loader.contract.compare import changes
+from loader.cures import command_line, from_here
 from loader.errors import ContractError, HandshakeError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = ["check_drift"]
 
 _LENGTH = 18  # of 0x and 16 digits
 _SHOWN = 3  # differences that a message tells
+_BINDINGS = "with bindings written anew if it has some (loader bindings HEADER --lang LANG -o DIR)"
 
 
 def check_drift(
@@ -49,12 +51,15 @@ def check_drift(
         cure = f"Build all its parts against the same header of {named}"
     else:
         what = f"was built against other declarations of {named}"
-        cure = f"Rebuild it against the host's header of {named}"
+        cure = f"Rebuild it against the host's header of {named}, {_BINDINGS}"
         theirs = built_with or _header_nearby(image, contract, found[0])
         if version != (contract.major, contract.minor):
             cure += f"; the host has that of {contract}, and knows {named} by its fingerprint alone"
         elif theirs is None or f"0x{theirs.fingerprint}" != said:
-            cure += ". What differs is told with --built-with HEADER, if that header has the plugin's fingerprint"
+            told = command_line("loader", "inspect", from_here(image.path), "--contract", "HEADER", "--built-with")
+            cure += (
+                f". What differs is told by {told} THEIRS, where THEIRS is its author's header, with its fingerprint"
+            )
         else:
             differences, function = _differences(theirs, contract)
             said += f" ({differences})"

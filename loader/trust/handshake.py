@@ -207,12 +207,15 @@ def _no_contract(image: Image, marker: str) -> HandshakeError:
 
 def _incomplete(image: Image, contract: Contract) -> HandshakeError:
     missing = [name for name in contract.required if name not in image.exports]
+    cure = "Define them with C linkage and default visibility"
+    if len(missing) == len(contract.required):
+        cure += f". In C++, where loader bindings wrote what exports them: {contract.name.upper()}_EXPORT(YourClass);"
     return HandshakeError(
         f"is incomplete for {contract}",
         path=image.path,
         expected=", ".join(contract.required),
         found="no " + ", ".join(missing),
-        cure=_nearly_exported(image, contract, missing) or "Define them with C linkage and default visibility",
+        cure=_nearly_exported(image, contract, missing) or cure,
     )
 
 

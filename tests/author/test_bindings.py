@@ -65,7 +65,8 @@ def test_check_writes_nothing_and_finds_what_is_missing_or_old(command: Command,
     words = ("bindings", header, "--lang", "zig", "-o", tmp_path)
     missing = command(*words, "--check")
     assert (missing.code, (tmp_path / "greeter.zig").exists()) == (1, False)
-    assert "greeter.zig: is not what the header says" in missing.text
+    again = f"Write it anew: loader bindings {header} --lang zig -o {tmp_path}\n"
+    assert missing.text == f"greeter.zig: is not what the header says. {again}"
     command(*words)
     assert (command(*words, "--check").code, command(*words, "--check").text) == (0, "")
     header.write_text(header.read_text() + "/* more */\n")
@@ -101,14 +102,23 @@ def test_json_has_the_files_or_what_became_of_them(command: Command, tmp_path: P
         (("bindings", str(GREETER)), "required: --lang"),
         (("bindings", str(GREETER), "--lang", "cobol"), "invalid choice: 'cobol'"),
         (("bindings", str(GREETER), "--lang", "cpp", "--check"), "--check without -o DIR"),
+        (("bindings", str(GREETER), "--lang", "cpp", "-o", "greeter.hpp"), "found a name as of a file"),
+        (("bindings", str(GREETER), "--lang", "go", "-o", "in/greeter.go"), "--lang go -o in"),
+        (
+            ("bindings", str(GREETER), "--lang", "go", "-o", "a file"),
+            "expected the folder for greeter.go, found a file",
+        ),
+        (("bindings", str(GREETER), "--lang", "go", "-o", "a file", "--check"), "--lang go -o ."),
         (("bindings", "--lang", "cpp"), "too few words"),
         (("bindings", "nothing", "--lang", "cpp"), "there is no contract nothing"),
     ],
 )
 def test_wrong_use_is_told(command: Command, words: tuple[str, ...], reason: str) -> None:
     """With exit code 2."""
+    (command.folder / "a file").touch()
     done = command(*words)
     assert done.code == 2
+    assert [each.name for each in command.folder.iterdir()] == ["a file"]
     assert reason in done.err
 
 

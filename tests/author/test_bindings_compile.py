@@ -69,6 +69,7 @@ def test_cpp_compiles_without_a_warning_and_is_a_plugin(
             made = [compiler, f"-std={standard}", *flags, "-fvisibility=hidden", str(source), "-o", str(target)]
             done = subprocess.run(made, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
+    assert f"{contract.marker}_is_0x{contract.fingerprint}" in loader.read_image(target).exports
     plugin = loader.load(target, contract=contract)
     for function in contract.functions:
         if not function.cls and not function.parameters:
@@ -79,6 +80,37 @@ def test_cpp_compiles_without_a_warning_and_is_a_plugin(
         values = [each.values[0][1] if each.values else 0 for each in new.parameters]
         with pytest.raises(loader.PluginError, match="made"):
             getattr(plugin, declared.name)(*values)
+
+
+EXAMPLES = [
+    "LOADER_OUT double *mean, LOADER_OUT int64_t *count",
+    "const stats_seen *seen, LOADER_OUT stats_reader **reader",
+]
+
+
+@pytest.mark.parametrize("parameters", EXAMPLES)
+def test_cpp_example_compiles(contract_of: Callable[..., loader.Contract], tmp_path: Path, build: Callable[..., Path],
+                              parameters: str) -> None:  # fmt: skip
+    """The comment at the head of what was generated is right as it stands, but for the dots."""
+    contract = contract_of(
+        "stats", 1, 0, "typedef struct stats_seen stats_seen;",
+        "struct stats_seen { size_t size; int (*at)(loader_call *call, const stats_seen *self, double done); };",
+        "LOADER_INTERFACE(stats_seen);", "LOADER_CLASS(stats_reader);", "LOADER_BEGIN_C",
+        f"LOADER_{'OPTIONAL' if 'reader' in parameters else 'EXPORT'} int stats(loader_call *call, {parameters});",
+        "LOADER_OPTIONAL void stats_reader_free(stats_reader *reader);",
+        "LOADER_OPTIONAL int stats_reader_new(loader_call *call, LOADER_OUT stats_reader **reader);", "LOADER_END_C",
+    )  # fmt: skip
+    header = tmp_path / "stats_1_0.h"
+    (text,) = bindings(contract, "cpp", header).values()
+    (tmp_path / "stats.hpp").write_text(text)
+    comment = text[text.index("struct Mine") : text.index("// What is thrown")]
+    lines = [line.removeprefix("//").strip().removeprefix("// ") for line in comment.splitlines()]
+    example = "\n".join(line for line in lines if line != "...").replace("{ ... }", "{ throw 1; }")
+    source = tmp_path / "stats.cpp"
+    wanted = "#define STATS_WITH_STATS\n" if "reader" in parameters else ""
+    source.write_text(f'{wanted}#include "stats.hpp"\n{example}\n')
+    made = build(source, flags=[f"-I{tmp_path}", "-Wno-unused-parameter"])
+    assert "stats" in loader.read_image(made).exports
 
 
 @pytest.mark.parametrize(
@@ -145,6 +177,7 @@ def test_zig_compiles_and_is_a_plugin(header: Path, tmp_path: Path, build_zig: B
     source.write_text(zig_plugin(text, "bindings"))
     done = build_zig(source, tmp_path / "bindings.zig", target)
     assert done.returncode == 0, done.stderr
+    assert f"{contract.marker}_is_0x{contract.fingerprint}" in loader.read_image(target).exports
     plugin = loader.load(target, contract=contract)
     for declared in contract.classes:
         new = contract.function(f"{declared.name}_new")

@@ -159,7 +159,8 @@ def test_go_compiles_and_is_a_plugin(header: Path, tmp_path: Path, tool: Callabl
         target = tmp_path / f"{package}.so"
         run([tool("go"), "build", *flags, "-buildmode=c-shared", "-buildvcs=false", "-o", str(target), "."], tmp_path)
         exports = read_image(target).exports
-        assert {contract.marker, "loader_abi_1"} <= set(exports)
+        fingerprint = f"{contract.marker}_is_0x{contract.fingerprint}"
+        assert {contract.marker, fingerprint, "loader_abi_1"} <= set(exports)
         for function in contract.functions:
             assert (function.name in exports) == (not function.optional or tags != ""), function.name
 
@@ -194,7 +195,9 @@ def test_go_takes_any_name(tmp_path: Path, tool: Callable[..., str]) -> None:
     for tags, more in (("", set()), ("hard_select", {"select"})):
         command = [tool("go"), "build", f"-tags={tags}", "-buildmode=c-shared", "-buildvcs=false", hide]
         run([*command, "-o", "hard.so", "."], tmp_path)
-        assert set(read_image(tmp_path / "hard.so").exports) == {*names, *more, "hard_abi_1_0", "loader_abi_1"}
+        fingerprint = f"hard_abi_1_0_is_0x{contract_of(header).fingerprint}"
+        exports = {*names, *more, "hard_abi_1_0", fingerprint, "loader_abi_1"}
+        assert set(read_image(tmp_path / "hard.so").exports) == exports
     script = "import loader, sys; p = loader.load('hard.so', contract=loader.Contract.from_header('hard.h'))\n"
     for name in names:
         script += f"try: p.{name}(0.5, 'é', True)\nexcept loader.PluginError as error: assert 'made' in str(error)\n"

@@ -277,6 +277,17 @@ def test_keyword_arguments(probe: loader.Plugin) -> None:
     assert probe.four(1, 2, 3, 4) == "1 2 3 4"
 
 
+def test_one_argument_is_no_plural(probe: loader.Plugin) -> None:
+    """In the message for too many."""
+    for call, text in (
+        (lambda: probe.one(1, 2), "one() takes 1 argument, 2 were given"),
+        (lambda: probe.none(1), "none() takes 0 arguments, 1 was given"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            call()
+        assert str(caught.value) == text
+
+
 @pytest.mark.parametrize(
     ("args", "kwargs", "text"),
     [

@@ -90,10 +90,15 @@ def test_other_values_of_bool(paint: loader.Plugin, value: int) -> None:
 
 
 def test_what_is_no_number(paint: loader.Plugin) -> None:
-    """What is no int is a TypeError, and what its own code raises is that."""
+    """What is no int is a TypeError with the values, and what its own code raises is that."""
     for wrong in ("1", None, 1.0, []):
-        with pytest.raises(TypeError, match=rf"fill\(\): solid is an int, not {type(wrong).__name__}"):
+        kind = type(wrong).__name__
+        with pytest.raises(TypeError, match=rf"fill\(\): solid is True or False, not {kind}$"):
             paint.fill(0, wrong)
+        with pytest.raises(TypeError, match=re.escape(f"fill(): c is {COLORS}, not {kind}")):
+            paint.fill(wrong, True)
+        with pytest.raises(TypeError, match=re.escape(f"draw(): c is {COLORS}, not {kind}")):
+            paint.draw(on=True, c=wrong)
     with pytest.raises(IndexError):
         paint.fill(Index(), True)
 

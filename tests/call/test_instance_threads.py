@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable
@@ -47,16 +48,24 @@ def test_a_wait_has_an_end(stateful: loader.Plugin, held: Held) -> None:
     """A deadline ends it, and a token that is cancelled."""
     counter = stateful.counter(0, 0)
     with held(counter):
-        with pytest.raises(loader.DeadlineExceeded), loader.deadline(0.05):
+        with pytest.raises(loader.DeadlineExceeded) as late, loader.deadline(0.05):
             counter.add(1)
         token = loader.CancelToken()
         timer = threading.Timer(0.05, token.cancel)
         timer.start()
-        with pytest.raises(loader.CallCancelled), token:
+        with pytest.raises(loader.CallCancelled) as cancelled, token:
             counter.add(1)
         with pytest.raises(loader.DeadlineExceeded), loader.deadline(0.05):
             counter.close()
     assert counter.add(1) == 1
+    for error, status, reason in ((late.value, 5, "deadline has passed"), (cancelled.value, 4, "call was cancelled")):
+        begin = f"this counter of plugin {stateful.name} is in use by another thread, and the call"
+        assert error.what.startswith(begin)  # the plugin was not entered: it did not stop, nor fail to
+        assert error.what.endswith(f"{reason} before counter_add could begin")
+        assert (error.status, error.function, error.plugin) == (status, "counter_add", stateful.name)
+        assert error.cure
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), again.what, again.status) == (type(error), error.what, status)
 
 
 def test_a_wait_for_another_who_closes_has_an_end(

@@ -6,6 +6,7 @@ import copy
 import gc
 import inspect
 import pickle
+import pydoc
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,13 @@ def test_signatures(stateful: loader.Plugin) -> None:
     assert list(inspect.signature(stateful.counter).parameters) == ["start", "mode"]
     assert list(inspect.signature(stateful.counter(1, 0).add).parameters) == ["more"]
     assert stateful.counter.__doc__ == "Counts."
+
+
+def test_docstrings(stateful: loader.Plugin) -> None:
+    """A method has the header's comment, through an instance and its class; one without a comment has None or ""."""
+    assert inspect.getdoc(stateful.counter(1, 0).add) == inspect.getdoc(stateful.counter.add) == "Adds to the count."
+    assert "Adds to the count." in pydoc.render_doc(stateful.counter.add)
+    assert not stateful.counter(1, 0).name.__doc__
 
 
 # ---- Made and freed ----------------------------------------------------------------------------------------

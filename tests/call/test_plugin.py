@@ -146,8 +146,10 @@ def test_optional_function(probe: loader.Plugin) -> None:
 
 def test_unknown_attribute(probe: loader.Plugin) -> None:
     """What the contract does not have is another message."""
-    with pytest.raises(AttributeError, match=r"contract probe 1\.2 has no function gree"):
+    with pytest.raises(AttributeError, match=r"contract probe 1\.2 has no function gree") as caught:
         probe.gree  # noqa: B018
+    assert str(caught.value).count("Did you mean") == 1
+    assert (caught.value.name, caught.value.obj) == ("gree", None)  # Python would ask a second time by obj
 
 
 def test_function_with_the_name_of_an_attribute(hidden: loader.Plugin) -> None:

@@ -133,6 +133,7 @@ def test_structs(ask: Ask) -> None:
         ("mix", (1.5, 1, True, 1.0), TypeError, "a tuple of 5 results"),
         ("mix", (1.5, 5, True, 1.0, 1), ValueError, "result same: same is VALUES_FAST"),
         ("mix", (1.5, 1, 2, 1.0, 1), ValueError, "result other: other is True or False, not 2"),
+        ("mix", (1.5, 1, None, 1.0, 1), TypeError, "result other: other is True or False, not NoneType"),
         ("mix", (1.5, 1, True, "x", 1), TypeError, "result narrow: it gave str where its header declares a float"),
         (
             "mix",

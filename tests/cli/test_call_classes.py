@@ -44,7 +44,9 @@ def test_calls_of_an_interface_are_shown(stateful: Stateful) -> None:
     [
         (("counter", "1", "0", ".ad", "1"), "counter has no method .ad"),
         (("counter", "1", "0", ".name", ".nam"), "counter has no method .nam"),
-        (("counter", "1"), "counter_new: no argument for mode; expected counter START:integer MODE:integer"),
+        (("counter", "1"), "counter_new: no argument for mode; expected counter START:integer MODE:STATEFUL_PLAIN|"),
+        (("counter", "1", "0", ".add", "1", "2"), "too many arguments, from '2' on; expected .add MORE:integer"),
+        (("walk", "1"), "walk: no argument for step; expected walk COUNT:integer STEP:-"),
         (("counter", "1", "0", ".add"), "counter_add: no argument for more; expected .add MORE:integer"),
         (("counter_add", "1"), "counter_add belongs to class counter. loader call FILE counter ARG ... .add"),
         (("counter_free",), "counter_free belongs to class counter"),

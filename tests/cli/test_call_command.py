@@ -65,11 +65,11 @@ def test_call_takes_names_of_enums_and_bools(paint: Callable[..., Result], words
     [
         (("fill", "7", "1"), "fill(): c is RED (0) or GREEN (5), not 7"),
         (("fill", "5", "2"), "fill(): solid is True or False, not 2"),
-        (("fill", "BLUE", "1"), "c is an integer, not 'BLUE'"),
-        (("fill", "true", "1"), "c is an integer, not 'true'"),
+        (("fill", "BLUE", "1"), "c is RED or GREEN, not 'BLUE'"),
+        (("fill", "true", "1"), "c is RED or GREEN, not 'true'; expected fill C:RED|GREEN SOLID:true|false"),
         (("draw", "c=7"), "draw(): c is RED (0) or GREEN (5), not 7"),
-        (("draw", '{"c": true}'), "c is integer, not true"),
-        (("draw", '{"on": "GREEN"}'), 'on is integer, not "GREEN"'),
+        (("draw", '{"c": true}'), "c is RED or GREEN, not true"),
+        (("draw", '{"on": "GREEN"}'), 'on is true or false, not "GREEN"'),
     ],
 )
 def test_call_refuses_other_values(paint: Callable[..., Result], words: tuple[str, ...], reason: str) -> None:

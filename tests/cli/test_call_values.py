@@ -86,6 +86,14 @@ def test_json(values: Values) -> None:
         (("back", "histogram=[1]"), "histogram is an array of 3, not [1]"),
         (("back", "peak=1"), "peak is a JSON object, not 1"),
         (("back", 'peak={"z": 1}'), "peak has no field 'z'"),
+        (("choose", "VALUES_BST", "true"), "mode is VALUES_FAST, VALUES_BEST or VALUES_LAST, not 'VALUES_BST'"),
+        (
+            ("choose", "VALUES_BST", "true"),
+            "expected choose MODE:VALUES_FAST|VALUES_BEST|VALUES_LAST FLAG:true|false",
+        ),
+        (("choose", "VALUES_BST", "true"), "Did you mean VALUES_BEST?"),
+        (("choose", "1", "yes"), "flag is true or false, not 'yes'"),
+        (("back", '{"mode": "BEST"}'), 'mode is VALUES_FAST, VALUES_BEST or VALUES_LAST, not "BEST"'),
     ],
 )
 def test_wrong_words(values: Values, words: tuple[str, ...], text: str) -> None:

@@ -73,7 +73,7 @@ contract = loader.Contract.from_header(Path(__file__).with_name("codec.h"))
 load = partial(loader.load, contract=contract)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     return getattr(contract, name)
 """
 USE = """\
@@ -369,6 +369,38 @@ def test_wrong_usage(command: Command, codec: Path) -> None:
     done = command("stubs", "codec.h", "-o", "codec.pyi")
     assert done.code == 2
     assert list(codec.glob("*.part")) == []
+
+
+def test_the_module_of_an_application_is_typed(tmp_path: Path) -> None:
+    """Also by itself, before its stub is written: as docs/hosts.md shows it."""
+    text = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
+    module = text[text.index("```python measuring.py\n") :].split("```")[1].partition("\n")[2]
+    assert [line.split("  #")[0] for line in module.splitlines()[2:]] == MODULE.replace(
+        '"codec.h"', '"measure.h"'
+    ).splitlines()
+    (tmp_path / "measuring.py").write_text(module)
+    found = _run(tmp_path, "mypy", "--strict", "--follow-imports=silent", "measuring.py")
+    assert "Success: no issues found" in found
+
+
+@pytest.mark.parametrize(
+    ("place", "found", "meant"),
+    [
+        (".", "a folder", "./codec.pyi"),
+        ("types.txt", "another ending", "types.pyi"),
+        ("codec.py", "another", "codec.pyi"),
+    ],
+)
+def test_only_a_pyi_is_written(command: Command, codec: Path, place: str, found: str, meant: str) -> None:
+    """A type checker finds it by that; a folder is told with the file that would lie in it. --check too."""
+    before = sorted(codec.iterdir())
+    for more in ((), ("--check",)):
+        done = command("stubs", "codec.h", "-o", place, *more)
+        assert done.code == 2
+        assert "a stub is a file whose name ends with .pyi; expected" in done.err
+        assert f"FILE.py, found {found}" in done.err
+        assert done.err.endswith(f"Write: -o {meant}\n")
+    assert sorted(codec.iterdir()) == before
 
 
 def test_json_on_standard_output(command: Command, codec: Path) -> None:

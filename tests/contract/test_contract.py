@@ -415,3 +415,42 @@ def test_no_json(text: str) -> None:
     """What is not JSON, or not a contract's, is a ContractError."""
     with pytest.raises(ContractError):
         Contract.from_json(text)
+
+
+def test_what_is_no_attribute_says_where_it_is(tmp_path: Path) -> None:
+    """A class and a function are the plugin's, an interface and a service's table the application's."""
+    made = read_header(
+        tmp_path,
+        """typedef enum x_mode { X_A = 0 } x_mode;
+typedef struct x_seen x_seen;
+struct x_seen { size_t size; int (*at)(loader_call *call, const x_seen *self, x_mode mode); };
+LOADER_INTERFACE(x_seen);
+typedef struct x_store x_store;
+struct x_store { size_t size; int (*get)(loader_call *call, const x_store *self, x_mode mode); };
+LOADER_SERVICE("x.store/1", x_store);
+LOADER_CLASS(x_reader);
+LOADER_EXPORT int x_reader_new(loader_call *call, LOADER_OUT x_reader **made);
+LOADER_EXPORT void x_reader_free(x_reader *reader);
+LOADER_EXPORT int walk(loader_call *call, const x_seen *seen);
+""",
+    )
+    said = {}
+    for name in ("x_reader", "walk", "x_seen", "x_store", "x_mod", "nothing", "__nothing__", "from_hedaer"):
+        with pytest.raises(AttributeError) as caught:
+            getattr(made, name)
+        error = caught.value
+        said[name] = str(error).removeprefix(f"contract {made} ")
+        # Python would ask by these whether another name was meant, a second time.
+        assert (error.name, getattr(error, "obj", None)) == (name, None)
+    stub = "in annotations it is 'MODULE.{}', in quotes, where MODULE has the stub that `loader stubs` writes"
+    own = "any with the functions of this"
+    assert said == {
+        "x_reader": f"has a class x_reader, and each plugin its own: plugin.x_reader; {stub.format('x_reader')}",
+        "walk": "has a function walk, which is each plugin's: plugin.walk",
+        "x_seen": f"has no object x_seen: {own} interface will do; {stub.format('x_seen')}",
+        "x_store": f"has no object x_store: {own} service will do; {stub.format('x_store')}",
+        "x_mod": "has no x_mod. Did you mean x_mode?",
+        "nothing": "has no nothing",
+        "__nothing__": "has no __nothing__",
+        "from_hedaer": "has no from_hedaer. Did you mean from_header?",
+    }

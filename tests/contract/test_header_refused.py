@@ -271,3 +271,57 @@ def test_what_was_meant(tmp_path: Path) -> None:
             read_header(tmp_path, f"typedef struct s {{ int a; }} s;\nint f(loader_call *call, {given});\n")
         assert caught.value.cure == cure
     read_header(tmp_path, "int f(loader_call *call, const loader_text *text, uint64_t times, size_t n);\n")
+
+
+_STRUCT = "typedef struct t t;\n"
+_CLASS = "If plugins make instances of it, declare it by LOADER_CLASS(t);"
+CURES = {
+    "int f(loader_call *call, LOADER_OUT t **x);": _CLASS,
+    "int f(loader_call *call, const t *x);": _CLASS,
+    _STRUCT + "int f(loader_call *call, LOADER_OUT t **x);": _CLASS,
+    _STRUCT + "int f(loader_call *call, t *x);": _CLASS,
+    _STRUCT + "int f(loader_call *call, const t *x);": _CLASS,
+    "struct t;\nint f(loader_call *call, LOADER_OUT struct t **x);": _CLASS,
+    "typedef struct t { size_t size; int (*f)(loader_call *call, const struct t *t); } t;\n"
+    "int f(loader_call *call, const t *x);": "begins with size_t size: LOADER_INTERFACE(t); behind it",
+    "int f(loader_call *call, int (*g)(double));": "Take a struct of functions (LOADER_INTERFACE), or lend them",
+    "int f(loader_call *call, const double *x);": "Pass const loader_f64s *, with the length in it",
+    "int f(loader_call *call, const float *x, size_t n);": "Pass const loader_f32s *, with the length in it",
+    "int f(loader_call *call, const int x[3]);": "Pass const loader_i32s *, with the length in it",
+    "int f(loader_call *call, const uint8_t *x);": "Pass const loader_bytes * or const loader_u8s *, with the",
+    "int f(loader_call *call, int64_t *x);": "if it is a result, or pass loader_i64s * if it is an array changed in",
+    "int f(loader_call *call, const void *x);": "Pass const loader_bytes *",
+    "int f(loader_call *call, const char *x);": "Pass const loader_text *",
+    "int f(loader_call *call, const char **x);": "Pass const loader_texts *",
+    "int f(loader_call *call, LOADER_OUT double **x);": "Write LOADER_OUT loader_f64s *, whose memory is of",
+    "int f(loader_call *call, LOADER_OUT char **x);": "Write LOADER_OUT loader_text *, whose memory is of",
+    "int f(loader_call *call, LOADER_OUT void *x);": "Write LOADER_OUT loader_bytes *",
+    "int f(loader_call *call, LOADER_OUT double x);": "Take a pointer: LOADER_OUT double *",
+    "int f(loader_call *call, LOADER_OUT const double *x);": "Take const away",
+    "typedef struct s { const char *a; } s;\n" + _USE: "Write loader_text",
+    "typedef struct s { const double *a; } s;\n" + _USE: "of fixed length, or pass const loader_f64s * beside",
+    "typedef struct s { loader_f64s a; } s;\n" + _USE: "Pass it as a parameter of its own",
+    "int f(loader_call *call, bool x);": "Write #include <stdbool.h> above",
+}
+
+
+@pytest.mark.parametrize("text", CURES)
+def test_what_to_write_instead(tmp_path: Path, text: str) -> None:
+    """The cure names it where it is known."""
+    with pytest.raises(ContractError) as caught:
+        read_header(tmp_path, text + "\n")
+    assert CURES[text] in (caught.value.cure or "")
+
+
+@pytest.mark.parametrize("start", [b"\x7fELF\2\1", b"MZ\x90\0", b"\xcf\xfa\xed\xfe", b"!<arch>\n"])
+def test_a_plugin_in_the_place_of_its_header(tmp_path: Path, start: bytes) -> None:
+    """Is told as what it is, with a header that may be meant."""
+    plugin = tmp_path / "gauge.so"
+    plugin.write_bytes(start + bytes(99))
+    with pytest.raises(ContractError) as caught:
+        loader.Contract.from_header(plugin)
+    assert (caught.value.found, caught.value.path) == ("a compiled file, which is no header", str(plugin))
+    assert caught.value.cure == "Name the C header that it was compiled with"
+    (tmp_path / "gauge.h").touch()
+    with pytest.raises(ContractError, match=r"compiled with\. Did you mean gauge\.h\?"):
+        loader.Contract.from_header(plugin)

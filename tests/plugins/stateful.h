@@ -39,6 +39,7 @@ LOADER_EXPORT int walk(loader_call *call, int64_t count, const stateful_step *st
 /* Counts. */
 LOADER_CLASS(counter);
 LOADER_EXPORT int counter_new(loader_call *call, int64_t start, stateful_mode mode, LOADER_OUT counter **made);
+/* Adds to the count. */
 LOADER_EXPORT int counter_add(loader_call *call, counter *self, int64_t more, LOADER_OUT int64_t *total);
 LOADER_EXPORT int counter_name(loader_call *call, const counter *self);
 LOADER_EXPORT int counter_next(loader_call *call, counter *self, LOADER_OUT int64_t *value);

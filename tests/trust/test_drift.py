@@ -269,7 +269,8 @@ def test_the_function_that_differs_is_named(build: Build, tmp_path: Path) -> Non
     with pytest.raises(HandshakeError) as caught:
         shake_hands(image, ours)
     assert caught.value.function is None
-    assert "--built-with" in (caught.value.cure or "")
+    assert f"loader inspect {built} --contract HEADER --built-with THEIRS" in (caught.value.cure or "")
+    assert "bindings written anew if it has some (loader bindings HEADER --lang LANG -o DIR)" in str(caught.value)
     with pytest.raises(HandshakeError) as caught:
         shake_hands(image, ours, built_with=loader.Contract.from_header(theirs))
     named = "function greet takes (guest: greeter_guest), was (guest: text)"

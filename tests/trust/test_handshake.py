@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tree import ROOT
+from tree import GREETER, ROOT
 
 import loader
+from loader.author.bindings import bindings
 from loader.errors import HandshakeError, ImageError, LoaderError
 from loader.trust.handshake import LOADER_ABI_MINOR, markers, shake_hands
 
@@ -240,6 +241,22 @@ def test_a_function_that_is_exported_as_cpp(build: Build, tmp_path: Path, greete
         loader.load(build(path), contract=greeter)
     assert "It exports _Z5greet" in str(caught.value)
     assert 'extern "C" before greet' in str(caught.value)
+
+
+def test_a_class_in_cpp_that_is_not_exported(build: Build, tmp_path: Path, greeter: loader.Contract) -> None:
+    """A plugin with bindings whose author left the last line out: the cure is that line."""
+    (text,) = bindings(greeter, "cpp", GREETER).values()
+    (tmp_path / "greeter.hpp").write_text(text)
+    path = tmp_path / "unexported.cpp"
+    path.write_text(
+        '#include "greeter.hpp"\nstruct Mine final : greeter::Plugin {\n'
+        "    void greet(loader::Call &call, std::string_view name) override { call.write(name); }\n};\n"
+    )
+    with pytest.raises(HandshakeError, match="is incomplete") as caught:
+        loader.load(build(path, flags=[f"-I{tmp_path}"]), contract=greeter)
+    assert "In C++, where loader bindings wrote what exports them: GREETER_EXPORT(YourClass);" in str(caught.value)
+    path.write_text(path.read_text() + "GREETER_EXPORT(Mine);\n")
+    assert loader.load(build(path, flags=[f"-I{tmp_path}"]), contract=greeter).greet("Zoë") == "Zoë"
 
 
 @pytest.mark.parametrize("need", ["loader_abi_1_0", f"loader_abi_1_{LOADER_ABI_MINOR}"])

@@ -199,6 +199,13 @@ macro_rules! structs {
 ///     Mode: i32 { FAST = 0, BEST = 1 }
 /// }
 /// assert_eq!(format!("{:?} {:?}", Mode::BEST, Mode(7)), "BEST Mode(7)");
+///
+/// let tries = match Mode(1) {
+///     Mode::FAST => 1,
+///     Mode::BEST => 9,
+///     _ => 0, // without it the compiler does not take it: no list of names is all numbers
+/// };
+/// assert_eq!(tries, 9);
 /// ```
 #[macro_export]
 macro_rules! enums {

@@ -283,5 +283,6 @@ PyTypeObject core_method_type = {
     .tp_traverse = function_traverse,
     .tp_clear = function_clear,
     .tp_descr_get = method_get,
+    .tp_members = function_members, /* a type without a docstring of its own has None as __doc__, and so its objects */
     .tp_methods = method_methods,
 };

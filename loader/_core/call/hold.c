@@ -58,10 +58,8 @@ static int wait_for(core_instance *instance, core_call *c, const char *name)
         if (is_ending())
             return core_refuse_instance(instance, name, "ending");
         const int status = c->limit == NULL ? LOADER_OK : core_limit_check(c->limit);
-        if (status != LOADER_OK) {
-            core_raise(c, name, status, NULL);
-            return -1;
-        }
+        if (status != LOADER_OK) /* nobody entered the plugin: it is not what did not stop in time */
+            return core_refuse_instance(instance, name, status == LOADER_DEADLINE ? "deadline" : "cancelled");
         Py_BEGIN_ALLOW_THREADS
         got = PyThread_acquire_lock_timed(instance->lock, SLICE_US, 1);
         Py_END_ALLOW_THREADS

@@ -45,7 +45,8 @@ static int order(const function *f, PyObject *const *args, Py_ssize_t given, PyO
     const Py_ssize_t count = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
 
     if (given > f->count) {
-        PyErr_Format(PyExc_TypeError, "%U() takes %zd arguments, %zd were given", f->name, f->count, given);
+        PyErr_Format(PyExc_TypeError, "%U() takes %zd argument%s, %zd %s given", f->name, f->count,
+                     f->count == 1 ? "" : "s", given, given == 1 ? "was" : "were");
         return -1;
     }
     for (Py_ssize_t i = 0; i < given; i++)

@@ -141,7 +141,8 @@ int core_choice(PyObject *allowed, PyObject *value, size_t size, bool is_signed,
     else if (known == 0)
         known = (PyErr_Format(PyExc_ValueError, "%U is %U, not %R", name, PyTuple_GET_ITEM(allowed, 1), index), -1);
     else if (index == NULL && core_not_of_type())
-        PyErr_Format(PyExc_TypeError, "%U is an int, not %.100s", name, Py_TYPE(value)->tp_name);
+        PyErr_Format(PyExc_TypeError, "%U is %U, not %.100s", name, PyTuple_GET_ITEM(allowed, 1),
+                     Py_TYPE(value)->tp_name);
     Py_XDECREF(index);
     return known;
 }

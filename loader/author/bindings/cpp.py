@@ -21,6 +21,7 @@ from loader.author.bindings.words import all_functions, check_names, comment, me
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loader.author.bindings.words import Place
     from loader.contract.contract import Contract
     from loader.contract.kinds import Class, Function
 
@@ -41,11 +42,15 @@ class _Cpp:
         self.space = unused(contract.name, outside | types.KEYWORDS)
         self.upper = contract.name.upper()
         self.names = types.Names(contract, self.space)
+        self.stamped = contract.stamp(contract.major, contract.minor) is not None
+        self.command = f"loader bindings {header} --lang cpp -o DIR"
 
     def lines(self) -> Iterator[str]:
         guard = f"{self.upper}_BINDINGS_HPP"
         yield first_line(self.contract, self.header)
         yield from _BEFORE.format(self=self, guard=guard, example=self._example()).splitlines()
+        yield from self._same_header()
+        yield from ["", f"namespace {self.space} {{"]
         for declared in self.contract.classes:
             yield f"class {self.names.of(declared.name)};"
         for table in tables(self.contract):
@@ -58,9 +63,28 @@ class _Cpp:
         yield from self._exports()
         yield from ["", f"#endif // {guard}"]
 
+    def _same_header(self) -> Iterator[str]:
+        """What does not compile with another header, whose names for the handshake the plugin would have."""
+        marker = self.contract.marker
+        stamp = f"{marker}_is_0x{self.contract.fingerprint}"
+        yield from ["", f"// If a name is not declared here, {self.header} has changed since: {self.command}"]
+        yield "#ifndef LOADER_HOST // which exports none"
+        for name in (marker, stamp) if self.stamped else (marker,):
+            yield f'static_assert(sizeof(&::{name}) != 0, "not declared? Write anew: {self.command}");'
+        if not self.stamped:
+            said = (
+                f"{self.contract.name}, {self.contract.major}, {self.contract.minor}, 0x{self.contract.fingerprint}"
+            )
+            yield f"// {self.header} does not say its declarations' fingerprint: this is what a host compares."
+            yield f"LOADER_FINGERPRINT({said}); // defined twice? {self.command}"
+        yield "#endif"
+
     def _example(self) -> str:
+        """A function as an author writes it, outside of the namespace."""
         free = [each for each in self.contract.functions if each.role not in ("method", "next", "free")]
-        return self._signature(free[0]).removesuffix(" = 0;").removeprefix("virtual ") if free else ""
+        free.sort(key=lambda each: each.optional)  # one that is optional wants a #define
+        names = types.Names(self.contract, self.space, outside=True)
+        return self._signature(free[0], names).removesuffix(" = 0;").removeprefix("virtual ") if free else ""
 
     # ---- What the author sees --------------------------------------------------------------------------------
 
@@ -112,15 +136,16 @@ class _Cpp:
         name = function.cls if function.role in ("new", "free") else function.name
         return f"{self.upper}_WITH_{name.upper()}"
 
-    def _signature(self, function: Function, *, given: bool = True) -> str:
+    def _signature(self, function: Function, space: types.Names | None = None, *, given: bool = True) -> str:
+        known = space or self.names
         own = function.parameters[function.role in ("method", "next") :]
         names = [unused("call", [part.name for part in own]), *(part.name for part in own)]
-        types_ = ["loader::Call &", *map(self.names.taken, own)]
+        types_ = ["loader::Call &", *map(known.taken, own)]
         parameters = ", ".join(
             kind + name if given else kind.rstrip() for kind, name in zip(types_, names, strict=True)
         )
         end = "= 0;" if given else "final"
-        return f"virtual {self.names.given(function)} {_method(function)}({parameters}) {end}"
+        return f"virtual {known.given(function)} {_method(function)}({parameters}) {end}"
 
     # ---- What the host calls ---------------------------------------------------------------------------------
 
@@ -176,8 +201,10 @@ class _Cpp:
             yield ""
         answer = " -> int" if function.role == "next" else ""
         yield f"    static int {function.name}({', '.join(['loader_call *entered_', *own])}) noexcept"
+        yield "    {"
+        if not self.stamped:
+            yield from (f"        {line}" for line in self._same_numbers(found))
         yield from [
-            "    {",
             f"        return loader::guard(entered_, [&](loader::Call &call_){answer} {{",
         ]
         if method:
@@ -189,6 +216,15 @@ class _Cpp:
         called = f"{target}.{_method(function)}({', '.join(['call_', *taken])})"
         yield from (f"            {line}" for line in self._giving(function, called))
         yield from ["        });", "    }"]
+
+    def _same_numbers(self, found: list[Place]) -> Iterator[str]:
+        """What a header without a fingerprint does not tell otherwise: C++ would turn one number into another."""
+        for each in found:
+            if each.part.kind not in (types.Kind.INTEGER, types.Kind.FLOAT, types.Kind.DOUBLE) or each.part.enum:
+                continue
+            given = f"std::remove_pointer_t<P{each.number}>" if each.result else f"P{each.number}"
+            same = f"loader::detail::same_number<{given}, {self.names.result(each.part)}>"
+            yield f'static_assert({same}, "{each.part.name} is another number now: {self.command}");'
 
     def _giving(self, function: Function, called: str) -> Iterator[str]:
         """Statements that call, and set the results."""
@@ -237,11 +273,11 @@ _BEFORE = """\
 //
 // Include it in the place of {self.header}, in one source file, and derive a class of Plugin in it:
 //
-//     class Mine final : public {self.space}::Plugin {{
+//     struct Mine final : {self.space}::Plugin {{
 //         {example} override {{ ... }}
 //         ...
 //     }};
-//     {self.upper}_EXPORT(Mine)
+//     {self.upper}_EXPORT(Mine);
 //
 // What is thrown becomes an error with its text: see loader/plugin.hpp. All that a function receives is borrowed
 // until it returns.
@@ -250,8 +286,6 @@ _BEFORE = """\
 
 #include "{self.header}"
 #include "loader/bindings.hpp"
-
-namespace {self.space} {{
 """
 
 _CHECKED = """\

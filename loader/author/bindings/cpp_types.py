@@ -37,11 +37,20 @@ _ARRAYS = (Kind.NUMBERS, Kind.LIST)
 
 
 class Names(ShortNames):
-    """The types of one contract. `space`: its namespace."""
+    """The types of one contract. `space`: its namespace. outside: they are used out of it."""
 
-    def __init__(self, contract: Contract, space: str) -> None:
+    def __init__(self, contract: Contract, space: str, *, outside: bool = False) -> None:
         super().__init__(contract, {"Plugin", "detail", space})
         self.space = space
+        self._before = f"{space}::" * outside
+
+    def of(self, name: str) -> str:
+        """What a class or a table is called."""
+        return self._before + super().of(name)
+
+    def row(self, function: Function, table: str = "") -> str:
+        """The struct of several results."""
+        return self._before + super().row(function, table)
 
     # ---- What an author sees ---------------------------------------------------------------------------------
 

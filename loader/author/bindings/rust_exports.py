@@ -36,8 +36,8 @@ class _Exports:
 
     def lines(self) -> Iterator[str]:
         """All of it."""
-        stamp = self.contract.stamp(self.contract.major, self.contract.minor)
-        marker = self.contract.marker + (f", 0x{stamp}" if stamp else "")
+        # Also where the header has no stamp: see words.markers.
+        marker = f"{self.contract.marker}, 0x{self.contract.fingerprint}"
         yield ""
         yield "/// Exports a plugin: the type that implements the trait, and the optional functions that it has."
         yield f"macro_rules! export_{self.contract.name} {{"

@@ -75,9 +75,12 @@ def members(contract: Contract, cls: str) -> list[Function]:
 
 
 def markers(contract: Contract) -> list[str]:
-    """What a plugin exports beside its functions and the base ABI's own marker, where no header in C says it."""
-    stamp = contract.stamp(contract.major, contract.minor)
-    found = [contract.marker, *([f"{contract.marker}_is_0x{stamp}"] if stamp else [])]
+    """What a plugin exports beside its functions and the base ABI's own marker, where no header in C says it.
+
+    The fingerprint too where the header has no stamp: what was generated holds for these declarations alone, and a
+    plugin whose bindings were not written anew after the header changed is refused by it.
+    """
+    found = [contract.marker, f"{contract.marker}_is_0x{contract.fingerprint}"]
     return [*found, f"loader_abi_{LOADER_ABI}_{contract.needs}"] if contract.needs else found
 
 

@@ -20,6 +20,8 @@ from loader.errors import ContractNotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from loader.errors import ContractError
+
 __all__ = ["BASE_HEADER", "Files", "gather"]
 
 #: The header of the base ABI. It is known and not read: its types and macros are built in.
@@ -47,6 +49,13 @@ _STANDARD = frozenset(
     )
 )
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*("[^"\n]+"|<[^>\n]+>)', re.MULTILINE)
+
+
+#: How ELF, Mach-O (both byte orders, fat too), PE and archives begin.
+_COMPILED = (
+    *(b"\x7fELF", b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
+    *(b"\xca\xfe\xba\xbe", b"MZ\x90\0", b"!<arch>\n"),
+)
 
 
 class Files(NamedTuple):
@@ -93,6 +102,8 @@ def gather(path: str | os.PathLike[str], include: Sequence[str | os.PathLike[str
         if size > MAX_BYTES:
             reason, cure = f"more than {MAX_BYTES} bytes in all", "Include fewer headers"
             raise refusal(includer, line, reason, cure=cure)
+        if content.startswith(_COMPILED):
+            raise _compiled(name)
         digest.update(b"%d:" % len(content) + content)
         texts[name] = _decode(name, content)
         for line, spelled in _included(texts[name]):
@@ -111,6 +122,17 @@ def gather(path: str | os.PathLike[str], include: Sequence[str | os.PathLike[str
             elif spelled[0] == "<" or spelled[1:-1] in _STANDARD:
                 includes[name, spelled] = None
     return Files(header, texts, includes, digest.hexdigest())
+
+
+def _compiled(path: str) -> ContractError:
+    """The error for a plugin, or another binary file, in the place of its header."""
+    from loader.cures import near_file
+
+    near = near_file(f"{os.path.splitext(path)[0]}.h", endings=(".h", ".hpp"))
+    cure = "Name the C header that it was compiled with"
+    if near not in (None, os.path.basename(path)):
+        cure += f". Did you mean {near}?"
+    return refusal(path, None, "a compiled file, which is no header", cure=cure)
 
 
 def _included(text: str) -> Iterator[tuple[int, str]]:

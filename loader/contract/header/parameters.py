@@ -6,9 +6,9 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from loader.contract.header import MAX_PARAMETERS
-from loader.contract.header.complaint import cure_for, described, why_not
+from loader.contract.header.complaint import cure_for, cure_for_result, described, why_not
 from loader.contract.header.misleading import misleading_counts
-from loader.contract.header.refusal import refused
+from loader.contract.header.refusal import cure_for_class, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,8 @@ class Parameters:
                 if cls is not None and not target.odd:
                     return {**values, "kind": "instance", "cls": cls}
             reason = f"LOADER_OUT stands before {named.name!r} of {function!r}, which is {described(made)}"
-            raise refused(named.place, reason, expected=_RESULTS, function=function)
+            cure = self._class_cure(target) or cure_for_result(made)
+            raise refused(named.place, reason, expected=_RESULTS, cure=cure, function=function)
         if made.what in ("integer", *_REALS) and not made.odd:
             return {**values, **self._number(made, named, function)}
         cls = self.class_of(made)
@@ -118,7 +119,16 @@ class Parameters:
             if found is not None:
                 return {**values, **found, "writable": not target.const}
         reason = f"parameter {named.name!r} of {function!r} is {why_not(made)}"
-        raise refused(named.place, reason, expected=_KINDS, cure=cure_for(made), function=function)
+        cure = self._class_cure(made) or cure_for(made)
+        raise refused(named.place, reason, expected=_KINDS, cure=cure, function=function)
+
+    def _class_cure(self, made: Type | None) -> str | None:
+        """The cure for a pointer to a struct that is not defined here, as instances of a class are."""
+        target = None if made is None or made.what != "pointer" else made.target
+        if target is None or target.what != "struct" or target.tag in self.structs.declared.structs:
+            return None
+        name = self.structs.declared.names.get(target.tag, target.tag)
+        return None if target.tag in self._classes else cure_for_class(name)
 
     def _number(self, made: Type, named: Named, function: str) -> dict[str, Any]:
         self.structs.check_same(made, f"parameter {named.name!r} of {function!r}", named.place)

@@ -10,7 +10,8 @@ import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from loader.contract.header.refusal import refusal
+from loader.contract.header.declarations import OUT
+from loader.contract.header.refusal import cure_for_class, refusal
 from loader.contract.header.target import BUILTIN
 from loader.errors import ContractError
 
@@ -120,6 +121,8 @@ def _syntax_error(declaration: Declaration, unit: Unit, error: Exception) -> Con
     unknown = _unknown_type(declaration, unit)
     if unknown is not None:
         cure = "Known are the types of C itself, stdint.h, stddef.h, stdbool.h and loader/plugin.h"
+        if _is_pointed(declaration.tokens, unknown):
+            cure += f". {cure_for_class(unknown.text)}"
         reason = f"{unknown.text!r} is not a type that is known here"
         return refusal(unknown.path, unknown.line, reason, cure=cure)
     line = _line_of(error, _text(unit.declarations)[1])
@@ -142,12 +145,18 @@ def _unknown_type(declaration: Declaration, unit: Unit) -> Token | None:
     tokens = declaration.tokens
     for before, token, after in zip((None, *tokens), tokens, tokens[1:], strict=False):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
-        first = before is None or before.text in ("(", ",", "{", ";", "const", "extern", "typedef")
+        first = before is None or before.text in ("(", ",", "{", ";", "const", "extern", "typedef", OUT)
         last = after.kind == "name" or after.text == "*" or (depth > 0 and after.text in (",", ")"))
         named = token.kind == "name" and not _KEYWORD.fullmatch(token.text)
         if named and first and last and token.text not in known:
             return token
     return None
+
+
+def _is_pointed(tokens: Sequence[Token], token: Token) -> bool:
+    """Whether a star stands behind it."""
+    at = next(i for i, each in enumerate(tokens) if each is token)
+    return tokens[at + 1].text == "*"
 
 
 def _excerpt(declaration: Declaration) -> str:

@@ -1,4 +1,4 @@
-"""The one way in which a contract's header is refused: file, line, reason, cure."""
+"""The one way in which a contract's header is refused: file, line, reason, cure; and a cure of several steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from loader.errors import ContractError
 
-__all__ = ["Place", "refusal", "refused"]
+__all__ = ["Place", "cure_for_class", "refusal", "refused"]
 
 
 def refusal(
@@ -44,3 +44,8 @@ class Place(Protocol):
 def refused(place: Place, reason: str, **fields: str | None) -> ContractError:
     """The same for what stands at `place`."""
     return refusal(place.path, place.line, reason, **fields)
+
+
+def cure_for_class(name: str) -> str:
+    """What to do about a type of which only the plugin knows what it is."""
+    return f"If plugins make instances of it, declare it by LOADER_CLASS({name});"

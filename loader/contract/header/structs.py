@@ -6,8 +6,8 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from loader.contract.header import MAX_DEPTH, MAX_STRUCT
-from loader.contract.header.complaint import described, why_not
-from loader.contract.header.refusal import refused
+from loader.contract.header.complaint import cure_for_member, described, why_not
+from loader.contract.header.refusal import cure_for_class, refused
 from loader.contract.header.target import varies
 from loader.contract.kinds import BOOL
 
@@ -68,7 +68,10 @@ class Structs:
         members = self.declared.structs.get(made.tag)
         if members is None or (made.tag.startswith("@") and name == made.tag):
             lack = "is declared but not defined" if members is None else "without a name"
-            raise refused(place, f"{made.spelled} {lack}", cure="Define it in the header, with a typedef")
+            cure = "Define it in the header, with a typedef"
+            if members is None:
+                cure += f". {cure_for_class(name)}"
+            raise refused(place, f"{made.spelled} {lack}", cure=cure)
         if not members:
             raise refused(place, f"{name!r} has no members", expected="at least one")
         if made.tag in self._open or len(self._open) >= MAX_DEPTH:
@@ -120,7 +123,7 @@ class Structs:
         if complaint is not None:
             which = f"member {member.name!r}" if member.name else "a member without a name"
             reason = f"{which} of {struct!r} is {complaint}"
-            raise refused(member.place, reason, expected=_FIELDS)
+            raise refused(member.place, reason, expected=_FIELDS, cure=cure_for_member(made, struct))
         self.check_same(made, f"member {member.name!r} of {struct!r}", member.place)
         nested = self.name_of(made, member.place) if made.what == "struct" else None
         return {
@@ -147,7 +150,7 @@ class Structs:
     def listed(self, made: Type, place: Token) -> list[list[str | int]]:
         """The values of an enum, told anew for each that has its type."""
         if made.spelled == "bool" and not self.has_bool:
-            reason, cure = "bool without <stdbool.h>, which no C compiler takes", "#include <stdbool.h>"
+            reason, cure = "bool without <stdbool.h>: C11 has no such type", "Write #include <stdbool.h> above"
             raise refused(place, reason, cure=cure)
         if made.values not in ((), BOOL) and not made.enum:
             cure = "Give it a typedef, by which Python can call it"

@@ -3,11 +3,11 @@
 //
 // Include it in the place of codec.h, in one source file, and derive a class of Plugin in it:
 //
-//     class Mine final : public codec::Plugin {
+//     struct Mine final : codec::Plugin {
 //         double scale(loader::Call &call, double value, float factor) override { ... }
 //         ...
 //     };
-//     CODEC_EXPORT(Mine)
+//     CODEC_EXPORT(Mine);
 //
 // What is thrown becomes an error with its text: see loader/plugin.hpp. All that a function receives is borrowed
 // until it returns.
@@ -16,6 +16,12 @@
 
 #include "codec.h"
 #include "loader/bindings.hpp"
+
+// If a name is not declared here, codec.h has changed since: loader bindings codec.h --lang cpp -o DIR
+#ifndef LOADER_HOST // which exports none
+static_assert(sizeof(&::codec_abi_1_0) != 0, "not declared? Write anew: loader bindings codec.h --lang cpp -o DIR");
+static_assert(sizeof(&::codec_abi_1_0_is_0x3da6fdba0ab55c28) != 0, "not declared? Write anew: loader bindings codec.h --lang cpp -o DIR");
+#endif
 
 namespace codec {
 class Encoder;
