@@ -119,6 +119,7 @@ static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->max_output = limit;
     self->generation = core_generation;
     self->fork_safe = fork_safe != 0;
+    self->since = core_now();
     return (PyObject *)self;
 }
 
@@ -134,6 +135,9 @@ static void owner_dealloc(PyObject *object)
     Py_XDECREF(self->watch);
     Py_XDECREF(self->remote);
     Py_XDECREF(self->promises);
+    Py_XDECREF(self->failed_in);
+    Py_XDECREF(self->failed_with);
+    Py_XDECREF(self->failed_because);
     free(self->label);
     Py_TYPE(object)->tp_free(object);
 }
@@ -226,6 +230,41 @@ static int owner_set_attaches(PyObject *object, PyObject *value, void *Py_UNUSED
     return 0;
 }
 
+/* The counts go on where a plugin's code is replaced. */
+static PyObject *owner_count_on(PyObject *object, PyObject *before)
+{
+    core_owner *self = (core_owner *)object;
+
+    if (Py_TYPE(before) != &core_owner_type) {
+        PyErr_SetString(PyExc_TypeError, "count_on() wants an Owner");
+        return NULL;
+    }
+    self->calls += ((core_owner *)before)->calls;
+    self->failures += ((core_owner *)before)->failures;
+    Py_RETURN_NONE;
+}
+
+static PyObject *owner_get_seconds(PyObject *object, void *Py_UNUSED(closure))
+{
+    return PyFloat_FromDouble((double)(core_now() - ((core_owner *)object)->since) / 1e9);
+}
+
+static PyObject *owner_get_alive(PyObject *object, void *Py_UNUSED(closure))
+{
+    const core_owner *self = (core_owner *)object;
+
+    return PyBool_FromLong(self->fork_safe || self->generation == core_generation);
+}
+
+static PyObject *owner_get_failure(PyObject *object, void *Py_UNUSED(closure))
+{
+    const core_owner *self = (core_owner *)object;
+
+    if (self->failed_because == NULL)
+        Py_RETURN_NONE;
+    return PyTuple_Pack(3, self->failed_in, self->failed_with, self->failed_because);
+}
+
 static PyGetSetDef owner_getset[] = {
     {"promises", owner_get_promises, owner_set_promises, "Names of the functions that never block.", NULL},
     {"attaches", owner_get_attaches, owner_set_attaches,
@@ -233,6 +272,9 @@ static PyGetSetDef owner_getset[] = {
     {"remote", owner_get_remote, owner_set_remote, "What has the plugin in processes of its own, or None.", NULL},
     {"watch", owner_get_watch, owner_set_watch,
      "Called before and after each call; see loader/observe/process_state.py.", NULL},
+    {"seconds", owner_get_seconds, NULL, "Since it was made, which is right before its library is opened.", NULL},
+    {"alive", owner_get_alive, NULL, "False: its runtime has not survived the fork that made this process.", NULL},
+    {"failure", owner_get_failure, NULL, "The last one: (function or None, status, text), or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -240,11 +282,14 @@ static PyMemberDef owner_members[] = {
     {"name", T_OBJECT, offsetof(core_owner, name), READONLY, "The plugin's name."},
     {"path", T_OBJECT, offsetof(core_owner, path), READONLY, "The plugin's file."},
     {"fork_safe", T_BOOL, offsetof(core_owner, fork_safe), 0, "False: refused in forked children."},
+    {"calls", T_ULONGLONG, offsetof(core_owner, calls), READONLY, "How many calls of its functions have begun."},
+    {"failures", T_ULONGLONG, offsetof(core_owner, failures), READONLY, "How many of them it failed."},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyMethodDef owner_methods[] = {
     {"set_inherited", owner_set_inherited, METH_O, "Whether its library was loaded before this process was forked."},
+    {"count_on", owner_count_on, METH_O, "count_on(before): adds the calls and failures of another one."},
     {NULL, NULL, 0, NULL},
 };
 
