@@ -86,7 +86,9 @@ def test_touched_only(host: loader.Host, watch: loader.Watch, builds: Builds) ->
         assert found.take() == []
 
 
-def test_gone_and_back(host: loader.Host, watch: loader.Watch, builds: Builds, caplog: pytest.LogCaptureFixture) -> None:
+def test_gone_and_back(
+    host: loader.Host, watch: loader.Watch, builds: Builds, caplog: pytest.LogCaptureFixture
+) -> None:
     """Between unlink and the new file nothing happens, without a word."""
     builds.path.unlink()
     for _ in range(3):

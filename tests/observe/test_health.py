@@ -103,7 +103,7 @@ def test_a_subscriber_that_raises(
     greeter: loader.Contract, path: Path, collected: Collected, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing of it reaches who loads, nor other subscribers: it is logged."""
-    unsubscribe = loader.health.subscribe(lambda event: 1 // 0)
+    unsubscribe = loader.health.subscribe(lambda _: 1 // 0)
     after = loader.health.collect()
     try:
         assert loader.load(path, contract=greeter).greet("a") == "Hello, a!"
@@ -152,7 +152,7 @@ def test_unsubscribe(greeter: loader.Contract, path: Path) -> None:
     assert events.listener is None
 
 
-def test_subscribing_from_many_threads(greeter: loader.Contract, path: Path, together: Any) -> None:
+def test_subscribing_from_many_threads(together: Any) -> None:
     """Whoever subscribes is told of what happens until it unsubscribes, whatever others do."""
 
     def work(number: int) -> bool:
