@@ -144,8 +144,7 @@ def _state(plugin: Plugin, before: dict[str, Any], fresh: dict[str, Any]) -> dic
     state["_reload"] = before["_reload"]
     _belong(state, plugin)
     if "owner" in before:
-        # What ends between here and the switch is not counted; nothing that begins after it is missed.
-        state["owner"].count_on(before["owner"])
+        state["owner"].follow(before["owner"])
     return state
 
 

@@ -33,7 +33,7 @@ class SurveyRow:
             :class:`loader.PluginError`; reloads do not begin them anew. A role of a document is no call of its own.
         restarts: of its worker.
         memory: private bytes of its worker; None in this process, which nobody can divide.
-        last_error: the last failure, in words.
+        last_error: the last failure of the code that runs now, in words.
         answered: whether it does; of a worker that it did, in time.
     """
 

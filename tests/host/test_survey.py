@@ -101,8 +101,12 @@ def test_goes_on_over_a_reload(host: loader.Host, builds: Builds) -> None:
     assert (found.calls, found.failures) == (2, 1)
     assert found.uptime is not None
     assert found.uptime < 0.05 or found.uptime < row(host).uptime  # type: ignore[operator]
-    plugin.build()
-    assert row(host).calls == 3
+    assert found.last_error is None
+    for count in (3, 4, 5):
+        plugin.build()
+        assert (row(host).calls, row(host).failures) == (count, 1)
+        builds.put(f"000{count}")
+        plugin.reload()
 
 
 def test_from_many_threads(host: loader.Host, together: Callable[..., Any]) -> None:
