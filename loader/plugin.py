@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from loader._core._call import Function, Method, forked, set_error_factory, set_log
 from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryError, PluginError

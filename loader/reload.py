@@ -113,7 +113,7 @@ def _replaced(
         fresh = open(path)
         state = vars(fresh)
         if before.get("_loaded") == state["_loaded"]:
-            _end(fresh)
+            _end(fresh, before)
             return None
         try:
             _test(fresh, self_test)
@@ -121,19 +121,19 @@ def _replaced(
             state = _state(plugin, before, state)
             entered = registry.replace(plugin, before, state, wanted, file=file_at(path))
         except BaseException:
-            _end(fresh)
+            _end(fresh, before)
             raise
         if entered is None:
-            _end(fresh)
+            _end(fresh, before)
             continue
         try:
             if settle is not None:
                 settle()
         except BaseException:
             if registry.replace(plugin, state, before, entered.claims, file=entered.file) is not None:
-                _end(fresh)
+                _end(fresh, before)
             raise
-        _retire(before)
+        _retire(before, state)
         return before
 
 
@@ -153,7 +153,7 @@ def _belong(state: dict[str, Any], plugin: Plugin) -> None:
         function.__self__.plugin = plugin
 
 
-def _retire(before: dict[str, Any]) -> None:
+def _retire(before: dict[str, Any], state: dict[str, Any]) -> None:
     """Functions that somebody kept belong to a plugin that has the old code, and pickle as that."""
     from loader.plugin import Plugin  # noqa: PLC0415 - below, and there by now
 
@@ -161,15 +161,16 @@ def _retire(before: dict[str, Any]) -> None:
         old = Plugin.__new__(Plugin)
         old.__dict__ = before
         _belong(before, old)
-        _end(old)
+        _end(old, state)
 
 
-def _end(plugin: Plugin) -> None:
+def _end(plugin: Plugin, other: dict[str, Any]) -> None:
     """A plugin's code has no calls to expect but those that are under way. In this process it stays as it is: nothing
-    is ever unmapped. A worker lets these end, and ends.
+    is ever unmapped. Its worker lets these end, and ends, unless the `other` state of the plugin is in it too.
     """
-    if plugin.worker is not None:
-        plugin.worker.close()
+    worker = plugin.worker
+    if worker is not None and worker is not other.get("worker"):
+        worker.close()
 
 
 # ---- Self-tests ----------------------------------------------------------------------------------------------

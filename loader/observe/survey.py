@@ -33,7 +33,7 @@ class SurveyRow:
             :class:`loader.PluginError`; reloads do not begin them anew. A role of a document is no call of its own.
         restarts: of its worker.
         memory: private bytes of its worker; None in this process, which nobody can divide.
-        last_error: the last failure of the code that runs now, in words.
+        last_error: the last failure of the code that runs now, in words; of a worker what became of the last one.
         answered: whether it does; of a worker that it did, in time.
     """
 
@@ -93,15 +93,15 @@ def _row(state: dict[str, Any], answered: set[int]) -> SurveyRow:
     owner: Owner | None = state.get("owner")
     calls, failures = (0, 0) if owner is None else (owner.calls, owner.failures)
     worker = state.get("worker")
+    failure = None if owner is None else failure_text(owner)
     if worker is not None:
         return SurveyRow(
             *(state["name"], state["path"], "worker", worker.state, worker.pid, worker.uptime, calls, failures),
-            *(worker.restarts, worker.memory, worker.last_error, id(worker) in answered),
+            *(worker.restarts, worker.memory, worker.last_error or failure, id(worker) in answered),
         )
     name, path = state["name"], state["path"]
     if owner is None:
         return SurveyRow(name, path, "in-process", "not opened", None, None, 0, 0, 0, None, None, answered=False)
-    failure = failure_text(owner)
     alive = owner.alive
     return SurveyRow(
         *(name, path, "in-process", "ready" if alive else "ended", os.getpid(), owner.seconds, calls, failures),
