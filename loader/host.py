@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Owner
+from loader.again import untold
 from loader.discover import find
 from loader.errors import HandshakeError, LoaderError, RegistryError
 from loader.events import tell_failure
 from loader.limits import output_limit
 from loader.load import FolderLibraries, check_kinds, load, read_plugin
-from loader.registry import Registry
-from loader.reload import file_at, reload, untold
+from loader.registry import Registry, file_at
 from loader.services import ServiceTable
 from loader.trust import DEFAULT_POLICY
 from loader.trust.identity import plugin_name
@@ -246,6 +246,8 @@ class Host:
         claims: Callable[[Plugin], Iterable[str]] | None,
     ) -> None:
         """What a plugin of this host does when it is reloaded."""
+        from loader.reload import reload  # noqa: PLC0415 - where it is wanted
+
         reload(
             plugin,
             path,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from loader.again import again, reloadable
 from loader.contract import Contract
 from loader.discover import Place, find
 from loader.errors import LibraryError, LoaderError
@@ -22,7 +23,6 @@ from loader.image.read import read_to_follow
 from loader.library import check_libraries, open_library, owner_of
 from loader.limits import output_limit
 from loader.plugin import Plugin, bind
-from loader.reload import again, reloadable
 from loader.trust import DEFAULT_POLICY, Policy, TrustedImage, asks_for_steps, asks_nothing, trust
 from loader.trust.handshake import Candidate, markers, shake_hands
 from loader.trust.identity import plugin_name

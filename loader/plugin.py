@@ -66,7 +66,7 @@ class Plugin:
     worker: Pool | None = None
     #: Path and digest of the file, and of what came along.
     _loaded: tuple[tuple[str, str], ...]
-    #: How its file is loaded again, set by who loaded it; see loader/reload.py.
+    #: How its file is loaded again, set by who loaded it; see loader/again.py.
     _reload: Callable[[Plugin, str | os.PathLike[str] | None, SelfTest | None], None]
 
     def __init__(self, trusted: TrustedImage, library: Library | RemoteLibrary, owner: Owner) -> None:

@@ -6,6 +6,7 @@ is checked first, then all of it is entered at once.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from loader.plugin import Plugin
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "file_at"]
 
 
 class Replaced(NamedTuple):
@@ -231,6 +232,15 @@ class Registry:
             found=other.path,
             cure="Leave one of the two out, or do without strict mode (then the last loaded wins)",
         )
+
+
+def file_at(path: str) -> tuple[int, int] | None:
+    """What tells a file from all others (device and inode); None if it is gone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _moved(

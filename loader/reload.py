@@ -15,53 +15,22 @@ from __future__ import annotations
 
 import os
 import time
-from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from loader import events
-from loader.errors import LoaderError, ReloadError
+from loader.errors import ReloadError
 from loader.events import tell, tell_failure
-from loader.trust.identity import plugin_name
+from loader.plugin import Plugin
+from loader.registry import Registry, file_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from loader.plugin import Plugin, SelfTest
-    from loader.registry import Registry
+    from loader.plugin import SelfTest
 
-    Open = Callable[..., Plugin]
+    Open = Callable[[str], Plugin]
 
-__all__ = ["file_at", "reload", "reloadable", "untold"]
-
-_Load = TypeVar("_Load", bound="Callable[..., Plugin]")
-
-
-def reloadable(road: _Load) -> _Load:
-    """Around load.load: what it returns knows how it is loaded again, and loader.health is told."""
-
-    @wraps(road)
-    def load(path: str | os.PathLike[str], **options: Any) -> Plugin:
-        try:
-            plugin = road(path, **options)
-        except LoaderError as error:
-            tell_failure("failed", options.get("name") or plugin_name(os.fspath(path)), os.path.abspath(path), error)
-            raise
-        again(plugin, partial(road, **{**options, "name": plugin.name}))
-        tell("loaded", plugin.name, plugin.path, digest=plugin.digest, version=plugin.version)
-        return plugin
-
-    return cast("_Load", load)
-
-
-def untold(load: Open) -> Open:
-    """What `reloadable` was put around."""
-    road: Open = vars(load)["__wrapped__"]
-    return road
-
-
-def again(plugin: Plugin, road: Open) -> None:
-    """Has a plugin that no host has reloaded by `road`."""
-    vars(plugin)["_reload"] = partial(reload, open=road)
+__all__ = ["reload"]
 
 
 def reload(
@@ -105,8 +74,6 @@ def _replaced(
     settle: Callable[[], object] | None,
 ) -> dict[str, Any] | None:
     """The state that was replaced, or None: the file is what runs already."""
-    from loader.registry import Registry  # noqa: PLC0415 - load() alone needs none
-
     registry = Registry() if registry is None else registry
     while True:
         before = vars(plugin)
@@ -155,8 +122,6 @@ def _belong(state: dict[str, Any], plugin: Plugin) -> None:
 
 def _retire(before: dict[str, Any], state: dict[str, Any]) -> None:
     """Functions that somebody kept belong to a plugin that has the old code, and pickle as that."""
-    from loader.plugin import Plugin  # noqa: PLC0415 - below, and there by now
-
     if "functions" in before:
         old = Plugin.__new__(Plugin)
         old.__dict__ = before
@@ -242,12 +207,3 @@ def _say(plugin: Plugin, before: dict[str, Any], seconds: float) -> None:
         seconds=seconds,
         mapped=mapped,
     )
-
-
-def file_at(path: str) -> tuple[int, int] | None:
-    """What tells a file from all others; None if it is gone."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

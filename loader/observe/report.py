@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from loader.again import again
 from loader.errors import LoaderError
 from loader.library import Library, mappings, open_library, owner_of
 from loader.load import load, read_plugin
 from loader.plugin import Plugin, bind
-from loader.reload import again
 from loader.trust import DEFAULT_POLICY, TrustedImage, trust
 from loader.trust.handshake import Candidate, shake_hands
 
