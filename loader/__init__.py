@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         PluginError,
         PluginNotFound,
         RegistryError,
+        ReloadError,
         ServiceError,
         TextError,
         TrustError,
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
     from loader.limits import CancelToken, deadline
     from loader.load import Found, discover, load
     from loader.observe.report import LoadReport, load_report
+    from loader.observe.survey import SurveyRow
     from loader.plugin import Plugin
     from loader.registry import Registry
     from loader.trust import Policy
+    from loader.watch import Watch
 
 __version__ = "0.1.0"
 
@@ -99,6 +102,7 @@ _WHERE = {
         "PluginError",
         "PluginNotFound",
         "RegistryError",
+        "ReloadError",
         "ServiceError",
         "TextError",
         "TrustError",
@@ -111,11 +115,13 @@ _WHERE = {
     "loader.plugin": ("Plugin",),
     "loader.registry": ("Registry",),
     "loader.observe.report": ("LoadReport", "load_report"),
+    "loader.observe.survey": ("SurveyRow",),
     "loader.author.sdk": ("include_dir",),
     "loader.trust": ("Policy",),
+    "loader.watch": ("Watch",),
 }
 #: Modules whose names are public: ``loader.crash.enable(...)`` after ``import loader``.
-_MODULES = ("crash", "process_state", "trust")
+_MODULES = ("crash", "health", "process_state", "trust")
 _MODULE_OF = {name: module for module, names in _WHERE.items() for name in names}
 
 __all__ = [
@@ -145,9 +151,12 @@ __all__ = [
     "Record",
     "Registry",
     "RegistryError",
+    "ReloadError",
     "ServiceError",
+    "SurveyRow",
     "TextError",
     "TrustError",
+    "Watch",
     "deadline",
     "discover",
     "include_dir",

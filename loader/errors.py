@@ -24,6 +24,7 @@ __all__ = [
     "PluginError",
     "PluginNotFound",
     "RegistryError",
+    "ReloadError",
     "ServiceError",
     "TextError",
     "TrustError",
@@ -153,6 +154,12 @@ class RegistryError(LoaderError):
     """A plugin claims what another one has, or claims something malformed."""
 
     exit_code = 4
+
+
+class ReloadError(LoaderError):
+    """The new file of a plugin does not pass its self-test; what the test raised is the cause (``__cause__``)."""
+
+    exit_code = 6
 
 
 class ServiceError(LoaderError):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from loader._core._call import Owner
+from loader.again import untold
 from loader.discover import find
-from loader.errors import HandshakeError, LoaderError
+from loader.errors import HandshakeError, LoaderError, RegistryError
+from loader.events import tell_failure
 from loader.limits import output_limit
 from loader.load import FolderLibraries, check_kinds, load, read_plugin
-from loader.registry import Registry
+from loader.registry import Registry, file_at
 from loader.services import ServiceTable
 from loader.trust import DEFAULT_POLICY
 from loader.trust.identity import plugin_name
@@ -22,9 +25,11 @@ if TYPE_CHECKING:
     from loader.contract import Contract, Service
     from loader.isolation import Isolation, Pool
     from loader.observe.process_state import StateWatch
-    from loader.plugin import Plugin
+    from loader.observe.survey import SurveyRow
+    from loader.plugin import Plugin, SelfTest
     from loader.trust import Policy
     from loader.trust.quarantine import Quarantine
+    from loader.watch import Watch
 
 __all__ = ["Host"]
 
@@ -48,6 +53,8 @@ class Host:
         together: those of all plugins are the same; otherwise each plugin has its own.
         debug: look before and after the load and each call of a plugin whether it changed the state of the
             process; slow. See :mod:`loader.process_state`.
+        self_test: what new code of a plugin is tried with before it replaces the old, where :meth:`reload` is given
+            none; see :meth:`loader.Plugin.reload`.
 
     Raises TypeError for what is no contract or policy, ValueError for a `max_output` that is no number of bytes,
     IsolationError where plugins can have no process of their own.
@@ -65,6 +72,7 @@ class Host:
         debug: bool = False,
         isolation: Isolation | None = None,
         together: bool = False,
+        self_test: SelfTest | None = None,
     ) -> None:
         check_kinds(contract, policy)
         #: How plugins are opened in processes of their own; None: they are opened in this one.
@@ -80,7 +88,7 @@ class Host:
         self.strict = strict
         self.max_output = max_output
         self.quarantine: Quarantine | None = None
-        self.watch: StateWatch | None = None
+        self.state_watch: StateWatch | None = None
         if quarantine is not None:
             from loader.trust.quarantine import Quarantine  # noqa: PLC0415 - where it is wanted
 
@@ -88,8 +96,12 @@ class Host:
         if debug:
             from loader.observe.process_state import StateWatch  # noqa: PLC0415 - as above
 
-            self.watch = StateWatch(strict=strict)
+            self.state_watch = StateWatch(strict=strict)
         self.registry = Registry(strict=strict)
+        self.self_test = self_test
+        #: Called when a plugin has been reloaded, by :meth:`reload`, :meth:`watch` or itself. If it raises, that has
+        #: failed.
+        self.on_reload: Callable[[], object] | None = None
         #: What :meth:`load_all` could not load, in the order met.
         self.failures: list[LoaderError] = []
         self._services = ServiceTable(contract.services)
@@ -157,11 +169,16 @@ class Host:
         bytes have changed or another `name` is given. All that is asked of it is asked again.
         """
         plugin = self._lazy(path, name) if lazy else self._open(path, name)
-        file = _file_at(plugin.path)
+        file = file_at(plugin.path)
         for known in self.registry.of_file(file):
             if name in (None, known.name) and self._is_same(known, plugin):
                 return known
-        return self.registry.add(plugin, () if claims is None else claims(plugin), file=file)
+        vars(plugin)["_reload"] = partial(self._reload, claims=claims)
+        try:
+            return self.registry.add(plugin, () if claims is None else claims(plugin), file=file)
+        except LoaderError as error:
+            tell_failure("failed", plugin.name, plugin.path, error)
+            raise
 
     def _is_same(self, known: Plugin, plugin: Plugin) -> bool:
         """Whether a plugin that is entered has the bytes of the one that was just loaded from its file."""
@@ -180,9 +197,11 @@ class Host:
         stand_in = Owner(name or plugin_name(path), path, self._services.native, self.max_output)
         return LazyPlugin(path, self.contract, lambda: self._open(path, name), stand_in)
 
-    def _open(self, path: str | os.PathLike[str], name: str | None) -> Plugin:
-        with nullcontext() if self.watch is None else self.watch.load(path):
-            plugin = load(
+    def _open(
+        self, path: str | os.PathLike[str], name: str | None, road: Callable[..., Plugin] | None = None
+    ) -> Plugin:
+        with nullcontext() if self.state_watch is None else self.state_watch.load(path):
+            plugin = (road or load)(
                 path,
                 contract=self.contract,
                 policy=self.policy,
@@ -194,9 +213,72 @@ class Host:
                 isolation=self.isolation,
                 workers=self.workers,
             )
-        if self.watch is not None:
-            self.watch.add(plugin)
+        if self.state_watch is not None:
+            self.state_watch.add(plugin)
         return plugin
+
+    # ---- While it runs ----
+
+    def reload(
+        self, name: str, *, path: str | os.PathLike[str] | None = None, self_test: SelfTest | None = None
+    ) -> Plugin:
+        """Reloads the plugin of this name (of several, the last loaded): see :meth:`loader.Plugin.reload`.
+
+        Raises RegistryError if there is none.
+        """
+        named = [plugin for plugin in self.plugins if plugin.name == name]
+        if not named:
+            from loader.cures import did_you_mean  # noqa: PLC0415 - only wanted here
+
+            names = [plugin.name for plugin in self.plugins]
+            known = ", ".join(names) or "none"
+            raise RegistryError(
+                f"no plugin is named {name}", plugin=name, found=known, cure=did_you_mean(name, names)
+            )
+        return named[-1].reload(path, self_test=self_test)
+
+    def _reload(
+        self,
+        plugin: Plugin,
+        path: str | os.PathLike[str] | None,
+        self_test: SelfTest | None,
+        *,
+        claims: Callable[[Plugin], Iterable[str]] | None,
+    ) -> None:
+        """What a plugin of this host does when it is reloaded."""
+        from loader.reload import reload  # noqa: PLC0415 - where it is wanted
+
+        reload(
+            plugin,
+            path,
+            self.self_test if self_test is None else self_test,
+            open=lambda path: self._open(path, plugin.name, untold(load)),
+            claims=claims,
+            registry=self.registry,
+            settle=self.on_reload,
+        )
+
+    def watch(self, interval: float | None = 1.0, *, self_test: SelfTest | None = None) -> Watch:
+        """Reloads plugins whose files change, until the result's ``close()`` or the end of its ``with``.
+
+        A file is read when two looks, `interval` seconds apart, found it the same, so not while it is written without
+        a longer pause. What fails is logged under "loader.watch" and told :mod:`loader.health`; the old code goes on
+        until the file changes again. Plugins that are not opened yet stay so. `interval` None: nobody looks but
+        who calls :meth:`loader.Watch.step`. See :class:`loader.Watch`.
+        """
+        from loader.watch import Watch  # noqa: PLC0415 - where it is wanted
+
+        return Watch(self, interval, self_test=self_test)
+
+    def survey(self, timeout: float = 1.0) -> list[SurveyRow]:
+        """How each plugin of this host does, in order: a row each, within `timeout` seconds.
+
+        Workers are asked all at once; of one that does not answer in time the row says so. In this process there is
+        nothing to ask. Plugins that are not opened yet are not opened by it.
+        """
+        from loader.observe.survey import survey  # noqa: PLC0415 - where it is wanted
+
+        return survey(self.plugins, timeout)
 
     def load_all(
         self,
@@ -235,12 +317,3 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<host of {self.contract}, {len(self.plugins)} plugins>"
-
-
-def _file_at(path: str) -> tuple[int, int] | None:
-    """What tells a file from all others; None if it is gone."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

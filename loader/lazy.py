@@ -51,12 +51,13 @@ class LazyPlugin(Plugin):
         """Opens the file now, if it is not."""
         # Without a lock: what opening runs may come back here, on this thread or on one that it waits for. All who
         # come together open it, which loads it once, and all take what the first of them made.
-        if not self.opened:
-            plugin = self.__dict__.setdefault("_made", self._open())
-            # `functions` tells others that it is open, so it comes last.
-            state = {name: value for name, value in vars(plugin).items() if name != "functions"}
-            self.__dict__.update(state)
-            self.__dict__["functions"] = plugin.functions
+        own = self.__dict__  # a reload that comes in between puts another one in its place
+        if "functions" not in own:
+            plugin = own.setdefault("_made", self._open())
+            # `functions` tells others that it is open, so it comes last. How it is reloaded its host has said.
+            state = {name: value for name, value in vars(plugin).items() if name not in ("functions", "_reload")}
+            own.update(state)
+            own["functions"] = plugin.functions
 
     def __getattr__(self, name: str) -> BoundFunction:
         """What is not there before the file is open. Python's own questions (``__deepcopy__``) do not open it."""

@@ -10,9 +10,10 @@ import copyreg
 import os
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from loader.again import again, reloadable
 from loader.contract import Contract
 from loader.discover import Place, find
 from loader.errors import LibraryError, LoaderError
@@ -50,6 +51,7 @@ def _another_kind(argument: str, maker: str, given: object) -> TypeError:
     return TypeError(f"{argument} is a loader.{argument.title()}{found}")
 
 
+@reloadable
 def load(
     path: str | os.PathLike[str],
     *,
@@ -139,7 +141,9 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
     owner = owner_of(image, name)
-    return bind(trusted, open_library(trusted, owner, forked=True), owner)
+    plugin = bind(trusted, open_library(trusted, owner, forked=True), owner)
+    again(plugin, partial(load, contract=contract, name=name))
+    return plugin
 
 
 # Said here and not by Plugin itself, because unpickling loads the file, and loading lies above plugin.py.

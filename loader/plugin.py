@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from loader.library import Library
     from loader.trust import TrustedImage
 
-__all__ = ["Plugin", "address_of", "bind"]
+    #: What new code is tried with before it replaces the old: see Plugin.reload.
+    SelfTest = str | Callable[["Plugin"], object]
+
+__all__ = ["Plugin", "address_of", "bind", "failure_text"]
 
 
 class Plugin:
@@ -61,6 +64,10 @@ class Plugin:
     owner: Owner
     #: What has it in processes of its own; None: it is in this one.
     worker: Pool | None = None
+    #: Path and digest of the file, and of what came along.
+    _loaded: tuple[tuple[str, str], ...]
+    #: How its file is loaded again, set by who loaded it; see loader/again.py.
+    _reload: Callable[[Plugin, str | os.PathLike[str] | None, SelfTest | None], None]
 
     def __init__(self, trusted: TrustedImage, library: Library | RemoteLibrary, owner: Owner) -> None:
         candidate = trusted.candidate
@@ -86,6 +93,32 @@ class Plugin:
         self.functions = MappingProxyType(functions)
         self.classes = MappingProxyType(classes)
         self.owner = owner
+        self._loaded = tuple((each.path, each.digest) for each in trusted.images)
+
+    def reload(
+        self, path: str | os.PathLike[str] | None = None, *, self_test: SelfTest | None = None
+    ) -> Plugin:
+        """Puts what its file holds now in the place of what was loaded, and returns this plugin.
+
+        The file goes all the way of :func:`loader.load` again, with the same contract, policy, name and services
+        (those of the host, if a host loaded it, which also asks for its claims), and is opened beside the old one.
+        Then all functions and classes are switched at once. If anything fails, what was loaded before goes on,
+        whole. A file that has not changed, nor what it brings along, is left as it is.
+
+        Calls that are under way end on the old code; so do functions that were kept (``f = plugin.greet``) and
+        instances of the plugin's classes, as long as there are any. Static variables of the new code begin anew. In
+        this process nothing is unmapped: each reload costs the memory of a library (docs/hosts.md says how much).
+
+        Args:
+            path: another file, which the plugin is reloaded from in the future too.
+            self_test: called with the new plugin, before anybody else is; or the name of a function of the contract
+                without parameters. It passes unless it raises or returns False. None: what the host has as its own.
+
+        Raises what :func:`loader.load` raises, :class:`loader.RegistryError` if the host refuses its new claims,
+        :class:`loader.ReloadError` if the self-test fails, ValueError for the name of what is no test.
+        """
+        self._reload(self, path, self_test)
+        return self
 
     def _bind(
         self, form: Form, library: Library | RemoteLibrary, owner: Owner, classes: Mapping[str, Class]
@@ -203,6 +236,15 @@ def _call_failed(
     if cause is not None:
         error.__cause__ = cause
     return error
+
+
+def failure_text(owner: Owner) -> str | None:
+    """The last failure of a plugin's calls, as its exception had it; None: there was none."""
+    failure = owner.failure
+    if failure is None:
+        return None
+    function, status, message = failure
+    return str(_call_failed(owner.name, owner.path, function, status, message, None, None))
 
 
 def _log(name: str, level: int, text: str) -> None:

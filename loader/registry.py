@@ -6,8 +6,9 @@ is checked first, then all of it is entered at once.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loader.errors import RegistryError
 from loader.lock import Lock
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
     from loader.plugin import Plugin
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "file_at"]
+
+
+class Replaced(NamedTuple):
+    """What a plugin had in a registry."""
+
+    claims: tuple[str, ...]
+    file: tuple[int, int] | None
 
 
 #: For writers of all registries, who are quick; readers go by a registry's `_entries` alone.
@@ -88,6 +96,59 @@ class Registry:
             with suppress(MemoryError):  # it is in by now; only the words for it are lost
                 self._warn(plugin, conflicts, same_name)
         return plugin
+
+    def replace(
+        self,
+        plugin: Plugin,
+        before: dict[str, Any],
+        state: dict[str, Any],
+        claims: Iterable[str] = (),
+        *,
+        file: tuple[int, int] | None = None,
+    ) -> Replaced | None:
+        """Gives a plugin another state (its ``__dict__``) and other claims, at once; see loader/reload.py.
+
+        Returns what it had here before; None, and changes nothing, if its state is not `before`. It keeps its place
+        in the order. Raises RegistryError if a strict registry refuses a claim. A plugin that is not entered gets
+        its state alone.
+        """
+        wanted = tuple(claims)
+        _check_not_inside(plugin)
+        try:
+            _go_in(plugin)
+            place = next((i for i, (each, _) in enumerate(self._entries) if each is plugin), None)
+            had = () if place is None else self._entries[place][1]
+            conflicts = {
+                claim: each
+                for each, theirs in self._entries
+                for claim in theirs
+                if each is not plugin and claim in wanted and claim not in had
+            }
+            if place is None:
+                entries, conflicts = self._entries, {}
+            elif self.strict and conflicts:
+                raise self._refusal(plugin, conflicts, ())
+            else:
+                entries = [*self._entries]
+                entries[place] = plugin, wanted
+            held = {claim: each for each, theirs in entries for claim in theirs}
+            at = next((at for at, several in self._files.items() if plugin in several), None)
+            files = self._files if place is None else _moved(self._files, plugin, file)
+            # Nothing that could fail, or be interrupted, comes in between: an interrupt is seen after a call.
+            if plugin.__dict__ is not before:
+                return None
+            plugin.__dict__ = state
+            self._entries, self._claims, self._files = entries, held, files
+        finally:
+            try:  # noqa: SIM105 - one step of C: see Lock
+                _lock.leave()
+            except RuntimeError:  # it was not inside
+                pass
+        with suppress(MemoryError):
+            for claim, other in conflicts.items():
+                winner, loser = (plugin, other) if held[claim] is plugin else (held[claim], plugin)
+                self._warn(winner, {claim: loser}, ())
+        return Replaced(had, at)
 
     def remove(self, plugin: Plugin) -> None:
         """Takes a plugin out again, where a host could not go on with it; its claims go back to who had them."""
@@ -171,6 +232,25 @@ class Registry:
             found=other.path,
             cure="Leave one of the two out, or do without strict mode (then the last loaded wins)",
         )
+
+
+def file_at(path: str) -> tuple[int, int] | None:
+    """What tells a file from all others (device and inode); None if it is gone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _moved(
+    files: dict[tuple[int, int], tuple[Plugin, ...]], plugin: Plugin, file: tuple[int, int] | None
+) -> dict[tuple[int, int], tuple[Plugin, ...]]:
+    """The same with a plugin under this file alone."""
+    moved = {at: tuple([each for each in several if each is not plugin]) for at, several in files.items()}
+    if file is not None:
+        moved[file] = (*moved.get(file, ()), plugin)
+    return moved
 
 
 def _digest(plugin: Plugin) -> str | None:

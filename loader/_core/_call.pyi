@@ -65,6 +65,11 @@ class Owner:
     attaches: bool
     remote: Remote | None
     watch: Callable[[Owner, str, object, str | float | None], object] | None
+    calls: int
+    failures: int
+    seconds: float
+    alive: bool
+    failure: tuple[str | None, int, str] | None
     def __new__(
         cls,
         name: str,
@@ -75,6 +80,7 @@ class Owner:
         digest: str = "",
     ) -> Owner: ...
     def set_inherited(self, inherited: bool, /) -> None: ...
+    def follow(self, before: Owner, /) -> None: ...
 
 class Worker:
     pid: int

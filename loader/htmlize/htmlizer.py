@@ -112,13 +112,15 @@ class Htmlizer:
             together=True,
         )
         self._documents: Plugin | None = None
-        self._changes_contents: WeakSet[Plugin] = WeakSet()  # weak: what is refused is not to stay
+        #: By path and digest: new code of a plugin that is reloaded is asked before it is the plugin's.
+        self._changes_contents: set[tuple[str, str | None]] = set()
         self._confirmed: WeakSet[Plugin] = WeakSet()
         self._answers = AnswerCache(f"{HTMLIZE.name}-{HTMLIZE.major}-hooks") if lazy else None
         self.host.load_all(shipped_plugins() if plugins is None else plugins, claims=self._claims, lazy=lazy)
         if self._answers is not None:
             self._answers.save()
         self._build()
+        self.host.on_reload = self._build
 
     @classmethod
     def from_directory(cls, folder: str | os.PathLike[str], **options: Any) -> Htmlizer:
@@ -153,7 +155,7 @@ class Htmlizer:
     @property
     def contents_hooks(self) -> tuple[Plugin, ...]:
         """The plugins that change contents, in the order in which they do."""
-        return tuple(plugin for plugin in self.plugins if plugin in self._changes_contents)
+        return tuple(plugin for plugin in self.plugins if _code_of(plugin) in self._changes_contents)
 
     def load(self, path: str | os.PathLike[str]) -> Plugin:
         """Loads one more plugin; documents that are being rendered now go on without it.
@@ -171,9 +173,19 @@ class Htmlizer:
             raise
         return plugin
 
+    def reload(self, name: str) -> Plugin:
+        """Puts what a plugin's file holds now in the place of what was loaded: see :meth:`loader.Host.reload`.
+
+        Its roles and hooks are those of the new code; documents that are being rendered now end with the old one.
+        ``app.host.watch()`` does so whenever a file changes. Raises what :meth:`load` raises, and RegistryError for a
+        name that no plugin has.
+        """
+        return self.host.reload(name)
+
     def _claims(self, plugin: Plugin) -> list[str]:
         """What a plugin takes part in: its ``hooks``, checked."""
-        cached = None if self._answers is None else self._answers.recall(plugin.path)
+        remembers = self._answers is not None and isinstance(plugin, LazyPlugin)  # others are open: they are asked
+        cached = self._answers.recall(plugin.path) if self._answers is not None and remembers else None
         if cached is not None:
             try:
                 roles, contents = read_hooks(plugin, cached)
@@ -197,7 +209,7 @@ class Htmlizer:
                     cure="Define it with C linkage and default visibility, or leave the hook out",
                 )
         if contents:  # noted of a plugin that may still be refused: the registry decides what counts
-            self._changes_contents.add(plugin)
+            self._changes_contents.add(_code_of(plugin))
         return roles
 
     def _build(self) -> None:
@@ -209,9 +221,7 @@ class Htmlizer:
                 self._build_isolated(self.host.workers)
                 continue
             roles = [self._entry(name, plugin) for name, plugin in self.roles.items()]
-            contents = [
-                (plugin.owner, address_of(plugin.functions["process_contents"])) for plugin in self.contents_hooks
-            ]
+            contents = [_bound(plugin, "process_contents") for plugin in self.contents_hooks]
             engine = Engine(roles, contents, _POST)
             process_role = engine.process_role
             self._detours = 0
@@ -240,7 +250,7 @@ class Htmlizer:
         """What the engine is told of a role: whose it is, and the function's address or who finds it."""
         if isinstance(plugin, LazyPlugin) and not plugin.opened:
             return name, plugin.stand_in, partial(self._function_of, plugin)
-        return name, plugin.owner, address_of(plugin.functions["process_role"])
+        return name, *_bound(plugin, "process_role")
 
     def _function_of(self, plugin: LazyPlugin, role: str) -> tuple[Owner, int]:
         """Who answers a role whose plugin was not open when the engine was made. Called by the engine, on a
@@ -253,7 +263,7 @@ class Htmlizer:
         self._detours += 1
         if self._detours * 2 >= len(self.host.registry.plugins):
             self._build()
-        return plugin.owner, address_of(plugin.functions["process_role"])
+        return _bound(plugin, "process_role")
 
     def _confirm(self, plugin: LazyPlugin, role: str) -> None:
         """Opens it, and asks it whether it has the hooks that are cached for it."""
@@ -331,6 +341,18 @@ class Htmlizer:
 
     def __repr__(self) -> str:
         return f"<Htmlizer with {', '.join(plugin.name for plugin in self.plugins) or 'no plugins'}>"
+
+
+def _code_of(plugin: Plugin) -> tuple[str, str | None]:
+    """What tells the code of a plugin, which may be reloaded; one that is not opened yet is not opened by it."""
+    state = vars(plugin)
+    return state["path"], state.get("digest")
+
+
+def _bound(plugin: Plugin, name: str) -> tuple[Owner, int]:
+    """Of one state: the plugin may be reloaded between two questions."""
+    function = plugin.functions[name]
+    return function.__self__.owner, address_of(function)
 
 
 def _check_codec_errors(errors: str) -> None:

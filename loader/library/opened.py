@@ -30,6 +30,7 @@ __all__ = [
     "known",
     "libraries",
     "look_for_go",
+    "mapped_bytes",
     "mappings",
     "open_one",
     "opening",
@@ -110,6 +111,12 @@ def mappings() -> list[Mapping]:
     except FileNotFoundError:
         pass
     return found
+
+
+def mapped_bytes() -> int:
+    """How much of the address space plugins' libraries take; where there is no /proc, the sizes of their files."""
+    found = sum(each.end - each.begin for each in mappings())
+    return found or sum(library.image.size for library in list(libraries.values()))
 
 
 def go_runtimes() -> list[Library]:

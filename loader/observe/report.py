@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from loader.again import again
 from loader.errors import LoaderError
 from loader.library import Library, mappings, open_library, owner_of
-from loader.load import read_plugin
+from loader.load import load, read_plugin
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, TrustedImage, trust
 from loader.trust.handshake import Candidate, shake_hands
@@ -98,6 +100,7 @@ def load_report(path: str | os.PathLike[str], *, contract: Contract, policy: Pol
         owner = owner_of(image)
         library = clock.stage("library", lambda: open_library(trusted, owner), _of_library)
         plugin = clock.stage("plugin", lambda: bind(trusted, library, owner), _of_plugin)
+        again(plugin, partial(load, contract=contract, policy=policy))
     except LoaderError:
         return LoadReport(os.path.abspath(path), tuple(clock.stages))
     return LoadReport(plugin.path, tuple(clock.stages), plugin)

@@ -323,7 +323,7 @@ def test_names_who_holds_a_lock_across_a_service(locks_path: Path, contract: loa
 
     host = loader.Host(contract, services={"locks.app/1": App(work)}, debug=True)
     plugin: Any = host.load(locks_path)
-    assert host.watch is not None
+    assert host.state_watch is not None
     holder = threading.Thread(target=plugin.serve_locked, name="holder")
     waiter = threading.Thread(target=plugin.quick, name="waiter")
     holder.start()
@@ -333,7 +333,7 @@ def test_names_who_holds_a_lock_across_a_service(locks_path: Path, contract: loa
     over.set()
     holder.join()
     waiter.join()
-    (said,) = host.watch.waits.said
+    (said,) = host.state_watch.waits.said
     assert "has been in quick for" in said
     assert "while its serve_locked is in the service locks.app/1 on thread holder" in said
 
@@ -346,16 +346,16 @@ def test_broken_promise(
     """In debug mode a function that promised never to block and does is told of; strictly, it fails."""
     host = loader.Host(contract, services={"locks.app/1": App(lambda: None)}, debug=True, strict=strict)
     plugin: Any = host.load(locks_path)
-    assert host.watch is not None
+    assert host.state_watch is not None
     plugin.promised(0, 0)
-    assert not host.watch.waits.said
+    assert not host.state_watch.waits.said
     if strict:
         with pytest.raises(PluginError) as caught:
             plugin.promised(*arguments)
         assert type(caught.value.__cause__).__name__ == "PromiseError"
     else:
         plugin.promised(*arguments)
-    (said,) = host.watch.waits.said
+    (said,) = host.state_watch.waits.said
     assert how in said
 
 

@@ -120,6 +120,7 @@ def test_exit_codes() -> None:
         "ImageError": 4,
         "LibraryError": 4,
         "RegistryError": 4,
+        "ReloadError": 6,
         "TrustError": 5,
         "CallCancelled": 6,
         "DeadlineExceeded": 6,

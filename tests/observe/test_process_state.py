@@ -126,7 +126,7 @@ def test_load(run_python: Run, go_panics: Path, fatal: Path) -> None:
         + """
 host = loader.Host(contract, debug=True)
 host.load(path).echo("x")
-assert host.watch.seen == [], host.watch.seen
+assert host.state_watch.seen == [], host.state_watch.seen
 strict = loader.Host(contract, debug=True, strict=True)
 plugin = strict.load(path)
 try: plugin.change("umask")
@@ -134,7 +134,7 @@ except loader.PluginError as error: print(error.__cause__)
 # Go last: its runtime goes on starting threads after the load.
 go = loader.Host(loader.Contract.from_header(more[1]), debug=True)
 go.load(more[0])
-kinds = {(name, function, change.what) for name, function, change in go.watch.seen}
+kinds = {(name, function, change.what) for name, function, change in go.state_watch.seen}
 assert ("panic_go", "dlopen", "threads") in kinds, kinds
 assert ("panic_go", "dlopen", "signal handlers") in kinds, kinds
 """,

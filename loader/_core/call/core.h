@@ -56,6 +56,11 @@ typedef struct core_owner {
     bool fork_safe;      /* false: has a runtime with threads of its own (Go); refuse in forked children */
     atomic_bool attaches; /* its own threads may make themselves threads of Python; see gil.c */
     atomic_bool unusual; /* attaches, or has had a watch: its calls do not go the short way */
+    /* What Host.survey asks for; under the GIL: */
+    unsigned long long calls, failures; /* begun from Python; ended by an exception of core_raise's */
+    struct core_owner *earlier; /* of the code that was there before a reload, whose counts count too; owned, or NULL */
+    int64_t since;       /* core_now() when it was made */
+    PyObject *failed_in, *failed_with, *failed_because; /* the last failure: name or None, status, text; or NULL */
 } core_owner;
 
 /* A deadline and a cancel flag. Type _call.Limit; the contextvar "loader.limit" holds the one in force. */

@@ -68,6 +68,7 @@ static CORE_INLINE PyObject *call_doubles(PyObject *self, PyObject *const *args,
             d[i] = narrowed(d[i]);
     }
     f->in_use = true;
+    f->owner->calls++;
     f->number = 0;
     const core_crumb outer = core_enter(c, &f->step);
     status = core_enter_doubles(f, &c->call, &f->number, d);

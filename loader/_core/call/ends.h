@@ -32,6 +32,7 @@ static inline bool core_is_plain(core_call *c)
 static inline int core_begin(core_call *c, core_owner *owner, char *room, size_t size)
 {
     core_fill(c, owner, room, size);
+    owner->calls++;
     return LOADER_LIKELY(core_is_plain(c)) ? 0 : core_begin_slow(c);
 }
 

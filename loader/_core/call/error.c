@@ -114,6 +114,15 @@ static PyObject *text_or_none(const char *text)
     return text == NULL ? Py_NewRef(Py_None) : PyUnicode_FromString(text);
 }
 
+/* For Host.survey, which puts it into words: most programs never ask. */
+static void note_failure(core_owner *owner, PyObject *function, PyObject *status, PyObject *message)
+{
+    owner->failures++;
+    Py_XSETREF(owner->failed_in, Py_NewRef(function));
+    Py_XSETREF(owner->failed_with, Py_NewRef(status));
+    Py_XSETREF(owner->failed_because, Py_NewRef(message));
+}
+
 /* Without a format string, which would take longer than the exception: errors are how some plugins answer. */
 static PyObject *make_error(const core_call *c, const char *function, int status, PyObject *message, const char *where)
 {
@@ -123,6 +132,7 @@ static PyObject *make_error(const core_call *c, const char *function, int status
     if (name != NULL && number != NULL && place != NULL) {
         PyObject *const values[] = {c->owner->name, c->owner->path, name, number, message, place,
                                     c->cause == NULL ? Py_None : c->cause};
+        note_failure(c->owner, name, number, message);
         error = PyObject_Vectorcall(error_factory, values, sizeof values / sizeof values[0], NULL);
     }
     Py_XDECREF(name);

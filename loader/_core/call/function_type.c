@@ -217,7 +217,7 @@ static PyMemberDef function_members[] = {
     {"__name__", T_OBJECT, offsetof(function, name), READONLY, NULL},
     {"__qualname__", T_OBJECT, offsetof(function, name), READONLY, NULL},
     {"__doc__", T_OBJECT, offsetof(function, doc), READONLY, NULL},
-    {"plugin", T_OBJECT, offsetof(function, plugin), READONLY, "The Plugin that it belongs to."},
+    {"plugin", T_OBJECT, offsetof(function, plugin), 0, "The Plugin that it belongs to; see loader/reload.py."},
     {"builtin", T_OBJECT, offsetof(function, builtin), READONLY, "What callers have; None: a Method."},
     {"owner", T_OBJECT, offsetof(function, owner), READONLY, "The plugin, for the C side."},
     {NULL, 0, 0, 0, NULL},

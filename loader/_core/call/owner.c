@@ -119,6 +119,7 @@ static PyObject *owner_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->max_output = limit;
     self->generation = core_generation;
     self->fork_safe = fork_safe != 0;
+    self->since = core_now();
     return (PyObject *)self;
 }
 
@@ -134,6 +135,10 @@ static void owner_dealloc(PyObject *object)
     Py_XDECREF(self->watch);
     Py_XDECREF(self->remote);
     Py_XDECREF(self->promises);
+    Py_XDECREF((PyObject *)self->earlier);
+    Py_XDECREF(self->failed_in);
+    Py_XDECREF(self->failed_with);
+    Py_XDECREF(self->failed_because);
     free(self->label);
     Py_TYPE(object)->tp_free(object);
 }
@@ -144,6 +149,7 @@ static int owner_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT((PyObject *)((core_owner *)object)->services);
     Py_VISIT(((core_owner *)object)->watch);
     Py_VISIT(((core_owner *)object)->remote);
+    Py_VISIT((PyObject *)((core_owner *)object)->earlier);
     return 0;
 }
 
@@ -226,6 +232,62 @@ static int owner_set_attaches(PyObject *object, PyObject *value, void *Py_UNUSED
     return 0;
 }
 
+/* This is the code that replaces that of `before`, whose counts go on: calls that are under way are in it yet. What is
+ * earlier still is added up now: what somebody does with functions of that time is no longer counted. */
+static PyObject *owner_follow(PyObject *object, PyObject *other)
+{
+    core_owner *self = (core_owner *)object, *before = (core_owner *)other, *gone;
+
+    if (Py_TYPE(other) != &core_owner_type || before == self) {
+        PyErr_SetString(PyExc_TypeError, "follow() wants another Owner");
+        return NULL;
+    }
+    gone = before->earlier;
+    if (gone != NULL) {
+        before->calls += gone->calls;
+        before->failures += gone->failures;
+        before->earlier = NULL;
+        Py_DECREF(gone);
+    }
+    Py_XSETREF(self->earlier, (core_owner *)Py_NewRef(before));
+    Py_RETURN_NONE;
+}
+
+static PyObject *owner_get_calls(PyObject *object, void *Py_UNUSED(closure))
+{
+    const core_owner *self = (core_owner *)object;
+
+    return PyLong_FromUnsignedLongLong(self->calls + (self->earlier == NULL ? 0 : self->earlier->calls));
+}
+
+static PyObject *owner_get_failures(PyObject *object, void *Py_UNUSED(closure))
+{
+    const core_owner *self = (core_owner *)object;
+
+    return PyLong_FromUnsignedLongLong(self->failures + (self->earlier == NULL ? 0 : self->earlier->failures));
+}
+
+static PyObject *owner_get_seconds(PyObject *object, void *Py_UNUSED(closure))
+{
+    return PyFloat_FromDouble((double)(core_now() - ((core_owner *)object)->since) / 1e9);
+}
+
+static PyObject *owner_get_alive(PyObject *object, void *Py_UNUSED(closure))
+{
+    const core_owner *self = (core_owner *)object;
+
+    return PyBool_FromLong(self->fork_safe || self->generation == core_generation);
+}
+
+static PyObject *owner_get_failure(PyObject *object, void *Py_UNUSED(closure))
+{
+    const core_owner *self = (core_owner *)object;
+
+    if (self->failed_because == NULL)
+        Py_RETURN_NONE;
+    return PyTuple_Pack(3, self->failed_in, self->failed_with, self->failed_because);
+}
+
 static PyGetSetDef owner_getset[] = {
     {"promises", owner_get_promises, owner_set_promises, "Names of the functions that never block.", NULL},
     {"attaches", owner_get_attaches, owner_set_attaches,
@@ -233,6 +295,11 @@ static PyGetSetDef owner_getset[] = {
     {"remote", owner_get_remote, owner_set_remote, "What has the plugin in processes of its own, or None.", NULL},
     {"watch", owner_get_watch, owner_set_watch,
      "Called before and after each call; see loader/observe/process_state.py.", NULL},
+    {"calls", owner_get_calls, NULL, "How many calls of its functions have begun.", NULL},
+    {"failures", owner_get_failures, NULL, "How many of them it failed.", NULL},
+    {"seconds", owner_get_seconds, NULL, "Since it was made, which is right before its library is opened.", NULL},
+    {"alive", owner_get_alive, NULL, "False: its runtime has not survived the fork that made this process.", NULL},
+    {"failure", owner_get_failure, NULL, "The last one: (function or None, status, text), or None.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -245,6 +312,7 @@ static PyMemberDef owner_members[] = {
 
 static PyMethodDef owner_methods[] = {
     {"set_inherited", owner_set_inherited, METH_O, "Whether its library was loaded before this process was forked."},
+    {"follow", owner_follow, METH_O, "follow(before): goes on with the counts of the code that it replaces."},
     {NULL, NULL, 0, NULL},
 };
 

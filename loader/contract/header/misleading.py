@@ -16,7 +16,10 @@ __all__ = ["RESERVED", "includes_bool", "misleading_counts", "misleading_name"]
 
 #: What loader.Plugin has itself: a function of such a name would not be found as its attribute.
 RESERVED = frozenset(
-    ("_bind", "_function", "_near", "classes", "contract", "digest", "functions", "name", "owner", "path", "version")
+    (
+        *("_bind", "_function", "_loaded", "_near", "_reload", "classes", "contract", "digest", "functions", "name"),
+        *("owner", "path", "reload", "version", "worker"),
+    )
 )
 _LISTS = {"text": "const loader_texts *", "bytes": "const loader_bytes * of all of them"}
 _STDBOOL = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[<\"]stdbool\.h[>\"]", re.MULTILINE)
