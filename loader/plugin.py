@@ -95,9 +95,7 @@ class Plugin:
         self.owner = owner
         self._loaded = tuple((each.path, each.digest) for each in trusted.images)
 
-    def reload(
-        self, path: str | os.PathLike[str] | None = None, *, self_test: SelfTest | None = None
-    ) -> Plugin:
+    def reload(self, path: str | os.PathLike[str] | None = None, *, self_test: SelfTest | None = None) -> Plugin:
         """Puts what its file holds now in the place of what was loaded, and returns this plugin.
 
         The file goes all the way of :func:`loader.load` again, with the same contract, policy, name and services

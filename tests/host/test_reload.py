@@ -553,5 +553,3 @@ assert plugin.digest != digest and "second Go runtime" in said[0]
 assert plugin.functions
 """
     run_python(program, first, second, first.with_name("plugin.so"), GREETER)
-
-
