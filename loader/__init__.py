@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     )
     from loader.host import Host
     from loader.image import Image, read_image
-    from loader.isolation import Isolation
+    from loader.isolation.settings import Isolation
     from loader.limits import CancelToken, deadline
     from loader.load import Found, discover, load
     from loader.observe.report import LoadReport, load_report
@@ -109,7 +109,7 @@ _WHERE = {
     ),
     "loader.host": ("Host",),
     "loader.image": ("Image", "read_image"),
-    "loader.isolation": ("Isolation",),
+    "loader.isolation.settings": ("Isolation",),
     "loader.limits": ("CancelToken", "deadline"),
     "loader.load": ("Found", "discover", "load"),
     "loader.plugin": ("Plugin",),

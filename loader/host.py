@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loader.contract import Contract, Service
-    from loader.isolation import Isolation, Pool
+    from loader.isolation.pool import Pool
+    from loader.isolation.settings import Isolation
     from loader.observe.process_state import StateWatch
     from loader.observe.survey import SurveyRow
     from loader.plugin import Plugin, SelfTest
@@ -80,7 +81,7 @@ class Host:
         #: The processes that all plugins share, if they do.
         self.workers: Pool | None = None
         if together and isolation is not None:
-            from loader.isolation import Pool  # noqa: PLC0415 - where it is wanted
+            from loader.isolation.pool import Pool  # noqa: PLC0415 - where it is wanted
 
             self.workers = Pool(isolation, contract.name, "")
         self.contract = contract

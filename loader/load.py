@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from loader._core._call import Owner, Services
-    from loader.isolation import Isolation, Pool
+    from loader.isolation.pool import Pool
+    from loader.isolation.settings import Isolation
     from loader.trust.quarantine import Quarantine
 
 __all__ = ["FolderLibraries", "Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
@@ -101,7 +102,8 @@ def load(
 
 def _open_elsewhere(trusted: TrustedImage, owner: Owner, isolation: Isolation | None, workers: Pool | None) -> Plugin:
     """The end of the road in a process of its own."""
-    from loader.isolation import Isolation, Pool  # noqa: PLC0415 - most plugins are opened here
+    from loader.isolation.pool import Pool  # noqa: PLC0415 - most plugins are opened here
+    from loader.isolation.settings import Isolation  # noqa: PLC0415 - as above
 
     image = trusted.candidate.image
     sys.audit("loader.open", image.path, image.digest)

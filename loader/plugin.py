@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loader._core._call import BoundFunction, Class, Instance, Owner
     from loader.contract import Contract
     from loader.contract.layout import Form
-    from loader.isolation import Pool, RemoteLibrary
+    from loader.isolation.pool import Pool, RemoteLibrary
     from loader.library import Library
     from loader.trust import TrustedImage
 

@@ -136,6 +136,8 @@ def _end(plugin: Plugin, other: dict[str, Any]) -> None:
     worker = plugin.worker
     if worker is not None and worker is not other.get("worker"):
         worker.close()
+    elif worker is not None:
+        worker.forget(plugin.owner)
 
 
 # ---- Self-tests ----------------------------------------------------------------------------------------------

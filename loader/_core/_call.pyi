@@ -88,6 +88,7 @@ class Worker:
     alive: bool
     lanes: int
     busy: int
+    instances: int
     calls: int
     keeper: Any
     def __new__(cls, pid: int, pidfd: int, thunks: tuple[int, ...], keeper: object) -> Worker: ...

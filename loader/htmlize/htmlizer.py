@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from loader._core._call import Owner
-    from loader.isolation import Isolation, Pool
+    from loader.isolation.pool import Pool
+    from loader.isolation.settings import Isolation
     from loader.plugin import Plugin
     from loader.trust import Policy
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from loader.htmlize.post import Post
-    from loader.isolation import Pool
+    from loader.isolation.pool import Pool
     from loader.plugin import Plugin
 
 __all__ = ["IsolatedEngine", "open_documents"]

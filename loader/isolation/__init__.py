@@ -7,7 +7,6 @@ what it is told; copies.py, the bytes that it gets; watch.py, the thread that le
 print.
 """
 
-from loader.isolation.pool import Pool, RemoteLibrary
-from loader.isolation.settings import Isolation
+from loader.isolation.settings import Confinement, Isolation
 
-__all__ = ["Isolation", "Pool", "RemoteLibrary"]
+__all__ = ["Confinement", "Isolation"]

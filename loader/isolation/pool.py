@@ -14,11 +14,12 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from loader._core._call import Remote
 from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed, PluginError
+from loader.events import tell, tell_failure
 from loader.isolation.copies import copies
 from loader.isolation.process import FIRST_FILE, Ended, Process
 from loader.isolation.settings import check_available
@@ -45,13 +46,21 @@ class _Opening:
     files: tuple[int, ...]  # descriptors here
     first: int  # the number of the first there; the others follow
     symbols: tuple[str, ...]
+    count: int  # of the files
+    forgotten: bool = False
 
     @property
     def path(self) -> str:
         return f"/proc/self/fd/{self.first}"
 
+    def empty(self) -> _Opening:
+        """What stays of it where it is not opened any more: the numbers of its symbols."""
+        return replace(self, files=(), forgotten=True)
+
     @property
     def pairs(self) -> list[tuple[str, str | bytes]]:
+        if self.forgotten:
+            return []
         numbered: list[tuple[str, str | bytes]] = [("file", str(self.first + i)) for i in range(len(self.files))]
         return [*numbered, ("open", self.path), *(("symbol", name) for name in self.symbols)]
 
@@ -93,7 +102,7 @@ class Pool:
         self._process = os.getpid()
         self._deaths = 0  # in a row, of workers that had answered nothing
         self._not_before = 0.0
-        self._closed = False
+        self._retired = False
         self._lock = threading.RLock()
         deadline = _NEVER if isolation.deadline is None else int(isolation.deadline * 1e9)
         self.remote = Remote(self, deadline, int(isolation.grace * 1e9))
@@ -108,8 +117,9 @@ class Pool:
         """
         image = trusted.candidate.image
         with self._lock:
-            taken = FIRST_FILE + sum(len(each.files) for each in self._openings)
-            opening = _Opening(image, tuple(copies(trusted, taken)), taken, tuple(symbols))
+            taken = max((each.first + each.count for each in self._openings), default=FIRST_FILE)
+            files = tuple(copies(trusted, taken))
+            opening = _Opening(image, files, taken, tuple(symbols), len(files))
             self._openings.append(opening)
             try:
                 if self._processes:
@@ -135,6 +145,9 @@ class Pool:
             raise self._crash(process, "its constructors", late=end.late) from None
 
     def _note_symbols(self, process: Process, opening: _Opening, answer: list[tuple[str, str]]) -> None:
+        if opening.forgotten:
+            process.native.add_addresses((0,) * len(opening.symbols))
+            return
         found = dict(answer)
         if "failed" in found:
             text = found["failed"].replace(opening.path, opening.image.path)
@@ -162,7 +175,8 @@ class Pool:
             self._check_confined(process.confinement)
             self._note_symbols(process, first, process.opened())
             for opening in others:
-                self._note_symbols(process, opening, process.open(opening.pairs, list(opening.files)))
+                answer = [] if opening.forgotten else process.open(opening.pairs, list(opening.files))
+                self._note_symbols(process, opening, answer)
             process.add_lane()
         except Ended as end:
             if process is None:
@@ -216,17 +230,18 @@ class Pool:
         with self._lock:
             if os.getpid() != self._process:
                 self._begin_in_child()
-            if self._closed:
-                raise self._error("was ended: the plugin was closed")
             self._processes = [each for each in self._processes if each.native.alive]
             if self.quarantined:
                 raise self._error(
                     f"is not started again: {self._deaths} of it died in a row without an answer. {self.last_error}",
                 )
             self._wait()
-            if len(self._processes) < self.isolation.workers:
+            started = len(self._processes) < self.isolation.workers
+            if started:
                 self.restarts += 1
                 self._start_all()
+        if started:
+            tell("restarted", self.name, self.path, pids=self.pids, restarts=self.restarts)
 
     def _begin_in_child(self) -> None:
         """This process was forked: the workers are its parent's, and it gets its own."""
@@ -296,13 +311,18 @@ class Pool:
         error = self._error(how + (f"; it printed last: {lines[-1]!r}" if lines else ""), owner, function)
         error.signal, error.exit_status, error.lines = process.signal, process.status, lines
         self.last_error = str(error)
-        self._count_death(process)
+        if self._count_death(process):
+            tell_failure("crashed", error.plugin or self.name, error.path or "", error, pid=process.pid)
+            if self.quarantined:
+                tell_failure("quarantined", error.plugin or self.name, error.path or "", error)
         return error
 
-    def _count_death(self, process: Process) -> None:
-        """Once, by whoever learns of it first. The thread of watch.py must not wait for a lock of ours."""
+    def _count_death(self, process: Process) -> bool:
+        """Once, by whoever learns of it first: whether it was this one. The thread of watch.py must not wait for a
+        lock of ours.
+        """
         if process.counted:
-            return
+            return False
         process.counted = True
         native = getattr(process, "native", None)
         answered = native is not None and native.calls > 1  # the last one was not answered
@@ -311,6 +331,7 @@ class Pool:
         if self._deaths > 1:
             wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._deaths - 2, 10))
             self._not_before = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        return True
 
     def _error(self, words: str, owner: Owner | None = None, function: str | None = None) -> PluginCrashed:
         name, path = (self.name, self.path) if owner is None else (owner.name, owner.path)
@@ -330,13 +351,29 @@ class Pool:
             _logger.warning("%s", self._crash(process, None))
 
     def close(self) -> None:
-        """Ends all workers; calls raise PluginCrashed from now on."""
+        """The plugin was replaced: workers end when calls that are under way have, and instances were freed.
+
+        Whoever still has one of its functions, and calls it, gets a worker of the old code once more.
+        """
         with self._lock:
-            self._closed = True
+            self._retired = True
             processes, self._processes = self._processes, []
             self.remote.set_workers(())
         for each in processes:
-            each.close()
+            if each.native.busy or each.native.instances:
+                threading.Thread(target=_end_when_idle, args=(each,), daemon=True).start()
+            else:
+                each.close()
+        tell("closed", self.name, self.path)
+
+    def forget(self, owner: Owner) -> None:
+        """A plugin of these workers was replaced by another one: workers that are started later do without it."""
+        path = self._paths.pop(owner, None)
+        with self._lock:
+            for each in self._openings:
+                for descriptor in each.files if each.path == path else ():
+                    os.close(descriptor)
+            self._openings = [each.empty() if each.path == path else each for each in self._openings]
 
     # ---- What people ask ----
 
@@ -358,7 +395,7 @@ class Pool:
     @property
     def state(self) -> str:
         """One word: "ready", "busy", "restarting", "quarantined" or "ended"."""
-        if self._closed:
+        if self._retired and not self._processes:
             return "ended"
         if self.quarantined:
             return "quarantined"
@@ -398,6 +435,15 @@ class Pool:
             for each in opening.files:
                 with suppress(OSError):
                     os.close(each)
+
+
+def _end_when_idle(process: Process) -> None:
+    """Nobody can begin a call any more; those that are under way, and instances, are let be."""
+    wait = 0.001
+    while process.native.alive and (process.native.busy or process.native.instances):
+        time.sleep(wait)
+        wait = min(wait * 1.5, 0.1)
+    process.close()
 
 
 def _signal_name(number: int) -> str:

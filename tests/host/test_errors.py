@@ -126,6 +126,8 @@ def test_exit_codes() -> None:
         "DeadlineExceeded": 6,
         "ForkError": 6,
         "InstanceError": 6,
+        "IsolationError": 4,
+        "PluginCrashed": 6,
         "PluginError": 6,
     }
 

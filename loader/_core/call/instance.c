@@ -127,6 +127,17 @@ void core_class_free(core_class *cls, void *native, PyObject *worker)
     core_cleanup_end(&cleanup);
 }
 
+/* A worker that holds instances is not ended before they are. */
+static void count_instance(const core_instance *self, int more)
+{
+#if defined(CORE_REMOTE)
+    if (self->worker != NULL)
+        ((core_worker *)self->worker)->instance_count += more;
+#else
+    (void)self, (void)more;
+#endif
+}
+
 /* ---- Instance ---------------------------------------------------------------------------------------- */
 
 PyObject *core_instance_new(PyObject *object, void *native)
@@ -147,6 +158,7 @@ PyObject *core_instance_new(PyObject *object, void *native)
     self->cls = (core_class *)Py_NewRef(cls);
     self->native = native;
     self->worker = Py_XNewRef(worker);
+    count_instance(self, 1);
     if (!cls->shared && (self->lock = PyThread_allocate_lock()) == NULL) {
         Py_DECREF(self); /* which frees it */
         return PyErr_NoMemory();
@@ -194,6 +206,7 @@ static void instance_dealloc(PyObject *object)
         core_class_free(self->cls, native, self->worker);
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
+    count_instance(self, -1);
     Py_XDECREF(self->worker);
     Py_XDECREF(self->cls);
     Py_TYPE(object)->tp_free(object);

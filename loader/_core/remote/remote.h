@@ -41,6 +41,7 @@ struct core_worker {
     unsigned generation; /* core_generation when it was started: a forked child has none of its parent's workers */
     atomic_bool dead;    /* it answers no more; whoever waits for it gives up */
     int lane_count, busy_count;
+    int instance_count;  /* instances of plugins' classes that Python has and it holds */
     struct host_lane *lanes[MOST_LANES];
     uint64_t thunks[WIRE_THUNKS]; /* addresses in it */
     uint64_t *addresses; /* of the symbols of its Remote, in their order; PyMem */
