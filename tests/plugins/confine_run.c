@@ -1,8 +1,10 @@
 /* Confines itself as its command line says, opens a library and runs acts of it (acts.c); prints one line of JSON.
  *
  *   confine_run [--read P] [--write P] [--library P] [--memory N] [--file-size N] [--processes N] [--files N]
- *               [--network] [--without MASK] [--keep FD] [--load ACT[,ACT…]] LIBRARY [ACT[,ACT…]]
+ *               [--network] [--without MASK] [--keep FD] [--lacks NUMBER] [--early-thread]
+ *               [--size N] [--load ACT[,ACT…]] [LIBRARY [ACT[,ACT…]]]
  *
+ * --lacks: a system call that the kernel is made to lack; --early-thread: there is a thread before confine() is called.
  * An act is NAME or NAME:ARGUMENT. Those of --load run in the library's constructor. Those at the end run three times:
  * as called, in a thread that the constructor started, and in a thread of now. */
 #define _GNU_SOURCE
@@ -11,11 +13,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +46,35 @@ static const char *const *push(const char **list, size_t *count, const char *val
     return list;
 }
 
+/* By another filter of the same kind. */
+static void lack(const char *call)
+{
+    struct sock_filter code[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)number(call)},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    struct sock_fprog filter = {4, code};
+    if (number(call) == 436) code[2].k = SECCOMP_RET_ERRNO | ENOSYS; /* close_range: a kernel before 5.9 */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+        perror("confine_run: --lacks");
+        exit(2);
+    }
+}
+
+static void *wait_forever(void *nothing)
+{
+    for (;;) (void)pause();
+    return nothing;
+}
+
+static void start_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_forever, NULL) != 0) exit(2);
+}
+
 static void option(struct arguments *a, const char *name, const char *value)
 {
     struct confinement *wanted = &a->wanted;
@@ -53,6 +87,7 @@ static void option(struct arguments *a, const char *name, const char *value)
     else if (strcmp(name, "--files") == 0) wanted->files = (uint32_t)number(value);
     else if (strcmp(name, "--without") == 0) wanted->without = (uint32_t)number(value);
     else if (strcmp(name, "--size") == 0) a->size = number(value);
+    else if (strcmp(name, "--lacks") == 0) lack(value);
     else if (strcmp(name, "--load") == 0) acts_at_load = value;
     else if (strcmp(name, "--keep") == 0 && wanted->keep_count < MOST) a->keep[wanted->keep_count++] = atoi(value);
     else {
@@ -65,6 +100,7 @@ static void read_arguments(struct arguments *a, int count, char **values)
 {
     for (int i = 1; i < count; i++) {
         if (strcmp(values[i], "--network") == 0) a->wanted.network = true;
+        else if (strcmp(values[i], "--early-thread") == 0) start_thread();
         else if (strncmp(values[i], "--", 2) == 0 && i + 1 < count) {
             option(a, values[i], values[i + 1]);
             i++;

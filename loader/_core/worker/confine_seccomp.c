@@ -188,11 +188,11 @@ static void check_socket(struct program *program)
 {
     static const uint32_t PROTOCOLS[] = {0, 6, 17};
     load_argument(program, 0);
-    put(program, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0);
+    put(program, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0); /* over the two that follow */
     refuse_unless(program, UINT32_MAX, AF_INET6);
     load_argument(program, 1);
     put(program, BPF_ALU | BPF_AND | BPF_K, 0xf, 0, 0);
-    put(program, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 1, 0);
+    put(program, BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 2, 0);
     refuse_unless(program, UINT32_MAX, SOCK_DGRAM);
     load_argument(program, 2);
     allow_list(program, PROTOCOLS, sizeof PROTOCOLS / sizeof *PROTOCOLS);
