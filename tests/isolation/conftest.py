@@ -43,6 +43,7 @@ def confined_program(tool: Callable[..., str], confined_folder: Path) -> tuple[P
         pytest.skip("qemu-user has no filters of system calls")
     sources = map(str, sorted(WORKER.glob("confine*.c")))
     program = compile_c(tool, confined_folder / "run", str(PLUGINS / "confine_run.c"), *sources, "-rdynamic")
+    compile_c(tool, confined_folder / "runtime.so", str(PLUGINS / "confined" / "runtime.c"), "-fPIC", "-shared")
     return program, compile_c(tool, confined_folder / "acts.so", str(PLUGINS / "acts.c"), "-fPIC", "-shared")
 
 

@@ -18,7 +18,6 @@ ELSEWHERE = {"grow_kept", "seal_kept", "many_files", "many_threads", "inherited"
 #: What does not succeed in a process that is not confined either, on this or that machine: no proof of confinement.
 MODULES = {"kexec_load", "init_module", "finit_module", "delete_module", "iopl", "ioperm"}
 #: Not by root without confinement: the kernel itself refuses timer_to_host always, the others for their arguments.
-#: self_cwd is a path below the working folder, which is / here, but the link leads to what a process may not read.
 NEVER = MODULES | {"timer_to_host", "prctl_mm"}
 
 
@@ -70,14 +69,13 @@ def arguments(folder: Path, user: str) -> dict[str, str]:
         "set_attribute": f"{at}/mode",
         "lock_file": f"{at}/lock",
         "reopen_for_writing": f"{at}/lock",
-        "open_library": f"{at}/read",
     }
 
 
 def all_acts(confined: Confined, listeners: dict[str, str]) -> list[str]:
     """All of the list, with arguments."""
     given = {**listeners, **arguments(confined.folder, confined.user)}
-    given["open_library"] = str(confined.acts)
+    given["open_library"] = str(confined.acts.with_name("runtime.so"))
     return [f"{name}:{given[name]}" if name in given else name for name in confined.names() if name not in ELSEWHERE]
 
 

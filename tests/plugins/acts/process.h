@@ -76,15 +76,9 @@ ACT(run_descriptor) { return UNUSED, reached(syscall(SYS_execveat, -1, "", 1L, 1
 ACT(trace_host)
 {
     UNUSED;
-    for (int tries = 0; tries < 20; tries++) { /* it may just be starting something */
-        if (ptrace(PTRACE_SEIZE, getppid(), NULL, NULL) == 0) {
-            (void)ptrace(PTRACE_DETACH, getppid(), NULL, NULL);
-            return true;
-        }
-        if (errno != EPERM || prctl(PR_GET_SECCOMP) != 0) return false;
-        (void)usleep(1000);
-    }
-    return false;
+    if (ptrace(PTRACE_SEIZE, getppid(), NULL, NULL) != 0) return false;
+    (void)ptrace(PTRACE_DETACH, getppid(), NULL, NULL);
+    return true;
 }
 
 ACT(trace_me) { return UNUSED, reached(ptrace(PTRACE_PEEKDATA, 1, NULL, NULL)); }
