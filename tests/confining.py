@@ -96,7 +96,7 @@ class Confined:
         )
         output = done.stdout.decode(errors="replace")
         lines = [line for line in output.splitlines() if line.startswith("{")]
-        report = json.loads(output) if done.returncode == 0 and lines else {}
+        report = json.loads(lines[-1]) if lines else {}
         report["loaded"] = dict(zip(load, report.get("at_load", ()), strict=False))
         return Outcome(done.returncode, report, output + done.stderr.decode(errors="replace"))
 

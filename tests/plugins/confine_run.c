@@ -126,30 +126,33 @@ static int memory_file(const char *path)
     return to;
 }
 
+/* Printed at the end, in one line: plugins print, too. */
+static FILE *report;
+
 static void print_parts(const char *name, uint32_t parts)
 {
     const char *between = "";
-    printf("\"%s\": [", name);
+    fprintf(report, "\"%s\": [", name);
     for (int i = 0; i < CONFINE_PARTS; i++)
         if (parts & (1U << i)) {
-            printf("%s\"%s\"", between, confine_part_name[i]);
+            fprintf(report, "%s\"%s\"", between, confine_part_name[i]);
             between = ", ";
         }
-    printf("], ");
+    fprintf(report, "], ");
 }
 
 static void print_confined(const struct confined *confined, double microseconds)
 {
     print_parts("engaged", confined->engaged);
     print_parts("missing", confined->missing);
-    printf("\"why\": {");
+    fprintf(report, "\"why\": {");
     const char *between = "";
     for (int i = 0; i < CONFINE_PARTS; i++)
         if (confined->why[i][0] != '\0') {
-            printf("%s\"%s\": \"%s\"", between, confine_part_name[i], confined->why[i]);
+            fprintf(report, "%s\"%s\": \"%s\"", between, confine_part_name[i], confined->why[i]);
             between = ", ";
         }
-    printf("}, \"landlock_abi\": %u, \"microseconds\": %.1f", confined->landlock_abi, microseconds);
+    fprintf(report, "}, \"landlock_abi\": %u, \"microseconds\": %.1f", confined->landlock_abi, microseconds);
 }
 
 static double now(void)
@@ -190,14 +193,14 @@ static void run_acts(void *library, const char *acts, size_t size)
     if (run == NULL || in_early_thread == NULL) return;
     char *copy = strdup(acts), *rest = copy, *name;
     const char *between = "";
-    printf(", \"acts\": {");
+    fprintf(report, ", \"acts\": {");
     while (copy != NULL && (name = strsep(&rest, ",")) != NULL) {
         fprintf(stderr, "%s\n", name); /* the last one is it, if it ends the process */
-        printf("%s\"%s\": ", between, name);
-        printf("[%d, %d, %d]", run(name, size), in_early_thread(name, size), in_new_thread(run, name, size));
+        fprintf(report, "%s\"%s\": ", between, name);
+        fprintf(report, "[%d, %d, %d]", run(name, size), in_early_thread(name, size), in_new_thread(run, name, size));
         between = ", ";
     }
-    printf("}");
+    fprintf(report, "}");
     free(copy);
 }
 
@@ -208,9 +211,9 @@ static void print_loaded(void *library)
     const int *results;
     *(void **)&result = dlsym(library, "act_at_load");
     int count = result == NULL ? 0 : result(&names, &results);
-    printf(", \"at_load\": [");
-    for (int i = 0; i < count; i++) printf("%s%d", i == 0 ? "" : ", ", results[i]);
-    printf("]");
+    fprintf(report, ", \"at_load\": [");
+    for (int i = 0; i < count; i++) fprintf(report, "%s%d", i == 0 ? "" : ", ", results[i]);
+    fprintf(report, "]");
 }
 
 int main(int count, char **values)
@@ -219,6 +222,8 @@ int main(int count, char **values)
     a.wanted.keep_count = 3;
     read_arguments(&a, count, values);
     struct confined confined;
+    char *text = NULL;
+    size_t length;
     char path[64] = "";
     if (a.library != NULL) {
         int file = memory_file(a.library);
@@ -231,16 +236,20 @@ int main(int count, char **values)
         return 1;
     }
     double end = now();
-    printf("{");
+    report = open_memstream(&text, &length);
+    if (report == NULL) return 1;
+    fprintf(report, "{");
     print_confined(&confined, end - start);
-    fflush(stdout);
     void *library = a.library == NULL ? NULL : dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (a.library != NULL && library == NULL) printf(", \"dlopen\": \"%s\"", dlerror());
+    if (a.library != NULL && library == NULL) fprintf(report, ", \"dlopen\": \"%s\"", dlerror());
     if (library != NULL) print_loaded(library);
     if (library != NULL && a.acts != NULL) run_acts(library, a.acts, a.size);
     int (*call)(void) = NULL; /* other plugins: run() says whether all is well */
     if (library != NULL) *(void **)&call = dlsym(library, "run");
-    if (call != NULL) printf(", \"run\": %d", call());
-    printf("}\n");
+    if (call != NULL) fprintf(report, ", \"run\": %d", call());
+    fprintf(report, "}");
+    (void)fclose(report);
+    printf("%s\n", text);
+    free(text);
     return 0;
 }
