@@ -24,7 +24,7 @@ NEVER = MODULES | {"timer_to_host", "prctl_mm"}
 @pytest.fixture
 def listeners() -> Iterator[dict[str, str]]:
     """Sockets that a plugin would reach, and the acts that try."""
-    abstract, datagrams, port = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), None
+    abstract, datagrams = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     with abstract, datagrams, socket.socket() as port:
         names = [f"loader-test-{os.getpid()}-{kind}" for kind in ("stream", "datagram")]
         abstract.bind("\0" + names[0])
@@ -117,11 +117,11 @@ def test_the_acts_can_be_done(confined: Confined, listeners: dict[str, str]) -> 
 def test_no_part_stands_alone(confined: Confined, listeners: dict[str, str]) -> None:
     """With seccomp missing, other parts still keep files, the host's memory, signals, sockets and limits."""
     wanted = {
-        *("read_file", "read_passwd", "self_root", "write_file", "make_file", "remove_file", "hard_link", "lock_file"),
-        *("trace_host", "read_host", "write_host", "host_memory", "host_environment", "host_descriptors"),
-        *("signal_host", "signal_init", "tgkill_host", "queue_host", "run_program", "shell", "spawn_program"),
+        *("read_file", "read_passwd", "self_root", "write_file", "make_file", "remove_file", "hard_link"),
+        *("lock_file", "trace_host", "read_host", "write_host", "host_memory", "host_environment"),
+        *("host_descriptors", "signal_host", "signal_init", "tgkill_host", "queue_host", "run_program", "shell"),
         *("connect_unix", "send_by_pair", "connect_tcp", "listen_tcp", "socket_raw", "take_heap", "take_page_tables"),
-        *("fsopen", "reboot", "sethostname", "settimeofday", "setgroups", "swapon", "syslog"),
+        *("spawn_program", "fsopen", "reboot", "sethostname", "settimeofday", "setgroups", "swapon", "syslog"),
     }
     acts = [act for act in all_acts(confined, listeners) if act.partition(":")[0] in wanted]
     assert len(acts) == len(wanted)
@@ -206,8 +206,18 @@ def test_a_kernel_without_close_range(confined: Confined) -> None:
             os.close(high)
 
 
+def test_a_kept_datagram_socket_is_told(confined: Confined) -> None:
+    """A unix socket for datagrams that the host lends reaches all others; one for a stream does not."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+        with ours, theirs:
+            theirs.set_inheritable(True)
+            missing = confined.run(keep=[theirs.fileno()]).report["missing"]
+        assert missing == (["descriptors"] if kind == socket.SOCK_DGRAM else [])
+
+
 def test_sockets_that_are_asked_for(confined: Confined, listeners: dict[str, str]) -> None:
-    """With network, TCP and UDP work; unix sockets, which lead to other programs of the machine, and all others do not."""
+    """With network, TCP and UDP work; unix sockets, which lead to other programs, and all others do not."""
     allowed = ["socket_tcp", "socket_udp", "socket_tcp6", "listen_tcp", f"connect_tcp:{listeners['connect_tcp']}"]
     refused = ["socket_unix", "socket_netlink", "socket_packet", "socket_raw", "socket_any"]
     refused += [f"{name}:{listeners[name]}" for name in ("connect_unix", "send_by_pair")]

@@ -8,24 +8,28 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from confining import Confined
 from tree import PLUGINS
+
+if TYPE_CHECKING:
+    from confining import Confined
 
 SOURCES = PLUGINS / "confined"
 MEMORY = 512 << 20
 
 
 @pytest.fixture(scope="session")
-def built(tool: Callable[..., str], confined_folder: Path, confined_program: tuple[Path, Path]) -> Callable[[str], Path]:
+def built(tool: Callable[..., str], confined_program: tuple[Path, Path]) -> Callable[[str], Path]:
     """Compiles a file of tests/plugins/confined, once."""
-    assert confined_program
+    confined_folder = confined_program[0].parent
     environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"CGO_ENABLED": "1"}
 
     def command(source: Path, target: Path) -> list[str]:
         if source.suffix == ".cpp":
-            return [tool("c++", "g++"), "-std=c++17", "-O1", "-fPIC", "-shared", "-pthread", str(source), "-o", str(target)]
+            flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-pthread"]
+            return [tool("c++", "g++"), *flags, str(source), "-o", str(target)]
         if source.suffix == ".rs":
             return [tool("rustc"), "-O", "--edition=2021", "--crate-type=cdylib", "-o", str(target), str(source)]
         if source.suffix == ".go":
@@ -40,10 +44,9 @@ def built(tool: Callable[..., str], confined_folder: Path, confined_program: tup
         if source.suffix == ".c":
             return confined_folder / "runtime.so"
         if not target.exists():
-            done = subprocess.run(
-                command(source, target), cwd=confined_folder, env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
+            words = command(source, target)
+            done = subprocess.run(words, cwd=confined_folder, env=environment, capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr.decode()
             target.chmod(0o755)
         return target
 

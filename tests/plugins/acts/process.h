@@ -288,7 +288,8 @@ static const struct act PROCESS_ACTS[] = {
     {"type_in_terminal_high", type_in_terminal_high}, {"pgid", pgid}, {"session", session}, {"host_group", host_group},
     {"host_priority", host_priority}, {"user_priority", user_priority}, {"host_affinity", host_affinity},
     {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_limits", host_limits},
-    {"set_limits", set_limits}, {"host_time", host_time}, {"host_timer", host_timer}, {"timer_to_host", timer_to_host}, {"host_futexes", host_futexes},
+    {"set_limits", set_limits}, {"host_time", host_time}, {"host_timer", host_timer},
+    {"timer_to_host", timer_to_host}, {"host_futexes", host_futexes},
     {"compare_host", compare_host}, {"host_io_priority", host_io_priority}, {"outlive_host", outlive_host},
     {"dumpable", dumpable}, {"environment", environment}, {"inherited", inherited}, {NULL, NULL},
 };

@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +52,8 @@ static int use_signals(void)
 {
     static char other[65536];
     stack_t stack = {.ss_sp = other, .ss_size = sizeof other};
-    struct sigaction action = {.sa_handler = count, .sa_flags = SA_ONSTACK | SA_RESTART}, fault = {.sa_handler = jump};
+    struct sigaction action = {.sa_handler = count, .sa_flags = SA_ONSTACK | SA_RESTART};
+    struct sigaction fault = {.sa_handler = jump};
     CHECK(sigaltstack(&stack, NULL) == 0);
     CHECK(sigaction(SIGUSR1, &action, NULL) == 0 && sigaction(SIGALRM, &action, NULL) == 0);
     CHECK(raise(SIGUSR1) == 0 && signals == 1);
@@ -67,21 +69,27 @@ static int use_signals(void)
     return 0;
 }
 
+static bool has_stack(void)
+{
+    pthread_attr_t attributes;
+    size_t size;
+    void *stack;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return false;
+    bool found = pthread_attr_getstack(&attributes, &stack, &size) == 0 && size >= 65536;
+    (void)pthread_attr_destroy(&attributes);
+    return found;
+}
+
 static void *thread(void *given)
 {
     char name[16];
     struct timespec time;
     clockid_t clock;
     cpu_set_t set;
-    pthread_attr_t attributes;
-    size_t size;
-    void *stack;
     if (own++ != 7 || prctl(PR_SET_NAME, "worker", 0, 0, 0) != 0 || prctl(PR_GET_NAME, name, 0, 0, 0) != 0) return NULL;
     if (pthread_getcpuclockid(pthread_self(), &clock) != 0 || clock_gettime(clock, &time) != 0) return NULL;
-    if (sched_getaffinity(0, sizeof set, &set) != 0 || pthread_getattr_np(pthread_self(), &attributes) != 0) return NULL;
-    if (pthread_attr_getstack(&attributes, &stack, &size) != 0 || size < 65536) return NULL;
-    (void)pthread_attr_destroy(&attributes);
-    return given;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return NULL;
+    return has_stack() ? given : NULL;
 }
 
 static void *wait(void *nothing)
@@ -95,6 +103,7 @@ static int use_threads(void)
     enum { MANY = 8 };
     pthread_t threads[MANY], cancelled;
     void *result;
+    CHECK(has_stack()); /* of the first thread: /proc/self/maps */
     for (long i = 0; i < MANY; i++) CHECK(pthread_create(&threads[i], NULL, thread, (void *)(i + 1)) == 0);
     for (long i = 0; i < MANY; i++) CHECK(pthread_join(threads[i], &result) == 0 && result == (void *)(i + 1));
     CHECK(pthread_create(&cancelled, NULL, wait, NULL) == 0);
