@@ -92,7 +92,14 @@ class Confined:
         words += [word for number in keep for word in ("--keep", str(number))]
         command = self.command(*words, library=library or (self.acts if acts or load else None), acts=acts)
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120, pass_fds=keep, cwd="/"
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            pass_fds=keep,
+            cwd="/",
+            env=os.environ | {"LOADER_CONFINED": "is in the host's environment"},
         )
         output = done.stdout.decode(errors="replace")
         lines = [line for line in output.splitlines() if line.startswith("{")]

@@ -134,7 +134,7 @@ def test_seccomp_alone(confined: Confined, listeners: dict[str, str]) -> None:
     reading = {"host_environment", "host_command", "host_maps", "host_descriptors", "host_descriptor", "host_root"}
     reading |= {"read_file", "read_passwd", "read_shadow", "climb", "self_root", "self_cwd", "thread_root"}
     reading |= {"list_folder", "reopen_path", "through_folder", "open_library"}
-    others = {"environment"}
+    others = {"environment", "environment_left"}
     acts = [act for act in all_acts(confined, listeners) if act.partition(":")[0] not in reading | others]
     only = PARTS["seccomp"] | PARTS["rlimits"] | PARTS["no_new_privs"]
     outcome = confined.run(*LIMITS, load=acts, acts=acts, without=ALL & ~only)

@@ -97,8 +97,11 @@ static void close_descriptors(const struct confinement *wanted, struct confined 
             confine_lacks(result, CONFINE_DESCRIPTORS, "a kept one is a unix datagram socket, which reaches others", 0);
 }
 
+/* The strings lie on the stack, where a plugin would find them after clearenv, too. */
 static void clear_environment(struct confined *result)
 {
+    for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+        memset(*variable, 0, strlen(*variable));
     if (clearenv() != 0)
         confine_lacks(result, CONFINE_ENVIRONMENT, "clearenv", errno);
     else
