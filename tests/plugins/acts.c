@@ -1,7 +1,7 @@
 /* Acts that a confined worker must not get done. Each says whether it SUCCEEDED: 1 yes, 0 no, -1 there is no such act.
  *
  * They do no harm where they succeed: signals are number 0, modes are set to what they are, and so on. They run from
- *   - a constructor: those that ACT_AT_LOAD names when this is compiled, or `acts_at_load` of the program that opens it;
+ *   - a constructor: those that ACT_AT_LOAD names when this is compiled, or `acts_at_load` of the program;
  *   - act_run, a function called later;
  *   - act_run_in_thread, a thread that the constructor started before any function was called.
  * Both name several with commas: "fork,read_file:/etc/passwd". The process that must be left alone is the parent. */

@@ -1,8 +1,10 @@
 /* Confines itself as its command line says, opens a library and runs acts of it (acts.c); prints one line of JSON.
  *
  *   confine_run [--read P] [--write P] [--library P] [--memory N] [--file-size N] [--processes N] [--files N]
- *               [--network] [--without MASK] [--keep FD] [--load ACT[,ACT…]] LIBRARY [ACT[,ACT…]]
+ *               [--network] [--without MASK] [--keep FD] [--lacks NUMBER] [--early-thread]
+ *               [--size N] [--load ACT[,ACT…]] [LIBRARY [ACT[,ACT…]]]
  *
+ * --lacks: a system call that the kernel is made to lack; --early-thread: there is a thread before confine() is called.
  * An act is NAME or NAME:ARGUMENT. Those of --load run in the library's constructor. Those at the end run three times:
  * as called, in a thread that the constructor started, and in a thread of now. */
 #define _GNU_SOURCE
@@ -11,11 +13,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -41,6 +46,35 @@ static const char *const *push(const char **list, size_t *count, const char *val
     return list;
 }
 
+/* By another filter of the same kind. */
+static void lack(const char *call)
+{
+    struct sock_filter code[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)number(call)},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    struct sock_fprog filter = {4, code};
+    if (number(call) == 436) code[2].k = SECCOMP_RET_ERRNO | ENOSYS; /* close_range: a kernel before 5.9 */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+        perror("confine_run: --lacks");
+        exit(2);
+    }
+}
+
+static void *wait_forever(void *nothing)
+{
+    for (;;) (void)pause();
+    return nothing;
+}
+
+static void start_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, wait_forever, NULL) != 0) exit(2);
+}
+
 static void option(struct arguments *a, const char *name, const char *value)
 {
     struct confinement *wanted = &a->wanted;
@@ -53,6 +87,7 @@ static void option(struct arguments *a, const char *name, const char *value)
     else if (strcmp(name, "--files") == 0) wanted->files = (uint32_t)number(value);
     else if (strcmp(name, "--without") == 0) wanted->without = (uint32_t)number(value);
     else if (strcmp(name, "--size") == 0) a->size = number(value);
+    else if (strcmp(name, "--lacks") == 0) lack(value);
     else if (strcmp(name, "--load") == 0) acts_at_load = value;
     else if (strcmp(name, "--keep") == 0 && wanted->keep_count < MOST) a->keep[wanted->keep_count++] = atoi(value);
     else {
@@ -65,6 +100,7 @@ static void read_arguments(struct arguments *a, int count, char **values)
 {
     for (int i = 1; i < count; i++) {
         if (strcmp(values[i], "--network") == 0) a->wanted.network = true;
+        else if (strcmp(values[i], "--early-thread") == 0) start_thread();
         else if (strncmp(values[i], "--", 2) == 0 && i + 1 < count) {
             option(a, values[i], values[i + 1]);
             i++;
@@ -90,30 +126,33 @@ static int memory_file(const char *path)
     return to;
 }
 
+/* Printed at the end, in one line: plugins print, too. */
+static FILE *report;
+
 static void print_parts(const char *name, uint32_t parts)
 {
     const char *between = "";
-    printf("\"%s\": [", name);
+    fprintf(report, "\"%s\": [", name);
     for (int i = 0; i < CONFINE_PARTS; i++)
         if (parts & (1U << i)) {
-            printf("%s\"%s\"", between, confine_part_name[i]);
+            fprintf(report, "%s\"%s\"", between, confine_part_name[i]);
             between = ", ";
         }
-    printf("], ");
+    fprintf(report, "], ");
 }
 
 static void print_confined(const struct confined *confined, double microseconds)
 {
     print_parts("engaged", confined->engaged);
     print_parts("missing", confined->missing);
-    printf("\"why\": {");
+    fprintf(report, "\"why\": {");
     const char *between = "";
     for (int i = 0; i < CONFINE_PARTS; i++)
         if (confined->why[i][0] != '\0') {
-            printf("%s\"%s\": \"%s\"", between, confine_part_name[i], confined->why[i]);
+            fprintf(report, "%s\"%s\": \"%s\"", between, confine_part_name[i], confined->why[i]);
             between = ", ";
         }
-    printf("}, \"landlock_abi\": %u, \"microseconds\": %.1f", confined->landlock_abi, microseconds);
+    fprintf(report, "}, \"landlock_abi\": %u, \"microseconds\": %.1f", confined->landlock_abi, microseconds);
 }
 
 static double now(void)
@@ -154,14 +193,14 @@ static void run_acts(void *library, const char *acts, size_t size)
     if (run == NULL || in_early_thread == NULL) return;
     char *copy = strdup(acts), *rest = copy, *name;
     const char *between = "";
-    printf(", \"acts\": {");
+    fprintf(report, ", \"acts\": {");
     while (copy != NULL && (name = strsep(&rest, ",")) != NULL) {
         fprintf(stderr, "%s\n", name); /* the last one is it, if it ends the process */
-        printf("%s\"%s\": ", between, name);
-        printf("[%d, %d, %d]", run(name, size), in_early_thread(name, size), in_new_thread(run, name, size));
+        fprintf(report, "%s\"%s\": ", between, name);
+        fprintf(report, "[%d, %d, %d]", run(name, size), in_early_thread(name, size), in_new_thread(run, name, size));
         between = ", ";
     }
-    printf("}");
+    fprintf(report, "}");
     free(copy);
 }
 
@@ -172,9 +211,9 @@ static void print_loaded(void *library)
     const int *results;
     *(void **)&result = dlsym(library, "act_at_load");
     int count = result == NULL ? 0 : result(&names, &results);
-    printf(", \"at_load\": [");
-    for (int i = 0; i < count; i++) printf("%s%d", i == 0 ? "" : ", ", results[i]);
-    printf("]");
+    fprintf(report, ", \"at_load\": [");
+    for (int i = 0; i < count; i++) fprintf(report, "%s%d", i == 0 ? "" : ", ", results[i]);
+    fprintf(report, "]");
 }
 
 int main(int count, char **values)
@@ -183,6 +222,8 @@ int main(int count, char **values)
     a.wanted.keep_count = 3;
     read_arguments(&a, count, values);
     struct confined confined;
+    char *text = NULL;
+    size_t length;
     char path[64] = "";
     if (a.library != NULL) {
         int file = memory_file(a.library);
@@ -195,16 +236,20 @@ int main(int count, char **values)
         return 1;
     }
     double end = now();
-    printf("{");
+    report = open_memstream(&text, &length);
+    if (report == NULL) return 1;
+    fprintf(report, "{");
     print_confined(&confined, end - start);
-    fflush(stdout);
     void *library = a.library == NULL ? NULL : dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (a.library != NULL && library == NULL) printf(", \"dlopen\": \"%s\"", dlerror());
+    if (a.library != NULL && library == NULL) fprintf(report, ", \"dlopen\": \"%s\"", dlerror());
     if (library != NULL) print_loaded(library);
     if (library != NULL && a.acts != NULL) run_acts(library, a.acts, a.size);
     int (*call)(void) = NULL; /* other plugins: run() says whether all is well */
     if (library != NULL) *(void **)&call = dlsym(library, "run");
-    if (call != NULL) printf(", \"run\": %d", call());
-    printf("}\n");
+    if (call != NULL) fprintf(report, ", \"run\": %d", call());
+    fprintf(report, "}");
+    (void)fclose(report);
+    printf("%s\n", text);
+    free(text);
     return 0;
 }

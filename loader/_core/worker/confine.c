@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,6 +49,15 @@ void confine_lacks(struct confined *result, enum confine_part part, const char *
     result->missing |= (uint32_t)part;
 }
 
+/* sendto may give a datagram another address, and so reach every unix socket of the machine. */
+static bool leads_elsewhere(int descriptor)
+{
+    int domain, type;
+    socklen_t size = sizeof domain;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX) return false;
+    return getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type == SOCK_DGRAM;
+}
+
 /* The lowest descriptor to keep that is not below `from`; -1: none. */
 static int next_kept(const struct confinement *wanted, int from)
 {
@@ -82,10 +92,16 @@ static void close_descriptors(const struct confinement *wanted, struct confined 
         first = kept + 1;
     } while (kept >= 0);
     confine_holds(result, CONFINE_DESCRIPTORS);
+    for (size_t i = 0; i < wanted->keep_count; i++)
+        if (leads_elsewhere(wanted->keep[i]))
+            confine_lacks(result, CONFINE_DESCRIPTORS, "a kept one is a unix datagram socket, which reaches others", 0);
 }
 
+/* The strings lie on the stack, where a plugin would find them after clearenv, too. */
 static void clear_environment(struct confined *result)
 {
+    for (char **variable = environ; variable != NULL && *variable != NULL; variable++)
+        memset(*variable, 0, strlen(*variable));
     if (clearenv() != 0)
         confine_lacks(result, CONFINE_ENVIRONMENT, "clearenv", errno);
     else
@@ -133,11 +149,11 @@ int confine(const struct confinement *wanted, struct confined *result)
         errno = EBUSY;
         return -1;
     }
-    bool own_user = false, own_network = false;
+    bool root = geteuid() == 0, own_user = false, own_network = false; /* in a user namespace, root is another number */
     if (wants(wanted, CONFINE_ENVIRONMENT)) clear_environment(result);
     if (wants(wanted, CONFINE_DESCRIPTORS)) close_descriptors(wanted, result);
     if (wants(wanted, CONFINE_NAMESPACES)) confine_namespaces(wanted, result, &own_user, &own_network);
-    if (wants(wanted, CONFINE_RLIMITS)) confine_limits(wanted, result, own_user);
+    if (wants(wanted, CONFINE_RLIMITS)) confine_limits(wanted, result, own_user && !root);
     if (wants(wanted, CONFINE_CAPABILITIES)) confine_capabilities(result);
     if (wants(wanted, CONFINE_NO_NEW_PRIVS)) forbid_new_privileges(result);
     if (wants(wanted, CONFINE_LANDLOCK)) confine_landlock(wanted, result);

@@ -33,7 +33,8 @@ static const unsigned short ALLOWED[] = {
     __NR_rt_sigaction, __NR_rt_sigprocmask, __NR_rt_sigreturn, __NR_rt_sigpending, __NR_rt_sigsuspend,
     __NR_rt_sigtimedwait, __NR_sigaltstack, __NR_signalfd4,
     /* time */
-    __NR_gettimeofday, __NR_times, __NR_getitimer, __NR_setitimer, __NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete, __NR_timerfd_create,
+    __NR_gettimeofday, __NR_times, __NR_getitimer, __NR_setitimer, __NR_timer_settime, __NR_timer_gettime,
+    __NR_timer_getoverrun, __NR_timer_delete, __NR_timerfd_create,
     __NR_timerfd_settime, __NR_timerfd_gettime,
     /* open descriptors */
     __NR_read, __NR_write, __NR_readv, __NR_writev, __NR_pread64, __NR_pwrite64, __NR_preadv, __NR_pwritev,

@@ -78,13 +78,19 @@ static void allow(int ruleset, uint64_t rights, const char *path, struct confine
     (void)close(file);
 }
 
+static void allow_quietly(int ruleset, uint64_t rights, const char *path, struct confined *result)
+{
+    if (access(path, F_OK) == 0) allow(ruleset, rights, path, result);
+}
+
 static void add_rules(const struct confinement *wanted, int ruleset, uint64_t handled, struct confined *result)
 {
     for (size_t i = 0; i < wanted->read_count; i++) allow(ruleset, MAY_READ & handled, wanted->read[i], result);
     for (size_t i = 0; i < wanted->write_count; i++) allow(ruleset, MAY_WRITE & handled, wanted->write[i], result);
-    for (size_t i = 0; i < wanted->library_count; i++) { /* /lib64 and ld.so.cache are not everywhere */
-        if (access(wanted->libraries[i], F_OK) == 0) allow(ruleset, MAY_MAP, wanted->libraries[i], result);
-    }
+    /* Its own, which tells a plugin nothing new: pthread_getattr_np and collectors find the first thread's stack there. */
+    allow_quietly(ruleset, MAY_MAP, "/proc/self/maps", result);
+    for (size_t i = 0; i < wanted->library_count; i++) /* /lib64 and ld.so.cache are not everywhere */
+        allow_quietly(ruleset, MAY_MAP, wanted->libraries[i], result);
 }
 
 void confine_landlock(const struct confinement *wanted, struct confined *result)

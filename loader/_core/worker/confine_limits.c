@@ -75,7 +75,7 @@ static void limit_memory(uint64_t memory, struct confined *result)
     limit(result, RLIMIT_AS, "RLIMIT_AS", address_space + most + ADDRESS_SPACE);
 }
 
-void confine_limits(const struct confinement *wanted, struct confined *result, bool own_user)
+void confine_limits(const struct confinement *wanted, struct confined *result, bool counts_threads)
 {
     confine_holds(result, CONFINE_RLIMITS);
     limit(result, RLIMIT_CORE, "RLIMIT_CORE", 0);
@@ -89,7 +89,7 @@ void confine_limits(const struct confinement *wanted, struct confined *result, b
     if (wanted->memory != 0) limit_memory(wanted->memory, result);
     if (wanted->processes == 0) return;
     /* It counts all processes of the user, except inside of a user namespace, and is not held against root at all. */
-    if (own_user && geteuid() != 0)
+    if (counts_threads)
         limit(result, RLIMIT_NPROC, "RLIMIT_NPROC", wanted->processes);
     else
         confine_lacks(result, CONFINE_RLIMITS, "threads can be limited only in a user namespace, and not as root", 0);

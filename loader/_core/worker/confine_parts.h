@@ -13,7 +13,7 @@ void confine_remark(struct confined *result, enum confine_part part, const char 
 
 void confine_namespaces(const struct confinement *wanted, struct confined *result, bool *own_user, bool *own_network);
 void confine_capabilities(struct confined *result);
-void confine_limits(const struct confinement *wanted, struct confined *result, bool own_user);
+void confine_limits(const struct confinement *wanted, struct confined *result, bool counts_threads);
 void confine_landlock(const struct confinement *wanted, struct confined *result);
 void confine_seccomp(const struct confinement *wanted, struct confined *result);
 

@@ -29,7 +29,11 @@ static bool read_file(const char *path, size_t size)
 static bool read_passwd(const char *none, size_t size) { return (void)none, read_file("/etc/passwd", size); }
 static bool read_shadow(const char *none, size_t size) { return (void)none, read_file("/etc/shadow", size); }
 static bool climb(const char *none, size_t size) { return (void)none, read_file("../../../../etc/passwd", size); }
-static bool self_root(const char *none, size_t size) { return (void)none, read_file("/proc/self/root/etc/passwd", size); }
+static bool self_root(const char *none, size_t size)
+{
+    return (void)none, read_file("/proc/self/root/etc/passwd", size);
+}
+
 static bool self_cwd(const char *none, size_t size) { return (void)none, read_file("/proc/self/cwd/etc/passwd", size); }
 static bool thread_root(const char *none, size_t size)
 {
@@ -39,7 +43,11 @@ static bool thread_root(const char *none, size_t size)
 static bool write_file(const char *path, size_t size) { return (void)size, opens(path, O_WRONLY); }
 static bool append_file(const char *path, size_t size) { return (void)size, opens(path, O_RDWR | O_APPEND); }
 static bool empty_file(const char *path, size_t size) { return (void)size, opens(path, O_RDONLY | O_TRUNC); }
-static bool write_tmp(const char *none, size_t size) { return (void)none, (void)size, opens("/tmp", O_TMPFILE | O_RDWR); }
+static bool write_tmp(const char *none, size_t size)
+{
+    return (void)none, (void)size, opens("/tmp", O_TMPFILE | O_RDWR);
+}
+
 static bool write_shm(const char *none, size_t size)
 {
     return (void)none, (void)size, opens("/dev/shm", O_TMPFILE | O_RDWR);

@@ -52,6 +52,22 @@ ACT(sibling) /* a child of the host */
     return child > 0;
 }
 
+ACT(silent_child) /* whose end nobody is told of */
+{
+    UNUSED;
+    pid_t child = (pid_t)syscall(SYS_clone, CLONE_FS | CLONE_FILES, 0, 0, 0, 0);
+    if (child == 0) _exit(0);
+    if (child > 0) (void)waitpid(child, NULL, __WALL);
+    return child > 0;
+}
+
+ACT(thread_elsewhere) /* in namespaces of its own; with CLONE_FS that is an error */
+{
+    UNUSED;
+    long flags = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND | CLONE_NEWNS | CLONE_FS;
+    return reached(syscall(SYS_clone, flags, 0, 0, 0, 0));
+}
+
 ACT(clone3_child)
 {
     UNUSED;
@@ -264,6 +280,25 @@ ACT(dumpable) { return UNUSED, prctl(PR_SET_DUMPABLE, 1) == 0; }
 
 ACT(environment) { return UNUSED, getenv("PATH") != NULL || (environ != NULL && environ[0] != NULL); }
 
+ACT(environment_left) /* on the stack of the first thread, where the kernel puts it */
+{
+    UNUSED;
+    static char wanted[] = "MPBEFS`DPOGJOFE>"; /* LOADER_CONFINED=, of which no copy may be made on the stack */
+    for (char *each = wanted; wanted[0] == 'M' && *each != '\0'; each++) *each -= each > wanted;
+    wanted[0] = 'L';
+    char line[512];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        char *end;
+        char *from = (char *)strtoul(line, &end, 16), *to = (char *)strtoul(end + 1, NULL, 16);
+        if (strstr(line, "[stack]") == NULL) continue;
+        found = memmem(from, (size_t)(to - from), wanted, sizeof wanted - 1) != NULL;
+    }
+    if (maps != NULL) (void)fclose(maps);
+    return found;
+}
+
 ACT(inherited) /* a descriptor above those that the tests keep */
 {
     UNUSED;
@@ -274,6 +309,7 @@ ACT(inherited) /* a descriptor above those that the tests keep */
 
 static const struct act PROCESS_ACTS[] = {
     {"fork", act_fork}, {"libc_fork", libc_fork}, {"shared_child", shared_child}, {"sibling", sibling},
+    {"silent_child", silent_child}, {"thread_elsewhere", thread_elsewhere},
     {"clone3_child", clone3_child}, {"spawn_program", spawn_program}, {"shell", shell}, {"run_program", run_program},
     {"run_descriptor", run_descriptor}, {"trace_host", trace_host}, {"trace_me", trace_me}, {"read_host", read_host},
     {"write_host", write_host}, {"host_memory", host_memory}, {"host_maps", host_maps},
@@ -288,7 +324,9 @@ static const struct act PROCESS_ACTS[] = {
     {"type_in_terminal_high", type_in_terminal_high}, {"pgid", pgid}, {"session", session}, {"host_group", host_group},
     {"host_priority", host_priority}, {"user_priority", user_priority}, {"host_affinity", host_affinity},
     {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_limits", host_limits},
-    {"set_limits", set_limits}, {"host_time", host_time}, {"host_timer", host_timer}, {"timer_to_host", timer_to_host}, {"host_futexes", host_futexes},
+    {"set_limits", set_limits}, {"host_time", host_time}, {"host_timer", host_timer},
+    {"timer_to_host", timer_to_host}, {"host_futexes", host_futexes},
     {"compare_host", compare_host}, {"host_io_priority", host_io_priority}, {"outlive_host", outlive_host},
-    {"dumpable", dumpable}, {"environment", environment}, {"inherited", inherited}, {NULL, NULL},
+    {"dumpable", dumpable}, {"environment", environment}, {"environment_left", environment_left},
+    {"inherited", inherited}, {NULL, NULL},
 };
