@@ -236,19 +236,24 @@ def _start(
         for each in (out, err):
             os.set_blocking(each, False)
             pipes.remove(each)
-        reference = weakref.ref(process)
+        # Whoever watches must not hold on to those who are told: a worker ends when nobody has it any more.
+        reference, tell_line, tell_end = weakref.ref(process), weakref.WeakMethod(on_line), weakref.WeakMethod(on_end)
 
         def line(stream: str, text: str) -> None:
             there = reference()
             if there is not None:
                 there.lines.append(text)
-                on_line(stream, text)
+                told = tell_line()
+                if told is not None:
+                    told(stream, text)
 
         def ended(number: int | None, status: int | None) -> None:
             there = reference()
             if there is not None:
                 there.note_end(number, status)
-                on_end(there)
+                told = tell_end()
+                if told is not None:
+                    told(there)
 
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:

@@ -14,6 +14,8 @@ from tree import GREETER
 import loader
 from loader.errors import ImageError, PluginError, PluginNotFound
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

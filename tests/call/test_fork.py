@@ -11,7 +11,10 @@ import pytest
 from forking import IN_CHILD
 from tree import GREETER, PLUGINS
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    pytest.mark.usefixtures("placement"),
+]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PROBE = PLUGINS / "probe.h"

@@ -12,6 +12,8 @@ from tree import PLUGINS
 
 from loader.htmlize import Htmlizer, Post
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -14,12 +14,14 @@ import pytest
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 # What is under test does not go by types.
 # mypy: disable-error-code="misc,attr-defined,assignment,arg-type"
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, build: Any) -> loader.Plugin:
+def pair(tmp_path_factory: pytest.TempPathFactory, build: Any, placement: str) -> loader.Plugin:
     """A plugin whose `show` writes the two doubles and the bytes of a struct."""
     folder = tmp_path_factory.mktemp("pair")
     (folder / "pair.h").write_text(

@@ -15,6 +15,8 @@ from lending import Database
 import loader
 from loader.errors import PluginError
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Make = Callable[..., loader.Plugin]
 

@@ -16,6 +16,8 @@ import loader
 from loader.errors import PluginError, ServiceError
 from loader.services import ServiceTable
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Make = Callable[..., loader.Plugin]
 

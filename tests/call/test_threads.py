@@ -13,6 +13,8 @@ import pytest
 import loader
 from loader.htmlize import Htmlizer, Post
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 
 THREADS = 64

@@ -16,6 +16,22 @@ static bool is_pointer(const struct wire_value *how)
     return how->kind != 'i' && how->kind != 'f' && how->kind != 'd';
 }
 
+static uint64_t size_of(const struct wire_value *how)
+{
+    return how->kind == 's' || !is_pointer(how) ? how->size : sizeof(loader_text);
+}
+
+/* What a result holds before it is set: a function of the host's may read it. */
+static uint64_t put_result(struct wire_arena *arena, const struct wire_value *how, uint64_t at)
+{
+    char *const room = at == 0 ? NULL : wire_room(arena, size_of(how));
+
+    if (room == NULL)
+        return 0;
+    memcpy(room, (const void *)(uintptr_t)at, size_of(how));
+    return (uint64_t)(uintptr_t)room;
+}
+
 static bool put_arguments(struct lane *lane, const struct wire_plan *plan, const struct passed *passed)
 {
     struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false};
@@ -29,15 +45,14 @@ static bool put_arguments(struct lane *lane, const struct wire_plan *plan, const
             message->words[how->place] =
                 wire_put(&arena, how, wire_texts(plan), (const void *)(uintptr_t)passed->words[how->place]);
     }
+    for (uint32_t i = plan->count; i < plan->count + plan->result_count; i++) {
+        const struct wire_value *const how = &plan->values[i];
+        message->words[how->place] = put_result(&arena, how, passed->words[how->place]);
+    }
     if (arena.top > arena.end)
         return false;
     lane->top = arena.top;
     return true;
-}
-
-static uint64_t size_of(const struct wire_value *how)
-{
-    return how->kind == 's' || !is_pointer(how) ? how->size : sizeof(loader_text);
 }
 
 /* The host has put them into the arena, and says where. */

@@ -16,6 +16,7 @@ struct lane {
     uint64_t top;   /* the first free byte of the arena */
     uint32_t seen;  /* messages from the host */
     uint64_t log_used;
+    uintptr_t stack, stack_kept; /* its thread's lowest address, and how much of it calls leave alone */
 };
 
 static inline char *lane_at(const struct lane *lane, uint64_t offset)
@@ -39,7 +40,6 @@ struct called {
     char *error;      /* memory of call.error, or NULL */
     struct block *blocks; /* of loader_alloc, the newest first */
     uint64_t room, allocated; /* the most bytes of each; bytes that were asked for */
-    int64_t deadline;
     bool output_lost;
 };
 void called_run(struct lane *lane); /* does what lane->shared->down.message says, and leaves the answer in `up` */
