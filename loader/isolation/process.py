@@ -319,11 +319,14 @@ def _confined(answer: list[tuple[str, str]]) -> Confinement:
 
 
 def _lane_size(isolation: Isolation) -> int:
-    """As large as files may be, and no larger than what a worker may have, which could fill it."""
+    """As large as files may be, small in what memory may be addressed, and no larger than what a worker may have,
+    which could fill it.
+    """
     most = _LANE
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    if limit != resource.RLIM_INFINITY:
-        most = min(most, limit)
+    for number, part in ((resource.RLIMIT_FSIZE, 1), (resource.RLIMIT_AS, 16)):
+        limit = resource.getrlimit(number)[0]
+        if limit != resource.RLIM_INFINITY:
+            most = min(most, limit // part)
     if isolation.memory is not None:
         most = min(most, max(_LEAST_LANE, 2 * isolation.memory))
     return most & ~8191

@@ -232,6 +232,7 @@ def test_nan(values: loader.Plugin) -> None:
     assert result.view("u8")[0] & 0xFFFF == 0xBEEF
 
 
+@pytest.mark.in_process("nothing of that size crosses to another")
 @pytest.mark.skipif(sys.platform == "win32" or EMULATED, reason="memory that is not there is not lent so there")
 def test_two_to_the_31_elements(values: loader.Plugin) -> None:
     """A count that no int has arrives whole; nothing is copied, or these 16 GiB would have to be there."""

@@ -141,6 +141,7 @@ def test_attribute_of_the_class(pair: loader.Plugin) -> None:
     assert pair.show(record) == "1 2 "
     Beside.y = 3.0
     assert pair.show(record) == "1 3 "
+    Beside.y = 2.0
 
 
 def test_post_init(pair: loader.Plugin) -> None:

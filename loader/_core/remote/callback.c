@@ -76,13 +76,14 @@ uint64_t core_offer(struct crossing *crossing, const struct native_table *table,
     memset(&there, 0, sizeof there);
     there.number = (uint64_t)crossing->offered_count;
     there.table.size = sizeof there.table.size + (uint64_t)shape->count * sizeof there.table.functions[0];
+    for (int i = 0; i < WIRE_THUNKS; i++) /* also those that it has not: who calls one is told */
+        there.table.functions[i] = lane->worker->thunks[i];
     for (Py_ssize_t i = 0; i < shape->count; i++) {
         const struct wire_plan *const plan = shape->functions[i].plan;
         at = plan == NULL ? 0 : put(crossing, plan, plan->size);
         if (at == 0)
             return 0;
         there.plans[i] = lane->base + at;
-        there.table.functions[i] = lane->worker->thunks[i];
     }
     at = put(crossing, &there, sizeof there);
     if (at == 0)

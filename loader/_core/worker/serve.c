@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "worker/worker.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -76,6 +75,7 @@ static void *serve(void *argument)
 {
     struct lane *const lane = argument;
 
+    lane->thread = pthread_self();
     find_stack(lane);
     for (;;) {
         wait_for_host(lane);

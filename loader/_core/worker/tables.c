@@ -79,11 +79,13 @@ static int call_back(loader_call *call, const void *self, uint32_t place, const 
     const struct wire_table *table;
     const struct wire_plan *plan;
 
-    if (at < WIRE_HEAD || at >= lane->arena_end) {
+    if (!called_on_thread(called)) /* and no error text: to set one here would race with the call's own thread */
+        return LOADER_INVALID;
+    table = (const struct wire_table *)(uintptr_t)((uintptr_t)self - offsetof(struct wire_table, table));
+    if (at < WIRE_HEAD || at >= lane->arena_end || table->plans[place] == 0) {
         called_fail(called, no_service, sizeof no_service - 1);
         return LOADER_INVALID;
     }
-    table = (const struct wire_table *)((const char *)self - offsetof(struct wire_table, table));
     plan = (const struct wire_plan *)(uintptr_t)table->plans[place];
     if (!put_arguments(lane, plan, passed)) {
         called_fail(called, no_memory, sizeof no_memory - 1);
