@@ -126,8 +126,8 @@ def read_plugin(path: str | os.PathLike[str], policy: Policy) -> Image:
     return read_image(path, steps=not named and asks_for_steps(policy), quick=named)
 
 
-def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
-    """What unpickling a Plugin calls: the same file again, or LibraryError before another one runs."""
+def reopen(contract: Contract, name: str, digest: str, path: str, isolation: Isolation | None = None) -> Plugin:
+    """What unpickling a Plugin calls: the same file again, placed as it was, or LibraryError before another one runs."""
     image = read_plugin(path, DEFAULT_POLICY)
     if image.digest != digest:
         raise LibraryError(
@@ -143,15 +143,19 @@ def reopen(contract: Contract, name: str, digest: str, path: str) -> Plugin:
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
     owner = owner_of(image, name)
-    plugin = bind(trusted, open_library(trusted, owner, forked=True), owner)
-    again(plugin, partial(load, contract=contract, name=name))
+    if isolation is not None:
+        plugin = _open_elsewhere(trusted, owner, isolation, None)
+    else:
+        plugin = bind(trusted, open_library(trusted, owner, forked=True), owner)
+    again(plugin, partial(load, contract=contract, name=name, isolation=isolation))
     return plugin
 
 
 # Said here and not by Plugin itself, because unpickling loads the file, and loading lies above plugin.py.
 def reduced(plugin: Plugin) -> tuple[Any, ...]:
     """How a plugin is pickled; for copyreg."""
-    return reopen, (plugin.contract, plugin.name, plugin.digest, plugin.path)
+    isolation = () if plugin.worker is None else (plugin.worker.isolation,)
+    return reopen, (plugin.contract, plugin.name, plugin.digest, plugin.path, *isolation)
 
 
 copyreg.pickle(Plugin, reduced)

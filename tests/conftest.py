@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 # For what lies beside the tests, which importlib mode does not make importable.
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import placements
 from lending import Database
-from tree import GREETER, PLUGINS, ROOT
+from tree import GREETER, PLUGINS, ROOT, TESTS
 
 SUFFIX = ".dll" if sys.platform == "win32" else ".so"  # tests/windows.sh
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
@@ -83,6 +84,26 @@ def _run(command: list[str], folder: Path, **variables: str) -> None:
     )
     if done.returncode != 0:
         pytest.fail(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses `placement` runs in both, unless it is marked in_process."""
+    if "placement" in metafunc.fixturenames:
+        both = placements.available() and metafunc.definition.get_closest_marker("in_process") is None
+        here = (placements.IN_PROCESS, placements.WORKER) if both else (placements.IN_PROCESS,)
+        metafunc.parametrize("placement", here, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def placement(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where plugins are loaded that nobody says anything else of: "in-process", or "worker", isolated.
+
+    A fixture of a module that loads a plugin takes this one as an argument, so that it is made anew for each.
+    """
+    restore = placements.isolate_by_default() if request.param == placements.WORKER else None
+    yield request.param
+    if restore is not None:
+        restore()
 
 
 @pytest.fixture(scope="session")
@@ -335,18 +356,21 @@ def sentinel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_python(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a program in a Python of its own, with the `loader` under test, and asserts that it ends well.
 
-    The program is a file, so that multiprocessing can import it.
+    The program is a file, so that multiprocessing can import it. Its plugins are where the test's are.
     """
+    called = getattr(request.node, "callspec", None)
+    isolated = called is not None and called.params.get("placement") == placements.WORKER
+    beside = [str(TESTS / "worker_default"), str(TESTS)] if isolated else []
 
     def run(
         code: str, *arguments: str | Path, flags: tuple[str, ...] = (), **variables: str
     ) -> subprocess.CompletedProcess[str]:
         script = tmp_path / "program.py"
         script.write_text(code)
-        path = os.pathsep.join([str(Path(loader.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([*beside, str(Path(loader.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
             [sys.executable, *flags, str(script), *map(str, arguments)],
             env=os.environ | {"PYTHONPATH": path.rstrip(os.pathsep), **variables},

@@ -236,19 +236,24 @@ def _start(
         for each in (out, err):
             os.set_blocking(each, False)
             pipes.remove(each)
-        reference = weakref.ref(process)
+        # Whoever watches must not hold on to those who are told: a worker ends when nobody has it any more.
+        reference, tell_line, tell_end = weakref.ref(process), weakref.WeakMethod(on_line), weakref.WeakMethod(on_end)
 
         def line(stream: str, text: str) -> None:
             there = reference()
             if there is not None:
                 there.lines.append(text)
-                on_line(stream, text)
+                told = tell_line()
+                if told is not None:
+                    told(stream, text)
 
         def ended(number: int | None, status: int | None) -> None:
             there = reference()
             if there is not None:
                 there.note_end(number, status)
-                on_end(there)
+                told = tell_end()
+                if told is not None:
+                    told(there)
 
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:
@@ -314,11 +319,14 @@ def _confined(answer: list[tuple[str, str]]) -> Confinement:
 
 
 def _lane_size(isolation: Isolation) -> int:
-    """As large as files may be, and no larger than what a worker may have, which could fill it."""
+    """As large as files may be, small in what memory may be addressed, and no larger than what a worker may have,
+    which could fill it.
+    """
     most = _LANE
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
-    if limit != resource.RLIM_INFINITY:
-        most = min(most, limit)
+    for number, part in ((resource.RLIMIT_FSIZE, 1), (resource.RLIMIT_AS, 16)):
+        limit = resource.getrlimit(number)[0]
+        if limit != resource.RLIM_INFINITY:
+            most = min(most, limit // part)
     if isolation.memory is not None:
         most = min(most, max(_LEAST_LANE, 2 * isolation.memory))
     return most & ~8191

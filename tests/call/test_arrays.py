@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 _ANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -30,7 +32,7 @@ def path(build: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def values(path: Path) -> loader.Plugin:
+def values(path: Path, placement: str) -> loader.Plugin:
     """The plugin values."""
     return loader.load(path, contract=loader.Contract.from_header(PLUGINS / "values.h"))
 

@@ -12,6 +12,8 @@ import loader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 @pytest.mark.usefixtures("gil")
 def test_an_array_is_lent_and_released_once(arrow: loader.Plugin) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 @pytest.mark.usefixtures("gil")
 def test_a_result_goes_to_another_function_as_it_lies(arrow: loader.Plugin) -> None:

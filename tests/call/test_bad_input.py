@@ -14,6 +14,8 @@ from tree import GREETER
 import loader
 from loader.errors import ImageError, PluginError, PluginNotFound
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -221,6 +223,7 @@ def test_plugin_that_writes_more_than_it_may(build: Build, greeter: loader.Contr
     assert caught.value.status == 2
 
 
+@pytest.mark.in_process("memory that this process may have")
 @pytest.mark.skipif("LOADER_SANITIZE" in os.environ, reason="a sanitizer takes more address space than there is")
 @pytest.mark.usefixtures("memory_limit")
 def test_plugin_that_uses_up_memory(run_python: Run, build: Build) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 np = pytest.importorskip("numpy")
 
 CONTRACT = loader.Contract.from_header(PLUGINS / "values.h")
@@ -30,13 +32,13 @@ OTHER = "<" if sys.byteorder == "big" else ">"
 
 
 @pytest.fixture(scope="module")
-def values(build: Callable[..., Path]) -> loader.Plugin:
+def values(build: Callable[..., Path], placement: str) -> loader.Plugin:
     """The plugin values."""
     return loader.load(build("values.c"), contract=CONTRACT)
 
 
 @pytest.fixture(scope="module")
-def unset(build: Callable[..., Path]) -> loader.Plugin:
+def unset(build: Callable[..., Path], placement: str) -> loader.Plugin:
     """A plugin that sets no result."""
     return loader.load(build("unset.c"), contract=loader.Contract.from_header(PLUGINS / "unset.h"))
 
@@ -230,6 +232,7 @@ def test_nan(values: loader.Plugin) -> None:
     assert result.view("u8")[0] & 0xFFFF == 0xBEEF
 
 
+@pytest.mark.in_process("nothing of that size crosses to another")
 @pytest.mark.skipif(sys.platform == "win32" or EMULATED, reason="memory that is not there is not lent so there")
 def test_two_to_the_31_elements(values: loader.Plugin) -> None:
     """A count that no int has arrives whole; nothing is copied, or these 16 GiB would have to be there."""

@@ -14,6 +14,8 @@ from loader.errors import CallCancelled, DeadlineExceeded, PluginError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 # ---- Results -----------------------------------------------------------------------------------------------
 
 EDGES = (0, 1, 2, 63, 64, 384, 640, 1024, 2048, 4096, 16384)

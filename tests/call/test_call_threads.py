@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 def test_many_threads(probe: loader.Plugin, together: Callable[[int, Callable[[int], Any]], list[Any]]) -> None:
     """Calls from many threads at once give each its own result."""

@@ -15,6 +15,8 @@ from loader.errors import PluginError
 if TYPE_CHECKING:
     import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 FRESH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 # ---- Arguments: integers -----------------------------------------------------------------------------------

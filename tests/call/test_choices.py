@@ -10,6 +10,8 @@ import pytest
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 HEADER = """#include <stdbool.h>
 #include "loader/plugin.h"
 LOADER_CONTRACT(paint, 1, 0);
@@ -44,7 +46,9 @@ class Index:
 
 
 @pytest.fixture(scope="module", params=["header", "json"])
-def paint(tmp_path_factory: pytest.TempPathFactory, build: Any, request: pytest.FixtureRequest) -> loader.Plugin:
+def paint(
+    tmp_path_factory: pytest.TempPathFactory, build: Any, request: pytest.FixtureRequest, placement: str
+) -> loader.Plugin:
     """A plugin that writes its arguments; its contract from the header, and from JSON."""
     folder = tmp_path_factory.mktemp("paint")
     (folder / "paint.h").write_text(HEADER)

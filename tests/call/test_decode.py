@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 #: Hexadecimal: both sides of each edge of what is well-formed.
 _EDGES = "61 7f 80 bf c1bf c280 c3bf c480 dfbf e09fbf e0a080 ed9fbf eda080 ee8080 efbfbf f08fbfbf f0908080 f48fbfbf "
 _EDGES += "f4908080 f5808080 ff 3132333435363738 e282"
@@ -18,7 +20,7 @@ _PIECES = st.sampled_from([bytes.fromhex(edge) for edge in _EDGES.split()])
 
 
 @pytest.fixture(scope="module")
-def decoder(probe_path: Path, probe_contract: loader.Contract) -> loader.Plugin:
+def decoder(probe_path: Path, probe_contract: loader.Contract, placement: str) -> loader.Plugin:
     """The plugin probe, the same for all examples."""
     return loader.load(probe_path, contract=probe_contract)
 

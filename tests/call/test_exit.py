@@ -14,6 +14,8 @@ from tree import GREETER, PLUGINS
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -115,10 +117,14 @@ def test_multiprocessing(run_python: Run, hello: Path, method: str, loaded: str)
 
 @pytest.mark.parametrize("loaded", ["before", "in the worker"])
 @pytest.mark.parametrize("method", METHODS)
-def test_multiprocessing_with_go(run_python: Run, go_panics: Path, method: str, loaded: str) -> None:
-    """A plugin with a Go runtime works where the process begins anew; in a forked one it raises at once."""
+def test_multiprocessing_with_go(
+    run_python: Run, go_panics: Path, method: str, loaded: str, placement: str
+) -> None:
+    """A plugin with a Go runtime works where the process begins anew; in a forked one it raises at once, unless it
+    is in a worker: the child has one of its own.
+    """
     done = run_python(MULTI, GREETER, go_panics, method, loaded)
-    refused = method == "fork" and loaded == "before"
+    refused = method == "fork" and loaded == "before" and placement == "in-process"
     assert done.stdout == ("ForkError\n" if refused else HELLO_GO)
 
 
@@ -146,6 +152,7 @@ def second_go(go_panics: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
+@pytest.mark.in_process("each worker has one runtime")
 def test_second_go_runtime_is_warned_of(run_python: Run, go_panics: Path, second_go: Path) -> None:
     """A second Go runtime gets a warning with what upstream says; the same file once more does not."""
     done = run_python(TWO, GREETER, go_panics, second_go, "lenient")
@@ -156,6 +163,7 @@ def test_second_go_runtime_is_warned_of(run_python: Run, go_panics: Path, second
     assert str(go_panics) in line
 
 
+@pytest.mark.in_process("each worker has one runtime")
 def test_second_go_runtime_is_refused(run_python: Run, go_panics: Path, second_go: Path) -> None:
     """A strict host refuses it before any of its code runs, and says what to do."""
     done = run_python(TWO.replace(', name="again"', ', name="again", claims=lambda _: ()'), GREETER, go_panics,

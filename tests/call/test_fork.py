@@ -11,7 +11,10 @@ import pytest
 from forking import IN_CHILD
 from tree import GREETER, PLUGINS
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    pytest.mark.usefixtures("placement"),
+]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PROBE = PLUGINS / "probe.h"
@@ -111,6 +114,7 @@ thread.join()
     assert done.stdout == "Hello, child!\n" * 30
 
 
+@pytest.mark.in_process("a child has workers of its own, in which Go works")
 def test_go_plugin_in_a_child(run_python: Run, go_panics: Path) -> None:
     """A plugin with a Go runtime raises ForkError in a child, called or loaded; in the parent it goes on."""
     done = run_python(
@@ -144,6 +148,7 @@ def test_go_plugin_loaded_after_the_fork(run_python: Run, go_panics: Path) -> No
     assert done.stdout == "half of a greeting for child\n"
 
 
+@pytest.mark.in_process("a child has workers of its own, in which Go works")
 def test_grandchild(run_python: Run, go_panics: Path) -> None:
     """What holds for a child holds for its children: loaded in the child, refused in the grandchild."""
     done = run_python(

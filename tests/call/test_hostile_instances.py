@@ -18,6 +18,8 @@ import pytest
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 

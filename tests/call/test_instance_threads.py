@@ -15,6 +15,8 @@ import pytest
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Held = Callable[[Any], AbstractContextManager[Callable[[], None]]]
 
 
@@ -68,6 +70,7 @@ def test_a_wait_has_an_end(stateful: loader.Plugin, held: Held) -> None:
         assert (type(again), again.what, again.status) == (type(error), error.what, status)
 
 
+@pytest.mark.in_process("it tells by the plugin's thread who was first")
 def test_a_wait_for_another_who_closes_has_an_end(
     build: Callable[..., Path], stateful_contract: loader.Contract
 ) -> None:
@@ -190,6 +193,7 @@ def test_many_threads_close_and_use(stateful: loader.Plugin) -> None:
             assert instance.closed
 
 
+@pytest.mark.in_process("a child's workers have none of the parent's instances")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_after_a_fork(stateful: loader.Plugin, held: Held) -> None:
     """A child goes on with the parent's instances; one that another thread was in when it forked is refused there."""

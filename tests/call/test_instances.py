@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 # ---- Use ---------------------------------------------------------------------------------------------------
 
@@ -110,6 +112,7 @@ def test_a_cycle_with_an_instance_is_collected(stateful: loader.Plugin) -> None:
     assert stateful.living().count == start
 
 
+@pytest.mark.in_process("it tells by the plugin's thread, and a worker has threads of its own")
 def test_freed_on_another_thread(stateful: loader.Plugin) -> None:
     """The last reference may go anywhere."""
     before = stateful.living().elsewhere

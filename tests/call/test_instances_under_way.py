@@ -13,6 +13,8 @@ import pytest
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Held = Callable[[Any], AbstractContextManager[Callable[[], None]]]
 
 

@@ -15,6 +15,8 @@ import loader
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 class Visitor:
     """Weighs words by their length."""

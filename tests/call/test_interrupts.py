@@ -12,6 +12,8 @@ from tree import PLUGINS
 
 from loader.htmlize import Htmlizer, Post
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -221,6 +223,7 @@ assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 # ---- Documents ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.in_process("the engine of htmlize")
 @pytest.mark.parametrize("keep", ["raise", "keep"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_in_a_document(run_python: Run, stopping: Path, locks: Path, keep: str, threads: int) -> None:
@@ -238,6 +241,7 @@ assert type(ended(lambda: app.process_role("loop", "x", None))) is KeyboardInter
     run_python(BEGIN + code, HEADER, locks)
 
 
+@pytest.mark.in_process("the engine of htmlize")
 @pytest.mark.usefixtures("gil")
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("role", ["swallow", "hand"])
@@ -270,6 +274,7 @@ def test_interrupt_in_a_service(stopping: Path, kind: type[BaseException], role:
     assert app.htmlize(text) == "<p>a x b y</p>\n\n"
 
 
+@pytest.mark.in_process("the engine of htmlize")
 @pytest.mark.usefixtures("gil")
 @pytest.mark.parametrize("role", ["swallow", "hand"])
 def test_failures_are_still_kept(stopping: Path, role: str) -> None:

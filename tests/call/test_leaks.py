@@ -18,7 +18,10 @@ from loader.errors import PluginError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc"),
+    pytest.mark.usefixtures("placement"),
+]
 
 CALLS = 100_000
 SANITIZED = bool(os.environ.get("LOADER_SANITIZE"))  # its allocator keeps freed memory for a while

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 LONG = 60_000  # milliseconds a plugin spins at most; no test waits for it
 
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 @pytest.fixture(scope="module")
-def values(build: Callable[..., Path]) -> loader.Plugin:
+def values(build: Callable[..., Path], placement: str) -> loader.Plugin:
     """The plugin values."""
     return loader.load(build("values.c"), contract=loader.Contract.from_header(PLUGINS / "values.h"))
 

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
     Watched = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 
 @pytest.fixture(scope="module")
-def values(build: Callable[..., Path]) -> loader.Plugin:
+def values(build: Callable[..., Path], placement: str) -> loader.Plugin:
     """The plugin values."""
     return loader.load(build("values.c"), contract=loader.Contract.from_header(PLUGINS / "values.h"))
 

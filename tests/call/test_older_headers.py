@@ -15,6 +15,8 @@ import loader
 from loader.errors import PluginError
 from loader.trust.handshake import LOADER_ABI_MINOR
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 OLDER = PLUGINS / "older"
 HEADERS = sorted(path.name for path in OLDER.iterdir() if path.is_dir())
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]

@@ -14,6 +14,8 @@ from tree import EMULATED
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

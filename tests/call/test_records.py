@@ -14,12 +14,14 @@ import pytest
 
 import loader
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 # What is under test does not go by types.
 # mypy: disable-error-code="misc,attr-defined,assignment,arg-type"
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, build: Any) -> loader.Plugin:
+def pair(tmp_path_factory: pytest.TempPathFactory, build: Any, placement: str) -> loader.Plugin:
     """A plugin whose `show` writes the two doubles and the bytes of a struct."""
     folder = tmp_path_factory.mktemp("pair")
     (folder / "pair.h").write_text(
@@ -139,6 +141,7 @@ def test_attribute_of_the_class(pair: loader.Plugin) -> None:
     assert pair.show(record) == "1 2 "
     Beside.y = 3.0
     assert pair.show(record) == "1 3 "
+    Beside.y = 2.0
 
 
 def test_post_init(pair: loader.Plugin) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tree import PLUGINS
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 BEGIN = """

@@ -14,6 +14,8 @@ from lending import Clock, Database
 import loader
 from loader.errors import PluginError
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Make = Callable[..., loader.Plugin]
 

@@ -14,6 +14,8 @@ import loader
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Ask = Callable[..., loader.Plugin]
 
 

@@ -16,6 +16,8 @@ import loader
 from loader.errors import PluginError, ServiceError
 from loader.services import ServiceTable
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Make = Callable[..., loader.Plugin]
 
@@ -106,6 +108,7 @@ def test_provided_later(lend_path: Path, lend_contract: loader.Contract, databas
     assert plugin.title(1) == "One"
 
 
+@pytest.mark.in_process("one library has one address; each worker has its own")
 def test_two_hosts_lend_different_things(lent: Make) -> None:
     """One library, two hosts: each plugin sees its own host's service."""
     a, b = Database(), Database()

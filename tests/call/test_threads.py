@@ -13,6 +13,8 @@ import pytest
 import loader
 from loader.htmlize import Htmlizer, Post
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 
 THREADS = 64
@@ -102,6 +104,7 @@ def test_calls_while_others_load(probe: loader.Plugin, probe_path: Path, copies:
     assert loaded
 
 
+@pytest.mark.in_process("the engine of htmlize")
 @pytest.mark.usefixtures("quick_switches")
 def test_documents_while_others_load(
     build: Build, copies: Callable[[Path, int], Path], caplog: pytest.LogCaptureFixture

@@ -76,13 +76,14 @@ uint64_t core_offer(struct crossing *crossing, const struct native_table *table,
     memset(&there, 0, sizeof there);
     there.number = (uint64_t)crossing->offered_count;
     there.table.size = sizeof there.table.size + (uint64_t)shape->count * sizeof there.table.functions[0];
+    for (int i = 0; i < WIRE_THUNKS; i++) /* also those that it has not: who calls one is told */
+        there.table.functions[i] = lane->worker->thunks[i];
     for (Py_ssize_t i = 0; i < shape->count; i++) {
         const struct wire_plan *const plan = shape->functions[i].plan;
         at = plan == NULL ? 0 : put(crossing, plan, plan->size);
         if (at == 0)
             return 0;
         there.plans[i] = lane->base + at;
-        there.table.functions[i] = lane->worker->thunks[i];
     }
     at = put(crossing, &there, sizeof there);
     if (at == 0)
@@ -115,6 +116,22 @@ static bool find_service(struct crossing *crossing, const struct wire_message *a
 
 /* ---- A function of one --------------------------------------------------------------------------------- */
 
+/* Room for a result, and what the plugin had in it, but no pointers. */
+static void *take_result(struct taking *taking, const struct wire_value *how, const uint32_t *texts, uint64_t address)
+{
+    char *const room = taking->room(taking->owner, how->size < 16 ? 16 : how->size);
+
+    if (room == NULL)
+        taking->no_memory = true;
+    else if (how->kind != KIND_STRUCT && how->kind != 'i' && how->kind != 'f' && how->kind != 'd')
+        return room;
+    else if (!take_bytes(taking, address, how->size, room))
+        return NULL;
+    for (uint32_t i = 0; room != NULL && i < how->text_count; i++)
+        memset(room + texts[how->texts + i], 0, sizeof(loader_text));
+    return room;
+}
+
 /* Sets what it is called with. False: it cannot be what the plugin passed. */
 static bool take_arguments(struct taking *taking, const struct wire_plan *plan, const struct wire_message *asked,
                            struct passed *passed)
@@ -131,8 +148,7 @@ static bool take_arguments(struct taking *taking, const struct wire_plan *plan, 
         if (i < plan->count) {
             value = take_value(taking, how, wire_texts(plan), asked->words[how->place]);
         } else {
-            value = taking->room(taking->owner, how->size < 16 ? 16 : how->size);
-            taking->no_memory = value == NULL;
+            value = take_result(taking, how, wire_texts(plan), asked->words[how->place]);
         }
         if (value == NULL)
             return false;

@@ -21,7 +21,7 @@ PyObject *core_remote_answered(void)
 }
 
 /* How a call that was sent ended. */
-enum ended { RETURNED, DIED, KILLED, REFUSED };
+enum ended { RETURNED, DIED, KILLED, REFUSED, TOO_DEEP };
 
 /* ---- Into the lane ------------------------------------------------------------------------------------- */
 
@@ -342,7 +342,7 @@ static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t 
             up->top = crossing->top;
         }
         if (up->kind == WIRE_RETURN)
-            return RETURNED;
+            return up->flags & WIRE_NO_STACK ? TOO_DEEP : RETURNED;
         const uint64_t output = crossing->output;
         crossing->top = up->top;
         crossing->output = rounded(up->output);
@@ -440,8 +440,8 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         sending.message.top = crossing.top;
         sending.message.output = crossing.output;
         sending.message.room = c->max_output;
-        sending.message.deadline = deadline;
-        atomic_store_explicit(&lane->shared->stop, LOADER_OK, memory_order_relaxed);
+        stop = c->limit == NULL ? LOADER_OK : stop_of(c, deadline); /* what it finds when it asks at once */
+        atomic_store_explicit(&lane->shared->stop, stop, memory_order_relaxed);
         lane->shared->down.message = sending.message;
         ended = converse(&crossing, deadline, remote->grace, &up, &stop);
         core_crossing = crossing.outer;
@@ -455,6 +455,12 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
             core_lane_give(lane, up.top, up.output);
         }
         return status;
+    }
+    if (ended == TOO_DEEP && inside != NULL) { /* it lives, and the calls around this one go on */
+        core_acquire(c);
+        PyErr_SetString(PyExc_RecursionError,
+                        "services and plugins call each other too deeply for a worker's stack");
+        return not_called(c);
     }
     if (ended == DIED) { /* what it changed until then may tell how far it came */
         const struct taking taking = {.lane = (const char *)lane->shared, .size = lane->size, .base = lane->base};

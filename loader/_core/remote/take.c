@@ -56,7 +56,7 @@ static bool take_text(struct taking *taking, void *memory)
     memcpy(&text, memory, sizeof text);
     if (text.size == 0)
         text.data = NULL;
-    else
+    else if (text.data != NULL) /* otherwise whoever gets it says so */
         taken = take_elements(taking, &text.data, text.size, 1) != NULL;
     memcpy(memory, &text, sizeof text);
     return taken;
@@ -79,6 +79,8 @@ static bool take_array(struct taking *taking, const struct wire_value *how, cons
     memcpy(&array, memory, sizeof array);
     if (array.size == 0)
         array.data = NULL;
+    else if (array.data == NULL) /* whoever gets it says so */
+        return true;
     else if ((elements = take_elements(taking, &array.data, array.size, each)) == NULL)
         return false;
     memcpy(memory, &array, sizeof array);

@@ -51,7 +51,8 @@ enum wire_message_kind {
 };
 
 enum wire_flags {
-    WIRE_OUTPUT_LOST = 1 /* up: room for output was refused once */
+    WIRE_OUTPUT_LOST = 1, /* up: room for output was refused once */
+    WIRE_NO_STACK = 2     /* up, RETURN: its thread's stack is too small for one more call in another */
 };
 
 /* One message. Places in the lane are offsets from its beginning. */
@@ -69,7 +70,6 @@ struct wire_message {
     uint64_t room;    /* down, CALL: the most bytes of output, and of loader_alloc */
     uint64_t text, text_size; /* RETURN: why it failed. down, after a CALLBACK: what is appended to the output, if status
                                  is 0. SERVICE: the id. PATH, down: the path */
-    int64_t deadline; /* down, CALL: nanoseconds of the monotonic clock; INT64_MAX: none */
 };
 
 /* One side's half: what it sends, and whether it sleeps. On cache lines of its own. */

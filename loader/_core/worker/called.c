@@ -18,6 +18,11 @@ struct block {
 
 /* ---- What a plugin asks of its host -------------------------------------------------------------------- */
 
+bool called_on_thread(const struct called *called)
+{
+    return pthread_equal(called->lane->thread, pthread_self()) != 0;
+}
+
 static int refuse_room(struct called *called, const char *text)
 {
     called_fail(called, text, strlen(text));
@@ -80,6 +85,8 @@ static void host_log(loader_call *call, int level, const char *text, size_t size
     struct wire_line line = {level, (uint32_t)size};
     const uint64_t room = sizeof lane->log->lines - lane->log_used;
 
+    if (!called_on_thread((struct called *)call)) /* what it logs is lost, as in the host's own process */
+        return;
     if (text == NULL)
         line.size = 0;
     if (size > room || room - size < sizeof line + 8) {
@@ -96,11 +103,8 @@ static void host_log(loader_call *call, int level, const char *text, size_t size
 static int host_cancelled(loader_call *call)
 {
     const struct called *const called = (const struct called *)call;
-    const int stop = atomic_load_explicit(&called->lane->shared->stop, memory_order_relaxed);
 
-    if (stop != LOADER_OK)
-        return stop;
-    return called->deadline != INT64_MAX && wire_now() >= called->deadline ? LOADER_DEADLINE : LOADER_OK;
+    return atomic_load_explicit(&called->lane->shared->stop, memory_order_relaxed); /* the host looks at its clock */
 }
 
 static uint64_t put_text(struct lane *lane, const char *text, uint64_t size)
@@ -129,8 +133,11 @@ static struct wire_message *ask(struct called *called, uint32_t kind)
 static const void *host_service(loader_call *call, const char *id, size_t size)
 {
     struct called *const called = (struct called *)call;
-    struct wire_message *const message = ask(called, WIRE_SERVICE);
+    struct wire_message *message;
 
+    if (!called_on_thread(called))
+        return NULL;
+    message = ask(called, WIRE_SERVICE);
     message->text = id == NULL ? 0 : put_text(called->lane, id, size);
     if (message->text == 0)
         return NULL;
@@ -144,6 +151,8 @@ static loader_text host_path(loader_call *call)
     struct called *const called = (struct called *)call;
     const struct wire_message *const down = &called->lane->shared->down.message;
 
+    if (!called_on_thread(called))
+        return (loader_text){"", 0};
     ask(called, WIRE_PATH);
     serve_ask(called->lane);
     return (loader_text){lane_at(called->lane, down->text), (size_t)down->text_size};
@@ -242,7 +251,6 @@ static void run_call(struct lane *lane)
         .call = {.size = sizeof(loader_call), .host = &called_host},
         .lane = lane,
         .room = asked.room,
-        .deadline = asked.deadline,
     };
     int status;
 

@@ -2,13 +2,14 @@
 #define _GNU_SOURCE
 #include "worker/worker.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 /* How long a thread looks for the next message before it sleeps. Calls come in rows: the next one of a row comes within
  * microseconds of the answer to the last one. */
 enum { PATIENCE_NS = 50000 };
+
+enum { MOST_KEPT = 1 << 20 }; /* bytes of a stack */
 
 static void wait_for_host(struct lane *lane)
 {
@@ -29,14 +30,44 @@ static void answer(struct lane *lane)
     wire_send(&lane->shared->up, &lane->shared->down);
 }
 
+/* As core_stack_left of the host: calls in each other must not overflow the stack. Elsewhere than on this thread's it
+ * is a stack that the plugin made. */
+static void find_stack(struct lane *lane)
+{
+    pthread_attr_t attributes;
+    void *first = NULL;
+    size_t size = 0;
+
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+        return;
+    if (pthread_attr_getstack(&attributes, &first, &size) == 0) {
+        lane->stack = (uintptr_t)first;
+        lane->stack_kept = size / 4 < MOST_KEPT ? size / 4 : MOST_KEPT;
+    }
+    pthread_attr_destroy(&attributes);
+}
+
+static bool is_stack_left(const struct lane *lane)
+{
+    return (uintptr_t)__builtin_frame_address(0) - lane->stack > lane->stack_kept;
+}
+
 void serve_ask(struct lane *lane)
 {
+    struct wire_message *const up = &lane->shared->up.message;
+
     for (;;) {
         answer(lane);
         wait_for_host(lane);
         if (lane->shared->down.message.kind == WIRE_RETURN)
             return;
-        called_run(lane);
+        if (is_stack_left(lane)) {
+            called_run(lane);
+        } else {
+            up->kind = WIRE_RETURN;
+            up->flags = WIRE_NO_STACK;
+            up->output = lane->shared->down.message.output;
+        }
     }
 }
 
@@ -44,6 +75,8 @@ static void *serve(void *argument)
 {
     struct lane *const lane = argument;
 
+    lane->thread = pthread_self();
+    find_stack(lane);
     for (;;) {
         wait_for_host(lane);
         called_run(lane);

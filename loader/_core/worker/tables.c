@@ -16,6 +16,22 @@ static bool is_pointer(const struct wire_value *how)
     return how->kind != 'i' && how->kind != 'f' && how->kind != 'd';
 }
 
+static uint64_t size_of(const struct wire_value *how)
+{
+    return how->kind == 's' || !is_pointer(how) ? how->size : sizeof(loader_text);
+}
+
+/* What a result holds before it is set: a function of the host's may read it. */
+static uint64_t put_result(struct wire_arena *arena, const struct wire_value *how, uint64_t at)
+{
+    char *const room = at == 0 ? NULL : wire_room(arena, size_of(how));
+
+    if (room == NULL)
+        return 0;
+    memcpy(room, (const void *)(uintptr_t)at, size_of(how));
+    return (uint64_t)(uintptr_t)room;
+}
+
 static bool put_arguments(struct lane *lane, const struct wire_plan *plan, const struct passed *passed)
 {
     struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false};
@@ -29,15 +45,14 @@ static bool put_arguments(struct lane *lane, const struct wire_plan *plan, const
             message->words[how->place] =
                 wire_put(&arena, how, wire_texts(plan), (const void *)(uintptr_t)passed->words[how->place]);
     }
+    for (uint32_t i = plan->count; i < plan->count + plan->result_count; i++) {
+        const struct wire_value *const how = &plan->values[i];
+        message->words[how->place] = put_result(&arena, how, passed->words[how->place]);
+    }
     if (arena.top > arena.end)
         return false;
     lane->top = arena.top;
     return true;
-}
-
-static uint64_t size_of(const struct wire_value *how)
-{
-    return how->kind == 's' || !is_pointer(how) ? how->size : sizeof(loader_text);
 }
 
 /* The host has put them into the arena, and says where. */
@@ -64,11 +79,13 @@ static int call_back(loader_call *call, const void *self, uint32_t place, const 
     const struct wire_table *table;
     const struct wire_plan *plan;
 
-    if (at < WIRE_HEAD || at >= lane->arena_end) {
+    if (!called_on_thread(called)) /* and no error text: to set one here would race with the call's own thread */
+        return LOADER_INVALID;
+    table = (const struct wire_table *)(uintptr_t)((uintptr_t)self - offsetof(struct wire_table, table));
+    if (at < WIRE_HEAD || at >= lane->arena_end || table->plans[place] == 0) {
         called_fail(called, no_service, sizeof no_service - 1);
         return LOADER_INVALID;
     }
-    table = (const struct wire_table *)((const char *)self - offsetof(struct wire_table, table));
     plan = (const struct wire_plan *)(uintptr_t)table->plans[place];
     if (!put_arguments(lane, plan, passed)) {
         called_fail(called, no_memory, sizeof no_memory - 1);

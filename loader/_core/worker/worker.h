@@ -6,6 +6,7 @@
 
 #include "wire/wire.h"
 
+#include <pthread.h>
 #include <stddef.h>
 
 /* A lane, with a thread of its own. */
@@ -16,6 +17,8 @@ struct lane {
     uint64_t top;   /* the first free byte of the arena */
     uint32_t seen;  /* messages from the host */
     uint64_t log_used;
+    pthread_t thread;
+    uintptr_t stack, stack_kept; /* its thread's lowest address, and how much of it calls leave alone */
 };
 
 static inline char *lane_at(const struct lane *lane, uint64_t offset)
@@ -39,10 +42,10 @@ struct called {
     char *error;      /* memory of call.error, or NULL */
     struct block *blocks; /* of loader_alloc, the newest first */
     uint64_t room, allocated; /* the most bytes of each; bytes that were asked for */
-    int64_t deadline;
     bool output_lost;
 };
 void called_run(struct lane *lane); /* does what lane->shared->down.message says, and leaves the answer in `up` */
+bool called_on_thread(const struct called *called); /* another one may not use the lane */
 void called_fail(struct called *called, const char *text, uint64_t size);
 extern const loader_host called_host;
 
