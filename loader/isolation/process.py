@@ -82,7 +82,8 @@ class Process:
         self.ended = threading.Event()
         self._lock = threading.RLock()
         self._asking = False
-        self.pid, self.pidfd, self._channel = _start(name, self, on_line, on_end)
+        self._on_line, self._on_end = on_line, on_end
+        self.pid, self.pidfd, self._channel = _start(name, self)
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
         self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
@@ -163,6 +164,11 @@ class Process:
         """Ends it now. Nothing that it does holds this up."""
         _kill(self.pidfd)
 
+    def note_line(self, stream: str, text: str) -> None:
+        """It has printed a line; by the thread of watch.py."""
+        self.lines.append(text)
+        self._on_line(stream, text)
+
     def note_end(self, number: int | None, status: int | None) -> None:
         """It has ended; by the thread of watch.py."""
         self.signal, self.status = number, status
@@ -171,6 +177,7 @@ class Process:
         if native is not None:
             native.died()
         self.ended.set()
+        self._on_end(self)
 
     def close(self) -> None:
         """Ends it, if it lives, and gives all that it has back."""
@@ -218,10 +225,11 @@ def _kill_if_open(pidfd: int, pid: int) -> None:
 # ---- Starting ----------------------------------------------------------------------------------------------
 
 
-def _start(
-    name: str, process: Process, on_line: Callable[[str, str], None], on_end: Callable[[Process], None]
-) -> tuple[int, int, socket.socket]:
-    """A new process, watched: its number, its pidfd and the socket that leads to it."""
+def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
+    """A new process, watched: its number, its pidfd and the socket that leads to it.
+
+    What watches it holds on to nothing of ours: a plugin that nobody has any more is collected, and its process ends.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pipes: list[int] = []
     try:
@@ -241,14 +249,12 @@ def _start(
         def line(stream: str, text: str) -> None:
             there = reference()
             if there is not None:
-                there.lines.append(text)
-                on_line(stream, text)
+                there.note_line(stream, text)
 
         def ended(number: int | None, status: int | None) -> None:
             there = reference()
             if there is not None:
                 there.note_end(number, status)
-                on_end(there)
 
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:
