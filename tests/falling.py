@@ -48,3 +48,8 @@ def wait_until(true: Callable[[], bool], seconds: float = 10.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def runs(pid: int) -> bool:
+    """Whether it is there and is no zombie: whoever has got an orphan may take its time to wait for it."""
+    return _status(pid)[:1] not in ([], ["Z"], ["X"])

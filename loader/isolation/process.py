@@ -84,6 +84,7 @@ class Process:
         self._asking = False
         self._on_line, self._on_end = on_line, on_end
         self.pid, self.pidfd, self._channel = _start(name, self)
+        _channels.add(self._channel)
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
         self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
@@ -192,6 +193,20 @@ class Process:
                 if line.startswith(("Private_Clean:", "Private_Dirty:")):
                     total += int(line.split()[1]) << 10
         return total
+
+
+_channels: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """The workers are the parent's: if it runs another program they see its end, which a copy here would hide."""
+    for channel in tuple(_channels):
+        channel.close()
+    _channels.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _kill(pidfd: int) -> None:
