@@ -37,9 +37,12 @@ def receive(channel: socket.socket, pidfd: int, seconds: float) -> list[tuple[st
     until = time.monotonic() + seconds
     while True:
         left = until - time.monotonic()
-        ready = _wait(channel, pidfd, left)
-        if channel.fileno() in ready:
-            data = channel.recv(MOST)
+        try:
+            ready = _wait(channel, pidfd, left)
+            data = channel.recv(MOST) if channel.fileno() in ready else None
+        except (OSError, ValueError):  # it has died with a request unread, or another thread has closed what is its
+            return None
+        if data is not None:
             texts = data.decode("utf-8", "surrogateescape").split("\0")
             return list(zip(texts[:-1:2], texts[1::2], strict=False)) if data.endswith(b"\0") else None
         if ready:

@@ -82,7 +82,9 @@ class Process:
         self.ended = threading.Event()
         self._lock = threading.RLock()
         self._asking = False
-        self.pid, self.pidfd, self._channel = _start(name, self, on_line, on_end)
+        self._on_line, self._on_end = on_line, on_end
+        self.pid, self.pidfd, self._channel = _start(name, self)
+        _channels.add(self._channel)
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
         self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
@@ -163,6 +165,11 @@ class Process:
         """Ends it now. Nothing that it does holds this up."""
         _kill(self.pidfd)
 
+    def note_line(self, stream: str, text: str) -> None:
+        """It has printed a line; by the thread of watch.py."""
+        self.lines.append(text)
+        self._on_line(stream, text)
+
     def note_end(self, number: int | None, status: int | None) -> None:
         """It has ended; by the thread of watch.py."""
         self.signal, self.status = number, status
@@ -171,6 +178,7 @@ class Process:
         if native is not None:
             native.died()
         self.ended.set()
+        self._on_end(self)
 
     def close(self) -> None:
         """Ends it, if it lives, and gives all that it has back."""
@@ -185,6 +193,20 @@ class Process:
                 if line.startswith(("Private_Clean:", "Private_Dirty:")):
                     total += int(line.split()[1]) << 10
         return total
+
+
+_channels: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """The workers are the parent's: if it runs another program they see its end, which a copy here would hide."""
+    for channel in tuple(_channels):
+        channel.close()
+    _channels.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _kill(pidfd: int) -> None:
@@ -218,10 +240,11 @@ def _kill_if_open(pidfd: int, pid: int) -> None:
 # ---- Starting ----------------------------------------------------------------------------------------------
 
 
-def _start(
-    name: str, process: Process, on_line: Callable[[str, str], None], on_end: Callable[[Process], None]
-) -> tuple[int, int, socket.socket]:
-    """A new process, watched: its number, its pidfd and the socket that leads to it."""
+def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
+    """A new process, watched: its number, its pidfd and the socket that leads to it.
+
+    What watches it holds on to nothing of ours: a plugin that nobody has any more is collected, and its process ends.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pipes: list[int] = []
     try:
@@ -236,24 +259,17 @@ def _start(
         for each in (out, err):
             os.set_blocking(each, False)
             pipes.remove(each)
-        # Whoever watches must not hold on to those who are told: a worker ends when nobody has it any more.
-        reference, tell_line, tell_end = weakref.ref(process), weakref.WeakMethod(on_line), weakref.WeakMethod(on_end)
+        reference = weakref.ref(process)
 
         def line(stream: str, text: str) -> None:
             there = reference()
             if there is not None:
-                there.lines.append(text)
-                told = tell_line()
-                if told is not None:
-                    told(stream, text)
+                there.note_line(stream, text)
 
         def ended(number: int | None, status: int | None) -> None:
             there = reference()
             if there is not None:
                 there.note_end(number, status)
-                told = tell_end()
-                if told is not None:
-                    told(there)
 
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .ratios import Book, ratio, rounded
 from .systems import SCRIPTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def _goal(figure: str, wanted: str, reached: float | None, ok: bool | None, note: str = "") -> dict[str, Any]:
@@ -142,5 +145,32 @@ def goals(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     back = median("callback", "loader-c")
     absolute("callback: into Python", None if back is None else back / 1000, 1, "µs")
     imported = median("import", "loader-c")
+    _isolated(compare, absolute, median)
     absolute("import loader, beyond bare Python", None if imported is None else imported / 1e6, 25, "ms")
     return found
+
+
+def _isolated(
+    compare: Callable[..., None], absolute: Callable[..., None], median: Callable[..., float | None]
+) -> None:
+    """A plugin in a process of its own: beside go-plugin, a copy of the bytes, and itself in this process."""
+
+    def micro(value: float | None) -> float | None:
+        return None if value is None else value / 1000
+
+    for placement, most, least in (("two cores", 5, 15), ("pinned", 12, 4)):
+        own, peer = ("loader-isolated", "", placement), ("go-plugin-netrpc", "", placement)
+        absolute(f"call: loader-isolated, {placement}", micro(median("call", *own)), most, "µs")
+        compare(f"call: go-plugin-netrpc / loader-isolated, {placement}", ("call", *peer), ("call", *own), least,
+                most=False)  # fmt: skip
+    own, peer = ("loader-isolated", "", "two cores"), ("go-plugin-netrpc", "", "two cores")
+    compare("call-1m: loader-isolated / memcpy, two cores", ("call-1m", *own), ("call-1m", "memcpy"), 3, most=True,
+            note="a copy into memory that is there")  # fmt: skip
+    compare("call-1m: loader-isolated / memcpy into new memory, two cores", ("call-1m", *own),
+            ("call-1m", "memcpy", "new"), 3, most=True)  # fmt: skip
+    absolute("callback: loader-isolated, two cores", micro(median("callback", *own)), 10, "µs")
+    ready = median("load-1", *own)
+    absolute("load-1: loader-isolated", None if ready is None else ready / 1e6, 3, "ms")
+    compare("load-1: go-plugin-netrpc / loader-isolated", ("load-1", *peer), ("load-1", *own), 2.5, most=False)
+    for job in ("document-dense", "document-prose"):
+        compare(f"{job}: loader-c / loader-isolated", (job, "loader-c"), (job, *own), 0.8, most=False)

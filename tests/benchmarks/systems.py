@@ -10,6 +10,8 @@ SCRIPTS = ("call-text-cyrillic", "call-text-cjk", "call-text-emoji")
 DOCUMENTS = ("document-dense", "document-prose", "document-small")
 LOADS = ("load-1", "load-6")
 REMOTE = (*CALLS, "callback", "error", *DOCUMENTS, *LOADS)
+#: As REMOTE; documents join when an Htmlizer's plugins can be isolated (the peer has them ready).
+ISOLATED = (*CALLS, "callback", "error", *LOADS)
 IN_PROCESS = (*CALLS, "callback", "error", *DOCUMENTS, "roles-1000", *LOADS, "threads-2")
 FROM_PYTHON = (*IN_PROCESS, *SCRIPTS)
 OURS = (*FROM_PYTHON, "document-small-joined")
@@ -101,6 +103,10 @@ SYSTEMS: tuple[System, ...] = (
     System(
         "loader-c-promised", "loader-c with two Python threads alive: its plugin promises never to block",
         "python", "ours", {"": WITH_THREADS},
+    ),
+    System(
+        "loader-isolated", "loader-c with the plugin in a process of its own, confined; unconfined: what that costs",
+        "python", "ours", {"": ISOLATED, "unconfined": ("call", "load-1")}, remote=True,
     ),
     _ours("cpp", "C++", **{"c-table": ("callback",)}),
     _ours("rust", "Rust", **{"c-table": ("callback",)}),
@@ -250,6 +256,13 @@ SYSTEMS: tuple[System, ...] = (
         "pynng", "nanomsg (nng) REQ/REP over ipc; the plugin is a Python process", "python", "python",
         {"": (*CALLS, "error", *DOCUMENTS, *LOADS)}, remote=True, needs=("pip:pynng",),
         lacks="messages are bytes: role, id, author and text are joined by NUL bytes",
+    ),
+    System(
+        "iceoryx2", "requests in shared memory, and an event to wake who sleeps; the plugin is a Python process",
+        "python", "python",
+        {"": (*CALLS, "error", *DOCUMENTS, *LOADS), "polling": (*CALLS, "document-dense")}, remote=True,
+        needs=("pip:iceoryx2",),
+        lacks="messages are bytes: role, id, author and text are joined by NUL bytes; polling: two cores never idle",
     ),
     System(
         "pipe", "length-prefixed frames over pipes; the plugin is a process in C", "python", "python",
