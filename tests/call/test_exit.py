@@ -117,9 +117,7 @@ def test_multiprocessing(run_python: Run, hello: Path, method: str, loaded: str)
 
 @pytest.mark.parametrize("loaded", ["before", "in the worker"])
 @pytest.mark.parametrize("method", METHODS)
-def test_multiprocessing_with_go(
-    run_python: Run, go_panics: Path, method: str, loaded: str, placement: str
-) -> None:
+def test_multiprocessing_with_go(run_python: Run, go_panics: Path, method: str, loaded: str, placement: str) -> None:
     """A plugin with a Go runtime works where the process begins anew; in a forked one it raises at once, unless it
     is in a worker: the child has one of its own.
     """
