@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from loader.host import Host
     from loader.image import Image, read_image
     from loader.isolation.settings import Isolation
+    from loader.isolation.shared import shared
     from loader.limits import CancelToken, deadline
     from loader.load import Found, discover, load
     from loader.observe.report import LoadReport, load_report
@@ -110,6 +111,7 @@ _WHERE = {
     "loader.host": ("Host",),
     "loader.image": ("Image", "read_image"),
     "loader.isolation.settings": ("Isolation",),
+    "loader.isolation.shared": ("shared",),
     "loader.limits": ("CancelToken", "deadline"),
     "loader.load": ("Found", "discover", "load"),
     "loader.plugin": ("Plugin",),
@@ -163,6 +165,7 @@ __all__ = [
     "load",
     "load_report",
     "read_image",
+    "shared",
 ]
 
 

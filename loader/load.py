@@ -127,7 +127,7 @@ def read_plugin(path: str | os.PathLike[str], policy: Policy) -> Image:
 
 
 def reopen(contract: Contract, name: str, digest: str, path: str, isolation: Isolation | None = None) -> Plugin:
-    """What unpickling a Plugin calls: the same file again, placed as it was, or LibraryError before another one runs."""
+    """What unpickling a Plugin calls: the same file again, where it was, or LibraryError before another one runs."""
     image = read_plugin(path, DEFAULT_POLICY)
     if image.digest != digest:
         raise LibraryError(

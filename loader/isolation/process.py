@@ -126,6 +126,14 @@ class Process:
         finally:
             os.close(lane)
 
+    def add_shared(self, number: int) -> None:
+        """Maps a buffer of loader.shared. Called by loader/_core/remote/shared.c."""
+        from loader.isolation.shared import descriptor_of  # noqa: PLC0415 - where there are some
+
+        descriptor, size = descriptor_of(number)
+        answer = self._ask([("shared", str(size))], [descriptor], self.isolation.start)
+        self.native.add_shared(number, next(numbers(answer, "shared"), 0))
+
     def answers(self, seconds: float) -> bool:
         """Whether it answers at all within `seconds`, whatever its calls do."""
         try:

@@ -57,6 +57,10 @@ static PyMethodDef functions[] = {
     {"forked", forked, METH_NOARGS, "Says that this process is a forked child."},
     {"loading", (PyCFunction)(void (*)(void))core_loading, METH_FASTCALL,
      "loading(owner, function, *args): function(*args), which loads the owner's plugin."},
+#if defined(CORE_REMOTE)
+    {"shared_add", core_shared_add, METH_VARARGS, "shared_add(number, address, size): see remote/shared.c."},
+    {"shared_remove", core_shared_remove, METH_VARARGS, "shared_remove(number, descriptor, size)."},
+#endif
     {"crash_enable", core_crash_enable, METH_O,
      "Reports crashes to this descriptor from now on, which must stay open. For this thread at once, for others "
      "at their first call of a plugin."},

@@ -33,6 +33,7 @@ struct changed {
 };
 
 struct sending {
+    uint64_t there[MAX_PARAMETERS]; /* by parameter: the address in the worker of memory that both share, or 0 */
     struct wire_message message;
     struct changed changed[MAX_WORDS];
     int changed_count;
@@ -42,6 +43,71 @@ struct sending {
 static uint64_t rounded(uint64_t offset)
 {
     return (offset + 15) & ~UINT64_C(15);
+}
+
+/* The data of an array, bytes or a tensor in one piece, and how many bytes it has; NULL: it has none such. */
+static const void *data_of(const struct wire_value *how, uintptr_t word, uint64_t *size)
+{
+    loader_text array;
+
+    if (how->kind == KIND_TENSOR) {
+        const loader_tensor *const tensor = (const loader_tensor *)word;
+        int64_t count = 1;
+        for (int32_t i = tensor->ndim; i > 0; i--) {
+            if (tensor->strides[i - 1] != count && tensor->shape[i - 1] > 1)
+                return NULL;
+            count *= tensor->shape[i - 1];
+        }
+        *size = (uint64_t)count * (tensor->bits / 8) * tensor->lanes;
+        return (const char *)tensor->data + tensor->byte_offset;
+    }
+    if (how->kind != KIND_NUMBERS && how->kind != KIND_BYTES)
+        return NULL;
+    memcpy(&array, (const void *)word, sizeof array);
+    *size = array.size * (how->kind == KIND_NUMBERS ? how->size : 1);
+    return array.data;
+}
+
+/* Finds what lies in memory that the worker has too. GIL held; it may be let go. */
+static void find_shared(core_worker *worker, const function *f, const struct arguments *a, struct sending *sending)
+{
+    for (Py_ssize_t i = 0; i < f->count; i++) {
+        uint64_t size = 0;
+        const void *const data =
+            is_real(&f->parameters[i]) ? NULL : data_of(&f->plan->values[i], a->values[f->plan->values[i].place], &size);
+        sending->there[i] = data == NULL ? 0 : core_shared_there(worker, data, size);
+    }
+}
+
+/* The same value, with its data where the worker has that. */
+static uint64_t put_shared(struct wire_arena *arena, const struct wire_value *how, uintptr_t word, uint64_t there)
+{
+    const size_t size = how->kind == KIND_TENSOR ? sizeof(loader_tensor) : sizeof(loader_text);
+    char *const room = wire_room(arena, size);
+    loader_tensor tensor;
+    loader_text array;
+
+    if (room == NULL)
+        return 0;
+    if (how->kind == KIND_TENSOR) {
+        memcpy(&tensor, (const void *)word, sizeof tensor);
+        const size_t places = (size_t)tensor.ndim * sizeof(int64_t);
+        char *const both = wire_room(arena, 2 * places);
+        if (both == NULL)
+            return 0;
+        memcpy(both, tensor.shape, places);
+        memcpy(both + places, tensor.strides, places);
+        tensor.shape = (const int64_t *)(uintptr_t)((uint64_t)(uintptr_t)both + arena->shift);
+        tensor.strides = (const int64_t *)(uintptr_t)((uint64_t)(uintptr_t)both + places + arena->shift);
+        tensor.data = (void *)(uintptr_t)there;
+        tensor.byte_offset = 0;
+        memcpy(room, &tensor, sizeof tensor);
+    } else {
+        memcpy(&array, (const void *)word, sizeof array);
+        array.data = (const char *)(uintptr_t)there;
+        memcpy(room, &array, sizeof array);
+    }
+    return (uint64_t)(uintptr_t)room + arena->shift;
 }
 
 static void put_one(struct crossing *crossing, struct wire_arena *arena, const function *f, Py_ssize_t i,
@@ -63,6 +129,10 @@ static void put_one(struct crossing *crossing, struct wire_arena *arena, const f
         arena->top = *there == 0 ? arena->end + 1 : crossing->top;
         break;
     default:
+        if (sending->there[i] != 0) {
+            *there = put_shared(arena, how, word, sending->there[i]);
+            break;
+        }
         if (how->writable)
             sending->changed[sending->changed_count++] = (struct changed){
                 how, (const void *)word,
@@ -430,6 +500,7 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     if (limit < deadline)
         deadline = limit;
     worker->calls++;
+    find_shared(worker, f, a, &sending);
     if (c->thread == NULL && !core_only_thread(core_interpreter))
         core_release(c);
     if (address == 0 || !put_arguments(&crossing, f, a, &sending)) {

@@ -23,7 +23,7 @@ typedef struct core_worker core_worker;
 
 #ifdef CORE_REMOTE
 
-enum { MOST_LANES = 64, MOST_WORKERS = 64 };
+enum { MOST_LANES = 64, MOST_WORKERS = 64, MOST_SHARED_THERE = 256 };
 
 /* One of a worker's lanes, as the host has it. */
 struct host_lane {
@@ -46,6 +46,11 @@ struct core_worker {
     uint64_t thunks[WIRE_THUNKS]; /* addresses in it */
     uint64_t *addresses; /* of the symbols of its Remote, in their order; PyMem */
     Py_ssize_t address_count;
+    int shared_count;
+    struct {
+        unsigned long long number;
+        uint64_t base; /* where it is in the worker */
+    } shared[MOST_SHARED_THERE]; /* buffers of loader.shared that it has mapped */
     PyObject *keeper;    /* loader.isolation's object for it; adds lanes */
     PyObject *weakrefs;
     unsigned long long calls; /* begun */
@@ -89,6 +94,12 @@ uint64_t core_worker_address(const core_worker *worker, core_function index); /*
 struct host_lane *core_lane_take(core_worker *worker, core_call *c);
 void core_lane_give(struct host_lane *lane, uint64_t top, uint64_t output); /* GIL held */
 extern _Thread_local struct crossing *core_crossing; /* this thread's innermost */
+
+/* ---- shared.c ---- */
+PyObject *core_shared_add(PyObject *module, PyObject *args);
+PyObject *core_shared_remove(PyObject *module, PyObject *args);
+/* The address in the worker of memory that both share; 0: it is the host's alone. GIL held; it may be let go. */
+uint64_t core_shared_there(core_worker *worker, const void *data, uint64_t size);
 
 /* ---- plan.c ---- */
 /* How parameters and results cross; PyMem_RawMalloc. NULL with an exception. */

@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -233,12 +234,30 @@ static void add_lane(struct message *message, const char *size)
     answer(&reply);
 }
 
+/* Memory of the host's application. */
+static void add_shared(struct message *message, const char *size)
+{
+    struct reply reply = {NULL, 0, 0};
+    const int file = next_descriptor(message);
+    const size_t bytes = strtoull(size, NULL, 10);
+    void *const at =
+        file < 0 ? MAP_FAILED : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+
+    say_number(&reply, "shared", at == MAP_FAILED ? 0 : (uint64_t)(uintptr_t)at);
+    if (file >= 0)
+        close(file);
+    answer(&reply);
+}
+
 static void do_as_told(struct message *message)
 {
     const char *const word = next_text(message, NULL), *const value = word == NULL ? NULL : next_text(message, word);
 
     if (word != NULL && value != NULL && strcmp(word, "lane") == 0) {
         add_lane(message, value);
+        free(message);
+    } else if (word != NULL && value != NULL && strcmp(word, "shared") == 0) {
+        add_shared(message, value);
         free(message);
     } else if (word != NULL && strcmp(word, "ask") == 0) {
         struct reply reply = {NULL, 0, 0};
