@@ -78,13 +78,12 @@ class Host:
         check_kinds(contract, policy)
         #: How plugins are opened in processes of their own; None: they are opened in this one.
         self.isolation = isolation
-        #: The processes that all plugins share, if they do.
+        self._together = together
+        #: The processes that all isolated plugins share, if they do and there are some.
         self.workers: Pool | None = None
-        if together and isolation is not None:
-            from loader.isolation.pool import Pool  # noqa: PLC0415 - where it is wanted
-
-            self.workers = Pool(isolation, contract.name, "")
         self.contract = contract
+        if isolation is not None:
+            self._placed(True)  # what keeps plugins from having processes is said now
         self._policy = policy or DEFAULT_POLICY
         self.strict = strict
         self.max_output = max_output
@@ -160,26 +159,43 @@ class Host:
         name: str | None = None,
         claims: Callable[[Plugin], Iterable[str]] | None = None,
         lazy: bool = False,
+        isolated: bool | None = None,
     ) -> Plugin:
         """Loads a plugin file and enters it in the registry; see :func:`loader.load` for what it raises.
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
         `lazy`: the result is a :class:`loader.lazy.LazyPlugin`, which is opened, and may fail, at its first use.
+        `isolated`: whether it has a process of its own, or that of this host's plugins; None: as the host was told.
 
         A file that is loaded once more, by another path or link too, is the plugin that it is already, unless its
         bytes have changed or another `name` is given. All that is asked of it is asked again.
         """
-        plugin = self._lazy(path, name) if lazy else self._open(path, name)
+        plugin = self._lazy(path, name, isolated) if lazy else self._open(path, name, isolated)
         file = file_at(plugin.path)
         for known in self.registry.of_file(file):
             if name in (None, known.name) and self._is_same(known, plugin):
+                _drop(plugin, known)
                 return known
         vars(plugin)["_reload"] = partial(self._reload, claims=claims)
         try:
             return self.registry.add(plugin, () if claims is None else claims(plugin), file=file)
         except LoaderError as error:
             tell_failure("failed", plugin.name, plugin.path, error)
+            _drop(plugin, None)
             raise
+
+    def _placed(self, isolated: bool | None) -> tuple[Isolation | None, Pool | None]:
+        """Where a plugin is opened: how its own process is set up, or the processes that all share."""
+        if not (self.isolation is not None if isolated is None else isolated):
+            return None, None
+        from loader.isolation.pool import Pool  # noqa: PLC0415 - where it is wanted
+        from loader.isolation.settings import Isolation, check_available  # noqa: PLC0415 - as above
+
+        check_available()
+        isolation = self.isolation or Isolation()
+        if self._together and self.workers is None:
+            self.workers = Pool(isolation, self.contract.name, "")
+        return isolation, self.workers
 
     def _is_same(self, known: Plugin, plugin: Plugin) -> bool:
         """Whether a plugin that is entered has the bytes of the one that was just loaded from its file."""
@@ -191,16 +207,21 @@ class Host:
                 digest = read_plugin(plugin.path, self.policy).digest
         return known.digest == digest
 
-    def _lazy(self, path: str | os.PathLike[str], name: str | None) -> Plugin:
+    def _lazy(self, path: str | os.PathLike[str], name: str | None, isolated: bool | None) -> Plugin:
         from loader.lazy import LazyPlugin  # noqa: PLC0415 - where it is wanted
 
         path = os.path.abspath(path)
         stand_in = Owner(name or plugin_name(path), path, self._services.native, self.max_output)
-        return LazyPlugin(path, self.contract, lambda: self._open(path, name), stand_in)
+        return LazyPlugin(path, self.contract, lambda: self._open(path, name, isolated), stand_in)
 
     def _open(
-        self, path: str | os.PathLike[str], name: str | None, road: Callable[..., Plugin] | None = None
+        self,
+        path: str | os.PathLike[str],
+        name: str | None,
+        isolated: bool | None,
+        road: Callable[..., Plugin] | None = None,
     ) -> Plugin:
+        isolation, workers = self._placed(isolated)
         with nullcontext() if self.state_watch is None else self.state_watch.load(path):
             plugin = (road or load)(
                 path,
@@ -211,8 +232,8 @@ class Host:
                 max_output=self.max_output,
                 quarantine=self.quarantine,
                 one_go=self.strict,
-                isolation=self.isolation,
-                workers=self.workers,
+                isolation=isolation,
+                workers=workers,
             )
         if self.state_watch is not None:
             self.state_watch.add(plugin)
@@ -253,7 +274,7 @@ class Host:
             plugin,
             path,
             self.self_test if self_test is None else self_test,
-            open=lambda path: self._open(path, plugin.name, untold(load)),
+            open=lambda path: self._open(path, plugin.name, _is_isolated(plugin), untold(load)),
             claims=claims,
             registry=self.registry,
             settle=self.on_reload,
@@ -318,3 +339,18 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<host of {self.contract}, {len(self.plugins)} plugins>"
+
+
+def _is_isolated(plugin: Plugin) -> bool | None:
+    """Whether a plugin is in another process; None: it is not open yet."""
+    state = vars(plugin)
+    return state.get("worker") is not None if "functions" in state else None
+
+
+def _drop(plugin: Plugin, known: Plugin | None) -> None:
+    """A plugin that is not entered has no use for its process."""
+    worker = vars(plugin).get("worker")
+    if worker is not None and worker.is_shared:
+        worker.forget(plugin.owner)
+    elif worker is not None and (known is None or worker is not vars(known).get("worker")):
+        worker.close()

@@ -134,10 +134,10 @@ def _end(plugin: Plugin, other: dict[str, Any]) -> None:
     is ever unmapped. Its worker lets these end, and ends, unless the `other` state of the plugin is in it too.
     """
     worker = plugin.worker
-    if worker is not None and worker is not other.get("worker"):
-        worker.close()
-    elif worker is not None:
+    if worker is not None and worker.is_shared:
         worker.forget(plugin.owner)
+    elif worker is not None and worker is not other.get("worker"):
+        worker.close()
 
 
 # ---- Self-tests ----------------------------------------------------------------------------------------------

@@ -158,14 +158,17 @@ class Htmlizer:
         """The plugins that change contents, in the order in which they do."""
         return tuple(plugin for plugin in self.plugins if _code_of(plugin) in self._changes_contents)
 
-    def load(self, path: str | os.PathLike[str]) -> Plugin:
+    def load(self, path: str | os.PathLike[str], *, isolated: bool | None = None) -> Plugin:
         """Loads one more plugin; documents that are being rendered now go on without it.
+
+        `isolated`: whether it is opened in the process of isolated plugins; None: as the others. Both kinds work in one
+        document; a role of the other kind costs a message there and one back.
 
         Raises what :func:`loader.load` raises, RegistryError for hooks that are malformed or taken, and
         PluginError if ``hooks`` fails.
         """
         before = self.plugins
-        plugin = self.host.load(path, claims=self._claims)
+        plugin = self.host.load(path, claims=self._claims, isolated=isolated)
         try:
             self._build()
         except BaseException:

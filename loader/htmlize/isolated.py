@@ -66,7 +66,8 @@ class IsolatedEngine:
         most = _NO_LIMIT if limit is None else limit
         lines = [f"role\t{name}\t{place}\t{most}" for (name, _), place in zip(roles, places, strict=True)]
         self._setup = [*lines, *(f"hook\t{workers.path_there(plugin) or '-'}\t{most}" for plugin in hooks)]
-        self._process = dict(roles)
+        # Their functions as they are now; of a plugin that is not open yet, when it is wanted.
+        self._process = {name: (plugin, plugin.__dict__.get("functions")) for name, plugin in roles}
         #: Numbers of the roles and hooks that are called from here.
         self.away = {number for number, place in enumerate(places) if place == "-"}
 
@@ -74,13 +75,15 @@ class IsolatedEngine:
 
     def process_role(self, role: str, text: str, post: Post | None = None) -> str:
         """One role, one call: what its plugin answers. Raises LookupError if no plugin has the role."""
-        plugin = self._process.get(role)
+        plugin, functions = self._process.get(role, (None, None))
         if plugin is None:
             known = ", ".join(self._process)
             raise LookupError(f"no plugin answers the role {role!r}; known roles: {known}")
-        self._used(plugin, role)
+        if functions is None:
+            self._used(plugin, role)
+            functions = plugin.functions
         try:
-            return plugin.functions["process_role"](role, text, {} if post is None else post)  # type: ignore[no-any-return]
+            return functions["process_role"](role, text, {} if post is None else post)  # type: ignore[no-any-return]
         except PluginError as error:
             error.where = f"in role {role!r}"
             raise
@@ -166,13 +169,16 @@ class IsolatedEngine:
         role, hook = (number - 1, -1) if number < _HOOK else (-1, number - 1 - _HOOK)
         plugin, name, function = self._whose(role, hook)
         if plugin is not None:
-            error.path, error.plugin, error.function = plugin.path, plugin.name, function
             if name is not None:
-                error.where = f"in role {name!r} at byte {trail[2]} of the document"
+                of = "the text after the contents hooks" if self._hooks else "the document"
+                error.where = f"in role {name!r} at byte {trail[2]} of {of}"
             if isinstance(error, PluginCrashed):
-                error.what = f"{error.what}: plugin {plugin.name} ran, {error.where or function}"
+                place = function if error.where is None else f"{function} {error.where}"
+                words = error.what.replace(f"plugin {error.plugin}", f"plugin {plugin.name}", 1)
+                error.what = words.replace(f" in {error.function}", f" in {place}", 1)
             else:
                 error.__dict__.pop("what", None)
+            error.path, error.plugin, error.function = plugin.path, plugin.name, function
         return error
 
 

@@ -383,6 +383,11 @@ class Pool:
         return self._processes[0].confinement if self._processes else None
 
     @property
+    def is_shared(self) -> bool:
+        """Whether it was made for several plugins, and not for the one at its path."""
+        return not self.path
+
+    @property
     def pid(self) -> int | None:
         """The first worker's number, or None: there is none now."""
         return next((each.pid for each in self._processes if each.native.alive), None)

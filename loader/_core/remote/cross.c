@@ -480,6 +480,7 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
                     bool *again)
 {
     static const char too_long[] = "its arguments are longer than what crosses to another process at once";
+    static const char replaced[] = "its library is not open in this worker any more: the plugin was reloaded";
     static const char hostile[] = "sent what cannot be an answer";
     core_remote *const remote = (core_remote *)c->owner->remote;
     struct crossing crossing = {.outer = core_crossing, .lane = lane, .c = c};
@@ -503,7 +504,9 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     find_shared(worker, f, a, &sending);
     if (c->thread == NULL && !core_only_thread(core_interpreter))
         core_release(c);
-    if (address == 0 || !put_arguments(&crossing, f, a, &sending)) {
+    if (address == 0) {
+        core_set_error(c, replaced, sizeof replaced - 1);
+    } else if (!put_arguments(&crossing, f, a, &sending)) {
         core_set_error(c, too_long, sizeof too_long - 1);
     } else {
         core_crossing = &crossing;
@@ -533,12 +536,12 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
                         "services and plugins call each other too deeply for a worker's stack");
         return not_called(c);
     }
-    if (ended == DIED) { /* what it changed until then may tell how far it came */
+    if (ended == DIED || ended == KILLED) { /* what it changed until then may tell how far it came */
         const struct taking taking = {.lane = (const char *)lane->shared, .size = lane->size, .base = lane->base};
         take_changed(&taking, &sending);
-    } else { /* whatever it does now, it is not waited for */
-        core_worker_kill(worker);
     }
+    if (ended != DIED) /* whatever it does now, it is not waited for */
+        core_worker_kill(worker);
     core_acquire(c);
     if (ended == KILLED)
         *again = failed(remote, worker, f, stop == LOADER_DEADLINE ? "deadline" : "cancelled");
