@@ -227,13 +227,12 @@ def test_sockets_that_are_asked_for(confined: Confined, listeners: dict[str, str
     assert "network" not in outcome.report["engaged"] + outcome.report["missing"]
 
 
-def test_it_is_soon_done(confined: Confined, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_soon_done(confined: Confined) -> None:
     """All of it takes about a millisecond, half of that for the network namespace; -s prints it."""
     names = {"all": 0, "without namespaces": PARTS["namespaces"], "without seccomp": PARTS["seccomp"]}
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(15):
         for name, without in names.items():
             times[name].append(confined.run("--memory", "1000000", without=without).report["microseconds"])
-    with capsys.disabled():
-        print("\nconfine(), µs:", {name: round(statistics.median(each)) for name, each in times.items()}, end=" ")
+    print("confine(), µs:", {name: round(statistics.median(each)) for name, each in times.items()})
     assert statistics.median(times["all"]) < 10_000

@@ -229,6 +229,13 @@ ACT(host_scheduler)
     return sched_setscheduler(getppid(), SCHED_OTHER, &none) == 0;
 }
 
+ACT(host_policy)
+{
+    UNUSED;
+    struct sched_param found;
+    return sched_getscheduler(getppid()) >= 0 || sched_getparam(getppid(), &found) == 0;
+}
+
 ACT(host_limits)
 {
     UNUSED;
@@ -323,7 +330,8 @@ static const struct act PROCESS_ACTS[] = {
     {"signal_chosen", signal_chosen}, {"pipe_size", pipe_size}, {"type_in_terminal", type_in_terminal},
     {"type_in_terminal_high", type_in_terminal_high}, {"pgid", pgid}, {"session", session}, {"host_group", host_group},
     {"host_priority", host_priority}, {"user_priority", user_priority}, {"host_affinity", host_affinity},
-    {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_limits", host_limits},
+    {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_policy", host_policy},
+    {"host_limits", host_limits},
     {"set_limits", set_limits}, {"host_time", host_time}, {"host_timer", host_timer},
     {"timer_to_host", timer_to_host}, {"host_futexes", host_futexes},
     {"compare_host", compare_host}, {"host_io_priority", host_io_priority}, {"outlive_host", outlive_host},
