@@ -130,6 +130,16 @@ def test_writing(confined: Confined, plant: Callable[[], Path]) -> None:
     assert sorted(os.listdir(top / "out")) == ["folder", "inner", "link", "old", "other"]
 
 
+def test_no_traps_without_seccomp(confined: Confined, plant: Callable[[], Path]) -> None:
+    """Landlock alone refuses links, FIFOs and devices in a folder that may be written."""
+    top = plant()
+    acts = [
+        act for act in changes(top) if act.startswith(("soft_link", "make_fifo", "hard_link", "rename", "remove"))
+    ]
+    outcome = confined.run(*options(top), load=acts, without=PARTS["seccomp"] | PARTS["network"])
+    assert not outcome.done()
+
+
 def test_what_is_refused_could_be_done(confined: Confined, plant: Callable[[], Path]) -> None:
     """Without Landlock and seccomp, all of that succeeds: so the test above can fail."""
     top = plant()
