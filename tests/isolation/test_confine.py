@@ -59,7 +59,17 @@ def test_no_part_stands_alone(confined: Confined, listeners: dict[str, str]) -> 
         *("lock_file", "trace_host", "read_host", "write_host", "host_memory", "host_environment"),
         *("host_descriptors", "signal_host", "signal_init", "tgkill_host", "queue_host", "run_program", "shell"),
         *("connect_unix", "send_by_pair", "connect_tcp", "listen_tcp", "socket_raw", "take_heap", "take_page_tables"),
-        *("spawn_program", "fsopen", "reboot", "sethostname", "settimeofday", "setgroups", "swapon", "syslog"),
+        *(
+            "spawn_program",
+            "send_udp",
+            "fsopen",
+            "reboot",
+            "sethostname",
+            "settimeofday",
+            "setgroups",
+            "swapon",
+            "syslog",
+        ),
     }
     acts = [act for act in confined.all_acts(listeners) if act.partition(":")[0] in wanted]
     assert len(acts) == len(wanted)
@@ -157,6 +167,7 @@ def test_a_kept_datagram_socket_is_told(confined: Confined) -> None:
 def test_sockets_that_are_asked_for(confined: Confined, listeners: dict[str, str]) -> None:
     """With network, TCP and UDP work; unix sockets, which lead to other programs, and all others do not."""
     allowed = ["socket_tcp", "socket_udp", "socket_tcp6", "listen_tcp", f"connect_tcp:{listeners['connect_tcp']}"]
+    allowed += [f"send_udp:{listeners['send_udp']}"]
     refused = ["socket_unix", "socket_netlink", "socket_packet", "socket_raw", "socket_any"]
     refused += [f"{name}:{listeners[name]}" for name in ("connect_unix", "send_by_pair")]
     outcome = confined.run("--network", acts=allowed + refused)
