@@ -40,6 +40,10 @@ AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-group
 HOST = ("sh", "-c", '"$@"; code=$?; exit $code', "sh")
 
 
+#: Acts with an argument of their own, which files, limits and descriptors have tests of.
+ELSEWHERE = {"grow_kept", "seal_kept", "many_files", "many_threads", "inherited", "old_call", "x32_call"}
+
+
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """What the program printed, and how it ended."""
@@ -107,6 +111,11 @@ class Confined:
         report["loaded"] = dict(zip(load, report.get("at_load", ()), strict=False))
         return Outcome(done.returncode, report, output + done.stderr.decode(errors="replace"))
 
+    def all_acts(self, listeners: Mapping[str, str]) -> list[str]:
+        """All of the list, with arguments, but for those that have tests of their own."""
+        given = {**listeners, **arguments(self.folder, self.user, self.acts.with_name("runtime.so"))}
+        return [f"{name}:{given[name]}" if name in given else name for name in self.names() if name not in ELSEWHERE]
+
     def names(self) -> list[str]:
         """All acts."""
         library = ctypes.CDLL(str(self.acts))
@@ -127,3 +136,37 @@ def give(path: Path, user: str) -> None:
 def can_be_nobody() -> bool:
     """Whether tests can run as another user, too."""
     return os.geteuid() == 0 and shutil.which("setpriv") is not None
+
+
+def arguments(folder: Path, user: str, library: Path) -> dict[str, str]:
+    """An argument for each act on a file: one of the user's own, so that only confinement stops it."""
+    for name in ("read", "write", "empty", "truncate", "remove", "from", "linked", "mode", "lock"):
+        (folder / name).write_text("untouched")
+    (folder / "empty_folder").mkdir()
+    give(folder, user)
+    at = str(folder)
+    return {
+        "read_file": f"{at}/read",
+        "write_file": f"{at}/write",
+        "append_file": f"{at}/write",
+        "empty_file": f"{at}/empty",
+        "truncate_file": f"{at}/truncate",
+        "make_file": f"{at}/new",
+        "make_setuid": f"{at}/setuid",
+        "make_folder": f"{at}/new_folder",
+        "remove_folder": f"{at}/empty_folder",
+        "remove_file": f"{at}/remove",
+        "make_fifo": f"{at}/fifo",
+        "make_device": f"{at}/device",
+        "rename_file": f"{at}/from>{at}/to",
+        "hard_link": f"{at}/linked>{at}/second",
+        "soft_link": f"{at}/linked>{at}/link",
+        "set_mode": f"{at}/mode",
+        "set_mode_open": f"{at}/mode",
+        "set_owner": f"{at}/mode",
+        "set_times": f"{at}/mode",
+        "set_attribute": f"{at}/mode",
+        "lock_file": f"{at}/lock",
+        "reopen_for_writing": f"{at}/lock",
+        "open_library": str(library),
+    }

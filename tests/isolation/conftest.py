@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,3 +59,24 @@ def confined(request: pytest.FixtureRequest, confined_program: tuple[Path, Path]
     give(folder, request.param)
     yield Confined(*confined_program, folder=folder, user=request.param)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def listeners() -> Iterator[dict[str, str]]:
+    """Sockets that a plugin would reach, and the acts that try."""
+    abstract, datagrams = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with abstract, datagrams, udp, socket.socket() as port:
+        names = [f"loader-test-{os.getpid()}-{kind}" for kind in ("stream", "datagram")]
+        abstract.bind("\0" + names[0])
+        abstract.listen(100)
+        datagrams.bind("\0" + names[1])
+        port.bind(("127.0.0.1", 0))
+        port.listen(100)
+        udp.bind(("127.0.0.1", 0))
+        yield {
+            "connect_unix": f"@{names[0]}",
+            "send_by_pair": f"@{names[1]}",
+            "send_udp": str(udp.getsockname()[1]),
+            "connect_tcp": str(port.getsockname()[1]),
+        }

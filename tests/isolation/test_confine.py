@@ -7,76 +7,14 @@ import signal
 import socket
 import statistics
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from confining import ALL, PARTS, Confined, give
+from confining import ALL, PARTS, Confined
 
-#: Acts with an argument of their own, which files, limits and descriptors have tests of.
-ELSEWHERE = {"grow_kept", "seal_kept", "many_files", "many_threads", "inherited", "old_call", "x32_call"}
 #: What does not succeed in a process that is not confined either, on this or that machine: no proof of confinement.
 MODULES = {"kexec_load", "init_module", "finit_module", "delete_module", "iopl", "ioperm"}
 #: Not by root without confinement: the kernel itself refuses timer_to_host always, the others for their arguments.
 NEVER = MODULES | {"timer_to_host", "prctl_mm"}
-
-
-@pytest.fixture
-def listeners() -> Iterator[dict[str, str]]:
-    """Sockets that a plugin would reach, and the acts that try."""
-    abstract, datagrams = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with abstract, datagrams, socket.socket() as port:
-        names = [f"loader-test-{os.getpid()}-{kind}" for kind in ("stream", "datagram")]
-        abstract.bind("\0" + names[0])
-        abstract.listen(100)
-        datagrams.bind("\0" + names[1])
-        port.bind(("127.0.0.1", 0))
-        port.listen(100)
-        yield {
-            "connect_unix": f"@{names[0]}",
-            "send_by_pair": f"@{names[1]}",
-            "connect_tcp": str(port.getsockname()[1]),
-        }
-
-
-def arguments(folder: Path, user: str) -> dict[str, str]:
-    """An argument for each act on a file: one of the user's own, so that only confinement stops it."""
-    for name in ("read", "write", "empty", "truncate", "remove", "from", "linked", "mode", "lock"):
-        (folder / name).write_text("untouched")
-    (folder / "empty_folder").mkdir()
-    give(folder, user)
-    at = str(folder)
-    return {
-        "read_file": f"{at}/read",
-        "write_file": f"{at}/write",
-        "append_file": f"{at}/write",
-        "empty_file": f"{at}/empty",
-        "truncate_file": f"{at}/truncate",
-        "make_file": f"{at}/new",
-        "make_setuid": f"{at}/setuid",
-        "make_folder": f"{at}/new_folder",
-        "remove_folder": f"{at}/empty_folder",
-        "remove_file": f"{at}/remove",
-        "make_fifo": f"{at}/fifo",
-        "make_device": f"{at}/device",
-        "rename_file": f"{at}/from>{at}/to",
-        "hard_link": f"{at}/linked>{at}/second",
-        "soft_link": f"{at}/linked>{at}/link",
-        "set_mode": f"{at}/mode",
-        "set_mode_open": f"{at}/mode",
-        "set_owner": f"{at}/mode",
-        "set_times": f"{at}/mode",
-        "set_attribute": f"{at}/mode",
-        "lock_file": f"{at}/lock",
-        "reopen_for_writing": f"{at}/lock",
-    }
-
-
-def all_acts(confined: Confined, listeners: dict[str, str]) -> list[str]:
-    """All of the list, with arguments."""
-    given = {**listeners, **arguments(confined.folder, confined.user)}
-    given["open_library"] = str(confined.acts.with_name("runtime.so"))
-    return [f"{name}:{given[name]}" if name in given else name for name in confined.names() if name not in ELSEWHERE]
 
 
 #: More memory than the acts that take 256 MB may have.
@@ -93,7 +31,7 @@ def test_all_holds(confined: Confined) -> None:
 
 def test_no_forbidden_act_is_done(confined: Confined, listeners: dict[str, str]) -> None:
     """Neither in the constructor, nor when called, nor in a thread of the constructor or of later."""
-    acts = all_acts(confined, listeners)
+    acts = confined.all_acts(listeners)
     before = {path.name: path.lstat() for path in confined.folder.iterdir()}
     outcome = confined.run(*LIMITS, load=acts, acts=acts)
     assert len(outcome.acts) > 190
@@ -108,7 +46,7 @@ def test_the_acts_can_be_done(confined: Confined, listeners: dict[str, str]) -> 
     """Without confinement root gets them all done but for a few: so the test above can fail."""
     if os.geteuid() != 0 or confined.user == "nobody":
         pytest.skip("others than root may not do many of them anyway")
-    acts = all_acts(confined, listeners)
+    acts = confined.all_acts(listeners)
     outcome = confined.run(*LIMITS, load=acts, without=ALL)
     left = {name.partition(":")[0] for name, done in outcome.report["loaded"].items() if done != 1}
     assert left <= NEVER, left - NEVER
@@ -121,9 +59,19 @@ def test_no_part_stands_alone(confined: Confined, listeners: dict[str, str]) -> 
         *("lock_file", "trace_host", "read_host", "write_host", "host_memory", "host_environment"),
         *("host_descriptors", "signal_host", "signal_init", "tgkill_host", "queue_host", "run_program", "shell"),
         *("connect_unix", "send_by_pair", "connect_tcp", "listen_tcp", "socket_raw", "take_heap", "take_page_tables"),
-        *("spawn_program", "fsopen", "reboot", "sethostname", "settimeofday", "setgroups", "swapon", "syslog"),
+        *(
+            "spawn_program",
+            "send_udp",
+            "fsopen",
+            "reboot",
+            "sethostname",
+            "settimeofday",
+            "setgroups",
+            "swapon",
+            "syslog",
+        ),
     }
-    acts = [act for act in all_acts(confined, listeners) if act.partition(":")[0] in wanted]
+    acts = [act for act in confined.all_acts(listeners) if act.partition(":")[0] in wanted]
     assert len(acts) == len(wanted)
     outcome = confined.run(*LIMITS, load=acts, acts=acts, without=PARTS["seccomp"] | PARTS["network"])
     assert not outcome.done()
@@ -135,7 +83,7 @@ def test_seccomp_alone(confined: Confined, listeners: dict[str, str]) -> None:
     reading |= {"read_file", "read_passwd", "read_shadow", "climb", "self_root", "self_cwd", "thread_root"}
     reading |= {"list_folder", "reopen_path", "through_folder", "open_library"}
     others = {"environment", "environment_left"}
-    acts = [act for act in all_acts(confined, listeners) if act.partition(":")[0] not in reading | others]
+    acts = [act for act in confined.all_acts(listeners) if act.partition(":")[0] not in reading | others]
     only = PARTS["seccomp"] | PARTS["rlimits"] | PARTS["no_new_privs"]
     outcome = confined.run(*LIMITS, load=acts, acts=acts, without=ALL & ~only)
     assert not outcome.done()
@@ -219,6 +167,7 @@ def test_a_kept_datagram_socket_is_told(confined: Confined) -> None:
 def test_sockets_that_are_asked_for(confined: Confined, listeners: dict[str, str]) -> None:
     """With network, TCP and UDP work; unix sockets, which lead to other programs, and all others do not."""
     allowed = ["socket_tcp", "socket_udp", "socket_tcp6", "listen_tcp", f"connect_tcp:{listeners['connect_tcp']}"]
+    allowed += [f"send_udp:{listeners['send_udp']}"]
     refused = ["socket_unix", "socket_netlink", "socket_packet", "socket_raw", "socket_any"]
     refused += [f"{name}:{listeners[name]}" for name in ("connect_unix", "send_by_pair")]
     outcome = confined.run("--network", acts=allowed + refused)
@@ -227,13 +176,12 @@ def test_sockets_that_are_asked_for(confined: Confined, listeners: dict[str, str
     assert "network" not in outcome.report["engaged"] + outcome.report["missing"]
 
 
-def test_it_is_soon_done(confined: Confined, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_soon_done(confined: Confined) -> None:
     """All of it takes about a millisecond, half of that for the network namespace; -s prints it."""
     names = {"all": 0, "without namespaces": PARTS["namespaces"], "without seccomp": PARTS["seccomp"]}
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(15):
         for name, without in names.items():
             times[name].append(confined.run("--memory", "1000000", without=without).report["microseconds"])
-    with capsys.disabled():
-        print("\nconfine(), µs:", {name: round(statistics.median(each)) for name, each in times.items()}, end=" ")
+    print("confine(), µs:", {name: round(statistics.median(each)) for name, each in times.items()})
     assert statistics.median(times["all"]) < 10_000

@@ -130,12 +130,51 @@ def test_writing(confined: Confined, plant: Callable[[], Path]) -> None:
     assert sorted(os.listdir(top / "out")) == ["folder", "inner", "link", "old", "other"]
 
 
+def test_no_traps_without_seccomp(confined: Confined, plant: Callable[[], Path]) -> None:
+    """Landlock alone refuses links, FIFOs and devices in a folder that may be written."""
+    top = plant()
+    acts = [
+        act for act in changes(top) if act.startswith(("soft_link", "make_fifo", "hard_link", "rename", "remove"))
+    ]
+    outcome = confined.run(*options(top), load=acts, without=PARTS["seccomp"] | PARTS["network"])
+    assert not outcome.done()
+
+
 def test_what_is_refused_could_be_done(confined: Confined, plant: Callable[[], Path]) -> None:
     """Without Landlock and seccomp, all of that succeeds: so the test above can fail."""
     top = plant()
     acts = changes(top)
     outcome = confined.run(*options(top), load=acts, without=NEITHER)
     assert outcome.done() == set(acts)
+
+
+@pytest.mark.parametrize("abi", range(1, 8))
+def test_older_kernels(confined: Confined, plant: Callable[[], Path], abi: int) -> None:
+    """With each version of Landlock: what may be done can be, but for what that version cannot tell apart."""
+    if confined.run().report["landlock_abi"] < abi:
+        pytest.skip("this kernel is older")
+    top = plant()
+    out = f"{top}/out"
+    allowed = [
+        f"read_file:{top}/open/file",
+        f"make_file:{out}/new",
+        f"append_file:{out}/old",
+        f"remove_file:{out}/new",
+    ]
+    allowed += [f"rename_file:{out}/other>{out}/renamed"]
+    refused = changes(top)
+    across, emptying = (
+        f"hard_link:{out}/old>{out}/inner/linked",
+        [f"truncate_file:{out}/old", f"empty_file:{out}/old"],
+    )
+    allowed += [across] if abi >= 2 else []
+    allowed += emptying if abi >= 3 else []
+    refused += [across] if abi < 2 else []
+    refused += emptying if abi < 3 else []
+    outcome = confined.run(*options(top), "--abi", str(abi), load=[*refused, *allowed])
+    assert outcome.report["landlock_abi"] == abi
+    assert not outcome.report["missing"]
+    assert outcome.done() == set(allowed)
 
 
 def test_what_may_be_written(confined: Confined, plant: Callable[[], Path]) -> None:

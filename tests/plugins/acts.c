@@ -33,6 +33,8 @@ static bool reached(long result)
 }
 
 #include "acts/files.h"
+#include "acts/children.h"
+
 #include "acts/process.h"
 
 #include "acts/kernel.h"

@@ -1,9 +1,10 @@
 /* Confines itself as its command line says, opens a library and runs acts of it (acts.c); prints one line of JSON.
  *
  *   confine_run [--read P] [--write P] [--library P] [--memory N] [--file-size N] [--processes N] [--files N]
- *               [--network] [--without MASK] [--keep FD] [--lacks NUMBER] [--early-thread]
+ *               [--network] [--without MASK] [--keep FD] [--lacks NUMBER] [--abi N] [--early-thread]
  *               [--size N] [--load ACT[,ACT…]] [LIBRARY [ACT[,ACT…]]]
  *
+ * --abi: the version of Landlock that the kernel says it has;
  * --lacks: a system call that the kernel is made to lack; --early-thread: there is a thread before confine() is called.
  * An act is NAME or NAME:ARGUMENT. Those of --load run in the library's constructor. Those at the end run three times:
  * as called, in a thread that the constructor started, and in a thread of now. */
@@ -16,12 +17,14 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum { MOST = 32 };
@@ -63,6 +66,39 @@ static void lack(const char *call)
     }
 }
 
+static int pretended_abi;
+
+static void answer_abi(int signal_number, siginfo_t *information, void *context)
+{
+    (void)signal_number, (void)information;
+#if defined __x86_64__
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RAX] = pretended_abi;
+#else
+    ((ucontext_t *)context)->uc_mcontext.regs[0] = (unsigned long long)pretended_abi;
+#endif
+}
+
+/* landlock_create_ruleset(NULL, 0, 1) asks for the version: its answer is a signal handler's. */
+static void pretend(const char *abi)
+{
+    struct sock_filter code[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 444},
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, args[2])},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 1},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    struct sock_fprog filter = {6, code};
+    struct sigaction action = {.sa_sigaction = answer_abi, .sa_flags = SA_SIGINFO};
+    pretended_abi = (int)number(abi);
+    if (sigaction(SIGSYS, &action, NULL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) {
+        perror("confine_run: --abi");
+        exit(2);
+    }
+}
+
 static void *wait_forever(void *nothing)
 {
     for (;;) (void)pause();
@@ -88,6 +124,7 @@ static void option(struct arguments *a, const char *name, const char *value)
     else if (strcmp(name, "--without") == 0) wanted->without = (uint32_t)number(value);
     else if (strcmp(name, "--size") == 0) a->size = number(value);
     else if (strcmp(name, "--lacks") == 0) lack(value);
+    else if (strcmp(name, "--abi") == 0) pretend(value);
     else if (strcmp(name, "--load") == 0) acts_at_load = value;
     else if (strcmp(name, "--keep") == 0 && wanted->keep_count < MOST) a->keep[wanted->keep_count++] = atoi(value);
     else {

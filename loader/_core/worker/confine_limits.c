@@ -24,9 +24,10 @@ enum {
     LAST_CAPABILITY = 63,
 };
 
-/* Address space beyond `memory`. RLIMIT_DATA counts neither reserved nor read-only memory, and so no page tables:
- * one read for every 2 MB of 128 TB would take 256 GB of them. Go reserves about 1.5 GB, wasm engines more. */
-static const uint64_t ADDRESS_SPACE = UINT64_C(16) << 30;
+/* Address space. RLIMIT_DATA counts neither reserved nor read-only memory, and so no page tables: one read for every
+ * 2 MB of 128 TB would take 256 GB of them. Go reserves about 1.5 GB, and each of 64 lanes that the host shares may be
+ * twice `memory`; so the page tables can come to a quarter of `memory` and 128 MB. */
+static const uint64_t ADDRESS_SPACE = UINT64_C(64) << 30, ADDRESS_SPACE_TIMES = 130;
 
 /* Bytes of address space and of writable private memory that the process has now. */
 static bool memory_now(uint64_t *address_space, uint64_t *data)
@@ -70,9 +71,9 @@ static void limit_memory(uint64_t memory, struct confined *result)
         confine_lacks(result, CONFINE_RLIMITS, "memory: /proc/self/statm", errno);
         return;
     }
-    uint64_t most = memory > UINT64_MAX / 4 ? UINT64_MAX / 4 : memory;
+    uint64_t most = memory > UINT64_MAX / 1024 ? UINT64_MAX / 1024 : memory;
     limit(result, RLIMIT_DATA, "RLIMIT_DATA", data + most);
-    limit(result, RLIMIT_AS, "RLIMIT_AS", address_space + most + ADDRESS_SPACE);
+    limit(result, RLIMIT_AS, "RLIMIT_AS", address_space + ADDRESS_SPACE + most * ADDRESS_SPACE_TIMES);
 }
 
 void confine_limits(const struct confinement *wanted, struct confined *result, bool counts_threads)

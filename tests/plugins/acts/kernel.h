@@ -71,6 +71,11 @@ static const struct {
     {"vmsplice", SYS_vmsplice, {-1}},
     {"splice", SYS_splice, {-1, 0, -1, 0, 1}},
     {"tee", SYS_tee, {-1, -1, 1}},
+    {"copy_file_range", SYS_copy_file_range, {-1, 0, -1, 0, 1}},
+    {"openat2", 437, {-1, 0, 0, 1}}, /* its flags and mode are in memory, where no filter looks */
+    {"get_mempolicy", SYS_get_mempolicy, {0}},
+    {"set_mempolicy", SYS_set_mempolicy, {0xffff}},
+    {"mbind", SYS_mbind, {1, 1, 0xffff}},
     {"remap_file_pages", SYS_remap_file_pages, {1}},
     {"mlockall", SYS_mlockall, {0}},
     {"sync", SYS_sync, {0}},

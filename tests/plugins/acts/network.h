@@ -81,6 +81,17 @@ NETWORK_ACT(connect_tcp) /* argument: a port of this machine */
     return done;
 }
 
+NETWORK_ACT(send_udp) /* argument: a port of this machine. Landlock knows TCP only */
+{
+    (void)size;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argument))};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int file = socket(AF_INET, SOCK_DGRAM, 0);
+    bool done = file >= 0 && sendto(file, "act", 3, 0, (struct sockaddr *)&address, sizeof address) == 3;
+    if (file >= 0) (void)close(file);
+    return done;
+}
+
 NETWORK_ACT(listen_tcp)
 {
     UNUSED;
@@ -95,5 +106,5 @@ static const struct act NETWORK_ACTS[] = {
     {"socket_tcp", socket_tcp}, {"socket_udp", socket_udp}, {"socket_tcp6", socket_tcp6}, {"socket_unix", socket_unix},
     {"socket_netlink", socket_netlink}, {"socket_packet", socket_packet}, {"socket_raw", socket_raw},
     {"socket_any", socket_any}, {"connect_unix", connect_unix}, {"send_by_pair", send_by_pair},
-    {"connect_tcp", connect_tcp}, {"listen_tcp", listen_tcp}, {NULL, NULL},
+    {"connect_tcp", connect_tcp}, {"send_udp", send_udp}, {"listen_tcp", listen_tcp}, {NULL, NULL},
 };

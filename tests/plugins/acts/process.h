@@ -1,93 +1,10 @@
-/* Acts on other processes, above all the parent (the host), and new processes; for acts.c. */
+/* Acts on other processes, above all the parent (the host); for acts.c. */
 #include <sched.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
-
-#define ACT(name) static bool name(const char *argument, size_t size)
-#define UNUSED (void)argument, (void)size
-
-static bool ended(pid_t child)
-{
-    if (child > 0) (void)waitpid(child, NULL, 0);
-    return child > 0;
-}
-
-ACT(act_fork)
-{
-    UNUSED;
-    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-    if (child == 0) _exit(0);
-    return ended(child);
-}
-
-ACT(libc_fork)
-{
-    UNUSED;
-    pid_t child = fork();
-    if (child == 0) _exit(0);
-    return ended(child);
-}
-
-ACT(shared_child) /* as vfork: a process with this memory */
-{
-    UNUSED;
-    static char stack[16384] __attribute__((aligned(16)));
-    extern int act_child(void *);
-    pid_t child = clone(act_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
-    return ended(child);
-}
-
-__attribute__((visibility("hidden"))) int act_child(void *nothing) { return nothing != NULL; }
-
-ACT(sibling) /* a child of the host */
-{
-    UNUSED;
-    pid_t child = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-    if (child == 0) _exit(0);
-    return child > 0;
-}
-
-ACT(silent_child) /* whose end nobody is told of */
-{
-    UNUSED;
-    pid_t child = (pid_t)syscall(SYS_clone, CLONE_FS | CLONE_FILES, 0, 0, 0, 0);
-    if (child == 0) _exit(0);
-    if (child > 0) (void)waitpid(child, NULL, __WALL);
-    return child > 0;
-}
-
-ACT(thread_elsewhere) /* in namespaces of its own; with CLONE_FS that is an error */
-{
-    UNUSED;
-    long flags = CLONE_THREAD | CLONE_VM | CLONE_SIGHAND | CLONE_NEWNS | CLONE_FS;
-    return reached(syscall(SYS_clone, flags, 0, 0, 0, 0));
-}
-
-ACT(clone3_child)
-{
-    UNUSED;
-    uint64_t given[8] = {[4] = SIGCHLD};
-    pid_t child = (pid_t)syscall(435, given, sizeof given);
-    if (child == 0) _exit(0);
-    return ended(child);
-}
-
-ACT(spawn_program)
-{
-    UNUSED;
-    pid_t child;
-    char *const arguments[] = {(char[]){"true"}, NULL}, *const environment[] = {NULL};
-    return posix_spawn(&child, "/bin/true", NULL, NULL, arguments, environment) == 0 && ended(child);
-}
-
-ACT(shell) { return UNUSED, system("true") == 0; }
-ACT(run_program) { return UNUSED, reached(syscall(SYS_execve, "/bin/true", 1L, 1L)); }
-ACT(run_descriptor) { return UNUSED, reached(syscall(SYS_execveat, -1, "", 1L, 1L, AT_EMPTY_PATH)); }
 
 ACT(trace_host)
 {
@@ -229,6 +146,13 @@ ACT(host_scheduler)
     return sched_setscheduler(getppid(), SCHED_OTHER, &none) == 0;
 }
 
+ACT(host_policy)
+{
+    UNUSED;
+    struct sched_param found;
+    return sched_getscheduler(getppid()) >= 0 || sched_getparam(getppid(), &found) == 0;
+}
+
 ACT(host_limits)
 {
     UNUSED;
@@ -244,12 +168,21 @@ ACT(set_limits)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 || prlimit(0, RLIMIT_NOFILE, &limit, NULL) == 0;
 }
 
+static clockid_t host_clock(void) { return (clockid_t)((~(unsigned)getppid() << 3) | 2); } /* CPUCLOCK_SCHED */
+
 ACT(host_time)
 {
     UNUSED;
-    struct timespec time;
-    clockid_t clock = (clockid_t)((~(unsigned)getppid() << 3) | 2); /* CPUCLOCK_SCHED of a process */
-    return syscall(SYS_clock_gettime, clock, &time) == 0;
+    struct timespec time = {0};
+    return syscall(SYS_clock_gettime, host_clock(), &time) == 0;
+}
+
+ACT(host_clocks) /* other calls that take one */
+{
+    UNUSED;
+    struct timespec time = {0};
+    return syscall(SYS_clock_getres, host_clock(), &time) == 0 ||
+           reached(syscall(SYS_clock_nanosleep, host_clock(), 1L /* TIMER_ABSTIME */, &time, NULL));
 }
 
 static bool timer_on(clockid_t clock, int thread)
@@ -262,7 +195,7 @@ static bool timer_on(clockid_t clock, int thread)
     return true;
 }
 
-ACT(host_timer) { return UNUSED, timer_on((clockid_t)((~(unsigned)getppid() << 3) | 2), 0); }
+ACT(host_timer) { return UNUSED, timer_on(host_clock(), 0); }
 ACT(timer_to_host) { return UNUSED, timer_on(CLOCK_MONOTONIC, getppid()); } /* never: the kernel looks itself */
 
 ACT(host_futexes)
@@ -323,8 +256,9 @@ static const struct act PROCESS_ACTS[] = {
     {"signal_chosen", signal_chosen}, {"pipe_size", pipe_size}, {"type_in_terminal", type_in_terminal},
     {"type_in_terminal_high", type_in_terminal_high}, {"pgid", pgid}, {"session", session}, {"host_group", host_group},
     {"host_priority", host_priority}, {"user_priority", user_priority}, {"host_affinity", host_affinity},
-    {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_limits", host_limits},
-    {"set_limits", set_limits}, {"host_time", host_time}, {"host_timer", host_timer},
+    {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_policy", host_policy},
+    {"host_limits", host_limits},
+    {"set_limits", set_limits}, {"host_time", host_time}, {"host_clocks", host_clocks}, {"host_timer", host_timer},
     {"timer_to_host", timer_to_host}, {"host_futexes", host_futexes},
     {"compare_host", compare_host}, {"host_io_priority", host_io_priority}, {"outlive_host", outlive_host},
     {"dumpable", dumpable}, {"environment", environment}, {"environment_left", environment_left},
