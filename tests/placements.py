@@ -1,7 +1,7 @@
 """Both placements of a plugin, for the fixture `placement`: this process, or a worker of its own.
 
-A module opts in by `pytestmark = pytest.mark.usefixtures("placement")`, and each of its tests runs twice; what is about
-this process only is marked `@pytest.mark.in_process("why")` and runs once.
+A module opts in by `pytestmark = pytest.mark.usefixtures("placement")`, and each of its tests runs twice; what is
+about this process only is marked `@pytest.mark.in_process("why")` and runs once.
 """
 
 from __future__ import annotations
