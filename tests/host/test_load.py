@@ -15,6 +15,8 @@ from tree import GREETER
 import loader
 from loader.errors import HandshakeError, ImageError, LoaderError, PluginNotFound
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 MakeContract = Callable[..., loader.Contract]
 

@@ -16,6 +16,8 @@ from tree import GREETER
 import loader
 from loader.errors import HandshakeError, LibraryError, PluginNotFound
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -45,6 +47,18 @@ def test_function(hello: Path, greeter: loader.Contract, protocol: int) -> None:
 def test_function_with_the_name_of_an_attribute(hidden: loader.Plugin) -> None:
     """A function that an attribute hides comes back as the function."""
     assert pickle.loads(pickle.dumps(hidden.functions["digest"]))() == "of the plugin"
+
+
+def test_placement(hello: Path, greeter: loader.Contract, placement: str) -> None:
+    """A plugin that is isolated comes back isolated, as it was set up, with a worker of its own."""
+    plugin = loader.load(hello, contract=greeter)
+    again = pickle.loads(pickle.dumps(plugin))
+    if placement == "in-process":
+        assert again.worker is None
+    else:
+        assert again.worker.isolation == plugin.worker.isolation
+        assert again.worker.pid not in (None, plugin.worker.pid)
+    assert again.greet("World") == plugin.greet("World")
 
 
 def test_copies(hello: Path, greeter: loader.Contract) -> None:
