@@ -33,7 +33,6 @@ def test_plugin(hello: Path, greeter: loader.Contract, protocol: int) -> None:
     for field in ("name", "path", "contract", "version", "digest"):
         assert getattr(again, field) == getattr(plugin, field)
     assert again.greet("you") == "Hello, you!"
-    assert again.greet.__self__.address == plugin.greet.__self__.address
 
 
 @PROTOCOLS
@@ -89,6 +88,7 @@ def test_changed_file(build: Build, greeter: loader.Contract, tmp_path: Path) ->
     assert caught.value.cure
 
 
+@pytest.mark.in_process("in a worker constructors have no environment to tell by")
 def test_changed_file_does_not_run(build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path) -> None:
     """The changed file is not the one that was asked for: no constructor of it runs."""
     path = tmp_path / "plugin.so"
