@@ -1,12 +1,12 @@
 """Both placements of a plugin, for the fixture `placement`: this process, or a worker of its own.
 
-A module opts in by `pytestmark = pytest.mark.usefixtures("placement")`, and each of its tests runs twice; what is about
-this process only is marked `@pytest.mark.in_process("why")` and runs once.
+A module opts in by `pytestmark = pytest.mark.usefixtures("placement")`, and each of its tests runs twice; what is
+about this process only is marked `@pytest.mark.in_process("why")` and runs once.
 """
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,10 @@ def available() -> bool:
 def isolate_by_default() -> Callable[[], None]:
     """From now on `loader.load` and hosts that say nothing of isolation= isolate. Returns what ends that."""
     changed: list[tuple[dict[str, Any], Any]] = []
-    for function in (importlib.import_module("loader.load").load, loader.Host.__init__):
-        defaults = function.__kwdefaults__ or {}
-        if "isolation" in defaults:
-            changed.append((defaults, defaults["isolation"]))
-            defaults["isolation"] = DEFAULT
+    for function in (loader.load, loader.Host.__init__):
+        defaults = inspect.unwrap(function).__kwdefaults__
+        changed.append((defaults, defaults["isolation"]))  # KeyError: it has no such word any more
+        defaults["isolation"] = DEFAULT
 
     def restore() -> None:
         for defaults, value in changed:

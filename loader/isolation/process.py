@@ -32,7 +32,7 @@ __all__ = ["FIRST_FILE", "Ended", "Process"]
 
 #: Numbers of the libraries' descriptors in a worker, by which their copies name each other.
 FIRST_FILE: Final = 200
-_THUNKS: Final = 32
+_THUNKS: Final = 32 + 2  # WIRE_ADDRESSES
 #: Bytes of a lane: half for arguments, results and memory of loader_alloc, half for output. It is sparse.
 _LANE: Final = 16 << 30
 _LEAST_LANE: Final = 64 << 20

@@ -29,7 +29,7 @@ LANGUAGES = ("c", "cpp", "rust", "go", "zig")
 TOOLS = {"rust": "cargo", "go": "go", "zig": "zig, or PyPI's ziglang,"}
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("placement")]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def _run(command: list[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def plugin(path: Path, codec: loader.Contract) -> loader.Plugin:
+def plugin(path: Path, codec: loader.Contract, placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """It, loaded."""
     return loader.load(path, contract=codec)
 

@@ -41,6 +41,14 @@ def arrow(arrow_path: Path, middle: Middle) -> Iterator[loader.Plugin]:
     assert plugin.alive() == (0, 0)
 
 
+@pytest.fixture
+def living(placement: str) -> int:
+    """How many structs of the plugin arrow are alive while there is one array of it: a worker copies what its plugin
+    gives, and releases it at once.
+    """
+    return 2 if placement == "in-process" else 0
+
+
 @pytest.fixture(scope="session")
 def stateful_contract() -> loader.Contract:
     """The contract stateful."""

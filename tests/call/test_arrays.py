@@ -32,7 +32,7 @@ def path(build: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def values(path: Path, placement: str) -> loader.Plugin:
+def values(path: Path, placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin values."""
     return loader.load(path, contract=loader.Contract.from_header(PLUGINS / "values.h"))
 

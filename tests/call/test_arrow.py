@@ -127,7 +127,7 @@ def test_an_argument_behind_it_that_is_wrong(arrow: loader.Plugin) -> None:
         arrow.sum()
 
 
-def test_pyarrow_both_ways(arrow: loader.Plugin) -> None:
+def test_pyarrow_both_ways(arrow: loader.Plugin, living: int) -> None:
     """What it has is lent, with its offset; what a plugin gives it takes without a copy and gives back."""
     pa = pytest.importorskip("pyarrow")
     assert arrow.sum(pa.array([1, 2, 39])) == 42
@@ -141,7 +141,7 @@ def test_pyarrow_both_ways(arrow: loader.Plugin) -> None:
     taken = pa.array(arrow.count_up(1000))
     assert taken.to_pylist() == list(range(1000))
     assert arrow.sum(taken) == 499500
-    assert arrow.alive()[0] >= 1
+    assert arrow.alive()[0] >= living / 2
     part = taken[10:12]
     del taken
     assert part.to_pylist() == [10, 11]

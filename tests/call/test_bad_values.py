@@ -32,13 +32,13 @@ OTHER = "<" if sys.byteorder == "big" else ">"
 
 
 @pytest.fixture(scope="module")
-def values(build: Callable[..., Path], placement: str) -> loader.Plugin:
+def values(build: Callable[..., Path], placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin values."""
     return loader.load(build("values.c"), contract=CONTRACT)
 
 
 @pytest.fixture(scope="module")
-def unset(build: Callable[..., Path], placement: str) -> loader.Plugin:
+def unset(build: Callable[..., Path], placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """A plugin that sets no result."""
     return loader.load(build("unset.c"), contract=loader.Contract.from_header(PLUGINS / "unset.h"))
 

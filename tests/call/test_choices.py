@@ -47,7 +47,10 @@ class Index:
 
 @pytest.fixture(scope="module", params=["header", "json"])
 def paint(
-    tmp_path_factory: pytest.TempPathFactory, build: Any, request: pytest.FixtureRequest, placement: str
+    tmp_path_factory: pytest.TempPathFactory,
+    build: Any,
+    request: pytest.FixtureRequest,
+    placement: str,  # noqa: ARG001 - anew for each
 ) -> loader.Plugin:
     """A plugin that writes its arguments; its contract from the header, and from JSON."""
     folder = tmp_path_factory.mktemp("paint")

@@ -20,7 +20,7 @@ _PIECES = st.sampled_from([bytes.fromhex(edge) for edge in _EDGES.split()])
 
 
 @pytest.fixture(scope="module")
-def decoder(probe_path: Path, probe_contract: loader.Contract, placement: str) -> loader.Plugin:
+def decoder(probe_path: Path, probe_contract: loader.Contract, placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin probe, the same for all examples."""
     return loader.load(probe_path, contract=probe_contract)
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("placement")
 
 
 @pytest.fixture(scope="module")
-def values(build: Callable[..., Path], placement: str) -> loader.Plugin:
+def values(build: Callable[..., Path], placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin values."""
     return loader.load(build("values.c"), contract=loader.Contract.from_header(PLUGINS / "values.h"))
 

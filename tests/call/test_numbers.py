@@ -28,7 +28,7 @@ _ANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCh
 
 
 @pytest.fixture(scope="module")
-def values(build: Callable[..., Path], placement: str) -> loader.Plugin:
+def values(build: Callable[..., Path], placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin values."""
     return loader.load(build("values.c"), contract=loader.Contract.from_header(PLUGINS / "values.h"))
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("placement")
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, build: Any, placement: str) -> loader.Plugin:
+def pair(tmp_path_factory: pytest.TempPathFactory, build: Any, placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """A plugin whose `show` writes the two doubles and the bytes of a struct."""
     folder = tmp_path_factory.mktemp("pair")
     (folder / "pair.h").write_text(

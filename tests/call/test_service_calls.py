@@ -123,8 +123,8 @@ def test_results_are_let_go(lent: Make, database: Database) -> None:
 def test_from_another_thread(
     plugin: loader.Plugin, database: Database, caplog: pytest.LogCaptureFixture, what: int, placement: str
 ) -> None:
-    """A thread of the plugin's own may not come back to Python with the call: refused, not crashed; in a worker, which
-    would have to ask the host, by having no service.
+    """A thread of the plugin's own may not come back to Python with the call: refused, not crashed; in a worker,
+    which would have to ask the host, by having no service.
     """
     refused = "3" if placement == "in-process" else "-1"
     with caplog.at_level(1):

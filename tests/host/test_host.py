@@ -12,6 +12,8 @@ from tree import PLUGINS
 import loader
 from loader.errors import HandshakeError, ImageError, PluginError, PluginNotFound, RegistryError
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 
 

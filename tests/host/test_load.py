@@ -15,6 +15,8 @@ from tree import GREETER
 import loader
 from loader.errors import HandshakeError, ImageError, LoaderError, PluginNotFound
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 MakeContract = Callable[..., loader.Contract]
 
@@ -158,6 +160,7 @@ def test_loading_while_others_call(build: Build, greeter: loader.Contract) -> No
     assert len(plugins) == 12
 
 
+@pytest.mark.in_process("each worker has a library of its own")
 def test_loading_one_file_in_many_threads(build: Build, greeter: loader.Contract, sentinel: Path) -> None:
     """Many threads that load one file at once get one library: its constructor runs once."""
     path = build("hostile.c", "BUILD=120")

@@ -16,6 +16,8 @@ from tree import GREETER
 import loader
 from loader.errors import HandshakeError, LibraryError, PluginNotFound
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 Build = Callable[..., Path]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -31,7 +33,6 @@ def test_plugin(hello: Path, greeter: loader.Contract, protocol: int) -> None:
     for field in ("name", "path", "contract", "version", "digest"):
         assert getattr(again, field) == getattr(plugin, field)
     assert again.greet("you") == "Hello, you!"
-    assert again.greet.__self__.address == plugin.greet.__self__.address
 
 
 @PROTOCOLS
@@ -45,6 +46,18 @@ def test_function(hello: Path, greeter: loader.Contract, protocol: int) -> None:
 def test_function_with_the_name_of_an_attribute(hidden: loader.Plugin) -> None:
     """A function that an attribute hides comes back as the function."""
     assert pickle.loads(pickle.dumps(hidden.functions["digest"]))() == "of the plugin"
+
+
+def test_placement(hello: Path, greeter: loader.Contract, placement: str) -> None:
+    """A plugin that is isolated comes back isolated, as it was set up, with a worker of its own."""
+    plugin = loader.load(hello, contract=greeter)
+    again = pickle.loads(pickle.dumps(plugin))
+    if placement == "in-process":
+        assert again.worker is None
+    else:
+        assert again.worker.isolation == plugin.worker.isolation
+        assert again.worker.pid not in (None, plugin.worker.pid)
+    assert again.greet("World") == plugin.greet("World")
 
 
 def test_copies(hello: Path, greeter: loader.Contract) -> None:
@@ -75,6 +88,7 @@ def test_changed_file(build: Build, greeter: loader.Contract, tmp_path: Path) ->
     assert caught.value.cure
 
 
+@pytest.mark.in_process("in a worker constructors have no environment to tell by")
 def test_changed_file_does_not_run(build: Build, greeter: loader.Contract, tmp_path: Path, sentinel: Path) -> None:
     """The changed file is not the one that was asked for: no constructor of it runs."""
     path = tmp_path / "plugin.so"

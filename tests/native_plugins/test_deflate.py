@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 HERE = ROOT / "native_plugins" / "deflate"
 _ANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WBITS = {"DEFLATE_RAW": -15, "DEFLATE_ZLIB": 15, "DEFLATE_GZIP": 31}
@@ -31,7 +33,7 @@ def contract() -> loader.Contract:
 
 
 @pytest.fixture(scope="module")
-def streams(build: Callable[..., Path], contract: loader.Contract) -> loader.Plugin:
+def streams(build: Callable[..., Path], contract: loader.Contract, placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin."""
     return loader.load(build(HERE / "deflate.c", flags=["-lz"]), contract=contract)
 

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("placement")
+
 np = pytest.importorskip("numpy")
 HERE = ROOT / "native_plugins" / "soften"
 
 
 @pytest.fixture(scope="module")
-def box(build: Callable[..., Path]) -> loader.Plugin:
+def box(build: Callable[..., Path], placement: str) -> loader.Plugin:  # noqa: ARG001 - anew for each
     """The plugin."""
     contract = loader.Contract.from_header(HERE / "soften.h")
     return loader.load(build(HERE / "soften.c"), contract=contract)

@@ -1,4 +1,4 @@
-"""On the path of Pythons that tests start in the placement "worker": there too plugins are loaded isolated by default."""
+"""On the path of Pythons that tests start in the placement "worker": plugins are isolated by default there too."""
 
 from placements import isolate_by_default
 

@@ -1,26 +1,20 @@
 /* arrow.c: arrays in Arrow's C data interface: those that a plugin is lent (what has __arrow_c_array__), and those that
- * it gives by LOADER_OUT (type Arrow). Whether it is one: arrow_check.c.
+ * it gives by LOADER_OUT (type Arrow). Whether it is one: wire/arrow_check.c.
  *
  * Their structs are moved, as the specification has it: copied, and released where they were. So nobody else has what
  * a plugin reads, whatever becomes of the capsules, and each array is released once: by who took it, or here.
  */
 #include "call/function.h"
-
-/* What a result points to: see core_arrow_room. */
-struct room {
-    loader_arrow given;
-    struct ArrowSchema schema;
-    struct ArrowArray array;
-};
+#include "wire/wire_arrow.h"
 
 size_t core_arrow_size(void)
 {
-    return sizeof(struct room);
+    return sizeof(struct wire_arrow);
 }
 
 void core_arrow_room(char *at)
 {
-    struct room *room = (struct room *)(void *)at;
+    struct wire_arrow *room = (struct wire_arrow *)(void *)at;
 
     memset(room, 0, sizeof *room);
     room->given = (loader_arrow){&room->schema, &room->array};
@@ -48,7 +42,7 @@ static void release(core_owner *owner, struct ArrowSchema *schema, struct ArrowA
 
 void core_arrow_drop(core_owner *owner, const char *at)
 {
-    struct room *room = (struct room *)(uintptr_t)at;
+    struct wire_arrow *room = (struct wire_arrow *)(uintptr_t)at;
 
     release(owner, &room->schema, &room->array);
 }
@@ -80,21 +74,17 @@ static PyObject *take(core_owner *owner, struct ArrowSchema *schema, struct Arro
     return (PyObject *)self;
 }
 
+static bool is_of_call(const void *c, const void *data)
+{
+    return core_block_of(c, data, 1) != NULL;
+}
+
 PyObject *core_arrow_result(const core_call *c, const char *at, const char **what)
 {
-    struct room *room = (struct room *)(uintptr_t)at;
+    struct wire_arrow *room = (struct wire_arrow *)(uintptr_t)at;
     PyObject *made = NULL;
 
-    if (room->given.schema != &room->schema || room->given.array != &room->array)
-        *what = "points elsewhere; fill the two structs where they are";
-    else if (room->schema.release == NULL && room->array.release == NULL)
-        *what = "was not set";
-    else if (room->array.release == NULL)
-        *what = "has a schema and no array";
-    else if (room->schema.release == NULL)
-        *what = "has an array and no schema";
-    else
-        *what = core_arrow_wrong(c, &room->schema, &room->array);
+    *what = wire_arrow_result_wrong(room, (struct wire_borrowed){c->blocks == NULL ? NULL : is_of_call, c});
     if (*what == NULL)
         made = take(c->owner, &room->schema, &room->array);
     if (made == NULL)
@@ -270,7 +260,7 @@ static PyObject *of_capsules(PyObject *name, PyObject *pair)
     array = schema == NULL ? NULL : pointer_of(name, PyTuple_GET_ITEM(pair, 1), "arrow_array");
     if (array == NULL)
         return NULL;
-    what = core_arrow_wrong(NULL, schema, array);
+    what = wire_arrow_wrong(schema, array, (struct wire_borrowed){NULL, NULL});
     return what == NULL ? take(NULL, schema, array) : PyErr_Format(PyExc_ValueError, "%U %s", name, what);
 }
 

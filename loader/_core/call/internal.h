@@ -120,10 +120,6 @@ extern PyTypeObject core_lent_type;
 /* `table`: a Table. *keep holds what *out points to. 0, or -1 with an exception. */
 int core_lend(PyObject *table, PyObject *value, PyObject *name, PyObject **keep, uintptr_t *out);
 
-/* ---- arrow_check.c ---- */
-/* What is wrong with an array, or NULL. `c`: it is a result of this call; or NULL. */
-const char *core_arrow_wrong(const core_call *c, const struct ArrowSchema *schema, const struct ArrowArray *array);
-
 /* ---- arrow.c ---- */
 extern PyTypeObject core_arrow_type;
 int core_borrow_arrow(PyObject *value, PyObject *name, PyObject **keep, loader_text *out); /* *out: a loader_arrow */

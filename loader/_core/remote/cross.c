@@ -10,6 +10,7 @@
 #include "call/instance.h"
 
 #ifdef CORE_REMOTE
+#  include "remote/take_arrow.h"
 
 enum { PATIENCE_NS = 50000, SLICE_NS = 10000000 };
 
@@ -38,7 +39,16 @@ struct sending {
     struct changed changed[MAX_WORDS];
     int changed_count;
     uint64_t results; /* offset of the room for results */
+    const char *why;  /* an Arrow array cannot cross: that of this parameter */
+    PyObject *refused; /* borrowed */
 };
+
+/* Where its two structs are in the worker. */
+static void relocate(struct wire_arrow *room, uint64_t address)
+{
+    room->given.schema = (struct ArrowSchema *)(uintptr_t)(address + offsetof(struct wire_arrow, schema));
+    room->given.array = (struct ArrowArray *)(uintptr_t)(address + offsetof(struct wire_arrow, array));
+}
 
 static uint64_t rounded(uint64_t offset)
 {
@@ -110,6 +120,26 @@ static uint64_t put_shared(struct wire_arena *arena, const struct wire_value *ho
     return (uint64_t)(uintptr_t)room + arena->shift;
 }
 
+static uint64_t put_arrow(const struct crossing *crossing, struct wire_arena *arena, const struct parameter *parameter,
+                          const void *value, struct sending *sending)
+{
+    struct wire_arrow *const room = wire_room(arena, sizeof *room);
+    loader_arrow lent;
+    const char *why;
+
+    if (room == NULL)
+        return 0;
+    memcpy(&lent, value, sizeof lent);
+    memset(room, 0, sizeof *room);
+    why = wire_put_arrow(arena, crossing->lane->worker->thunks + WIRE_THUNKS, &lent, &room->schema, &room->array);
+    if (why != NULL) {
+        sending->why = why;
+        sending->refused = parameter->name;
+    }
+    relocate(room, (uint64_t)(uintptr_t)room + arena->shift);
+    return (uint64_t)(uintptr_t)room + arena->shift;
+}
+
 static void put_one(struct crossing *crossing, struct wire_arena *arena, const function *f, Py_ssize_t i,
                     const struct arguments *a, struct sending *sending)
 {
@@ -122,6 +152,9 @@ static void put_one(struct crossing *crossing, struct wire_arena *arena, const f
     case KIND_DOUBLE: sending->message.reals[how->place] = a->reals[how->place]; break;
     case KIND_INTEGER:
     case KIND_INSTANCE: *there = word; break;
+    case KIND_ARROW:
+        *there = put_arrow(crossing, arena, &f->parameters[i], (const void *)word, sending);
+        break;
     case KIND_INTERFACE:
         crossing->top = arena->top;
         *there = core_offer(crossing, (const struct native_table *)word,
@@ -152,8 +185,12 @@ static void put_results(struct wire_arena *arena, const function *f, const struc
         return;
     memcpy(room, first, f->result_size);
     sending->results = (uint64_t)(room - arena->base);
-    for (int i = 0; i < f->result_count; i++)
-        sending->message.words[f->results[i].place] = base + sending->results + f->results[i].offset;
+    for (int i = 0; i < f->result_count; i++) {
+        const uint64_t address = base + sending->results + f->results[i].offset;
+        sending->message.words[f->results[i].place] = address;
+        if (f->results[i].kind == KIND_ARROW)
+            relocate((struct wire_arrow *)(void *)(room + f->results[i].offset), address);
+    }
     plan = wire_room(arena, f->plan->size);
     if (plan == NULL)
         return;
@@ -239,6 +276,39 @@ static bool is_lost_array(const struct taking *taking, const struct wire_value *
     return true;
 }
 
+enum { MOST_WORDS = 200 };
+
+/* What the worker says is wrong with a result. It lives as long as the call. */
+static const char *take_words(struct taking *taking, const char *address)
+{
+    char *const words = taking->room(taking->owner, MOST_WORDS);
+    size_t size = 0;
+
+    if (words == NULL)
+        return "is wrong";
+    while (size < MOST_WORDS - 1 && take_bytes(taking, (uint64_t)(uintptr_t)address + size, 1, words + size) &&
+           words[size] != '\0')
+        size++;
+    words[size] = '\0';
+    return words;
+}
+
+/* `at`: what the worker has there, which becomes what a plugin of this process would have there. */
+static void take_arrow_result(struct taking *taking, char *at)
+{
+    struct wire_arrow *const room = (struct wire_arrow *)(void *)at;
+    const struct wire_arrow given = *room;
+
+    core_arrow_room(at);
+    if (given.wrong != NULL) {
+        room->wrong = take_words(taking, given.wrong);
+        return;
+    }
+    room->schema = given.schema;
+    room->array = given.array;
+    room->wrong = take_arrow(taking, &room->schema, &room->array);
+}
+
 static bool take_results(struct taking *taking, const function *f, const struct arguments *a,
                          const struct sending *sending)
 {
@@ -246,6 +316,9 @@ static bool take_results(struct taking *taking, const function *f, const struct 
 
     if (!take_bytes(taking, taking->base + sending->results, f->result_size, room))
         return false;
+    for (int i = 0; i < f->result_count; i++)
+        if (f->results[i].kind == KIND_ARROW)
+            take_arrow_result(taking, room + f->results[i].offset);
     for (int i = 0; i < f->result_count; i++) {
         const struct wire_value *const how = &f->plan->values[f->count + i];
         char *const at = room + f->results[i].offset;
@@ -504,9 +577,17 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     find_shared(worker, f, a, &sending);
     if (c->thread == NULL && !core_only_thread(core_interpreter))
         core_release(c);
+    const bool put = address != 0 && put_arguments(&crossing, f, a, &sending);
+    if (sending.why != NULL) {
+        core_acquire(c);
+        PyErr_Format(PyExc_ValueError, "%U %s", sending.refused, sending.why);
+        if (inside == NULL)
+            core_lane_give(lane, crossing.top, crossing.output);
+        return not_called(c);
+    }
     if (address == 0) {
         core_set_error(c, replaced, sizeof replaced - 1);
-    } else if (!put_arguments(&crossing, f, a, &sending)) {
+    } else if (!put) {
         core_set_error(c, too_long, sizeof too_long - 1);
     } else {
         core_crossing = &crossing;

@@ -43,7 +43,7 @@ struct core_worker {
     int lane_count, busy_count;
     int instance_count;  /* instances of plugins' classes that Python has and it holds */
     struct host_lane *lanes[MOST_LANES];
-    uint64_t thunks[WIRE_THUNKS]; /* addresses in it */
+    uint64_t thunks[WIRE_ADDRESSES]; /* addresses in it: wire.h */
     uint64_t *addresses; /* of the symbols of its Remote, in their order; PyMem */
     Py_ssize_t address_count;
     int shared_count;

@@ -44,8 +44,8 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "iiO!O:Worker", names, &pid, &pidfd, &PyTuple_Type, &thunks,
                                      &keeper))
         return NULL;
-    if (PyTuple_GET_SIZE(thunks) != WIRE_THUNKS) {
-        PyErr_SetString(PyExc_ValueError, "a worker has a thunk for each place in a table");
+    if (PyTuple_GET_SIZE(thunks) != WIRE_ADDRESSES) {
+        PyErr_SetString(PyExc_ValueError, "a worker has a thunk for each place in a table, and two more functions");
         return NULL;
     }
     self = (core_worker *)type->tp_alloc(type, 0);
@@ -55,7 +55,7 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     self->pidfd = pidfd;
     self->generation = core_generation;
     self->keeper = Py_NewRef(keeper);
-    for (Py_ssize_t i = 0; i < WIRE_THUNKS; i++) {
+    for (Py_ssize_t i = 0; i < WIRE_ADDRESSES; i++) {
         self->thunks[i] = PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(thunks, i));
         if (PyErr_Occurred()) {
             Py_DECREF(self);

@@ -37,6 +37,7 @@ enum {
     WIRE_WORDS = 8,   /* of a function, as MAX_WORDS and MAX_REALS of the caller */
     WIRE_REALS = 8,
     WIRE_THUNKS = 32, /* functions of a table, as MAX_FUNCTIONS of the caller */
+    WIRE_ADDRESSES = WIRE_THUNKS + 2, /* in a worker: those, and what releases an Arrow schema and an array */
     WIRE_HEAD = 4096,
     WIRE_LOG = 1 << 20
 };

@@ -201,12 +201,19 @@ static bool in_a_block(const struct called *called, const char *data, uint64_t s
     return false;
 }
 
+static bool is_in_a_block(const void *called, const void *data)
+{
+    return in_a_block(called, data, 1);
+}
+
 /* Arrays are in memory of loader_alloc, or they are no results: the host says so of one that is nowhere in the lane. */
 static bool hand_over(const struct called *called, struct wire_arena *arena, const struct wire_value *how,
                       const uint32_t *texts, char *at)
 {
     loader_text array;
 
+    if (how->kind == 'a')
+        return arrows_hand_over(arena, (struct wire_borrowed){is_in_a_block, called}, (struct wire_arrow *)(void *)at);
     if (how->kind == 'n' || how->kind == 'v') {
         memcpy(&array, at, sizeof array);
         if (array.size != 0 &&
@@ -226,11 +233,14 @@ static int hand_over_results(struct called *called, const struct wire_message *a
     struct lane *const lane = called->lane;
     struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, true};
 
-    for (uint32_t i = 0; plan != NULL && status == LOADER_OK && i < plan->result_count; i++) {
+    for (uint32_t i = 0; plan != NULL && i < plan->result_count; i++) {
         const struct wire_value *const how = &plan->values[plan->count + i];
-        if (!hand_over(called, &arena, how, wire_texts(plan), (char *)(uintptr_t)words[how->place])) {
+        char *const at = (char *)(uintptr_t)words[how->place];
+        if (status != LOADER_OK && how->kind == 'a') { /* nobody gets it */
+            arrows_drop((struct wire_arrow *)(void *)at);
+        } else if (status == LOADER_OK && !hand_over(called, &arena, how, wire_texts(plan), at)) {
             called_fail(called, text, sizeof text - 1);
-            return LOADER_NO_MEMORY;
+            status = LOADER_NO_MEMORY;
         }
     }
     lane->top = arena.top;

@@ -284,6 +284,7 @@ int main(void)
 {
     struct message *message = new_message();
     struct reply reply = {NULL, 0, 0};
+    uint64_t release[2];
     int keep[DESCRIPTORS + 4] = {0, 1, 2, SOCKET}, host;
 
     signal(SIGPIPE, SIG_IGN); /* as in the host: Python ignores it */
@@ -293,6 +294,9 @@ int main(void)
     confine_as_told(message, keep, 4 + (size_t)message->count, &reply);
     for (int i = 0; i < WIRE_THUNKS; i++)
         say_number(&reply, "thunk", (uint64_t)(uintptr_t)tables_thunks[i]);
+    arrows_addresses(release);
+    for (int i = 0; i < 2; i++)
+        say_number(&reply, "thunk", release[i]);
     host = next_descriptor(message);
     answer(&reply);
     start_opening(message);

@@ -5,6 +5,7 @@
 #define LOADER_WORKER_H
 
 #include "wire/wire.h"
+#include "wire/wire_arrow.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -51,5 +52,11 @@ extern const loader_host called_host;
 
 /* ---- tables.c ---- */
 extern void *const tables_thunks[WIRE_THUNKS];
+
+/* ---- arrows.c ---- */
+void arrows_addresses(uint64_t addresses[2]); /* of what releases copies: of a schema, of an array */
+void arrows_drop(struct wire_arrow *room);    /* releases what the plugin filled */
+/* The same when it is copied to the arena, or said to be wrong. False: there is no room. */
+bool arrows_hand_over(struct wire_arena *arena, struct wire_borrowed borrowed, struct wire_arrow *room);
 
 #endif /* LOADER_WORKER_H */

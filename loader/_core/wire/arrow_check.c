@@ -1,9 +1,7 @@
 /* arrow_check.c: whether an Arrow array is one: what its specification asks for, and C can see. What its buffers hold,
  * and how many elements they have room for, nobody says there.
  */
-#include "call/internal.h"
-
-enum { MOST_DEPTH = 64, MOST_PARTS = 1000000 };
+#include "wire/wire_arrow.h"
 
 static const char *wrong_numbers(const struct ArrowSchema *schema, const struct ArrowArray *array)
 {
@@ -24,13 +22,13 @@ static const char *wrong_numbers(const struct ArrowSchema *schema, const struct 
 
 /* What is looked at, in an array and what is in it. */
 struct look {
-    const core_call *c; /* of a result: whose memory goes when the call ends; or NULL */
-    int64_t left;       /* parts that it may have, so that one which contains itself comes to an end */
+    struct wire_borrowed borrowed;
+    int64_t left; /* parts that it may have, so that one which contains itself comes to an end */
 };
 
 static bool is_of_call(const struct look *look, const void *data)
 {
-    return data != NULL && core_block_of(look->c, data, 1) != NULL;
+    return data != NULL && look->borrowed.found(look->borrowed.owner, data);
 }
 
 /* Memory of loader_alloc, of which all other results are: it is a likely mistake. */
@@ -54,10 +52,10 @@ static const char *wrong(struct look *look, const struct ArrowSchema *schema, co
         return "has a child that is NULL";
     if (schema->release == NULL || array->release == NULL)
         return depth == 0 ? "was released, or given away already" : "has a child that was released";
-    if (depth > MOST_DEPTH || --look->left < 0)
+    if (depth > ARROW_MOST_DEPTH || --look->left < 0)
         return "nests more deeply, or has more parts, than any array";
     found = wrong_numbers(schema, array);
-    if (found == NULL && look->c != NULL && look->c->blocks != NULL)
+    if (found == NULL && look->borrowed.found != NULL)
         found = borrows(look, schema, array);
     for (int64_t i = 0; found == NULL && i < array->n_children; i++)
         found = wrong(look, schema->children[i], array->children[i], depth + 1);
@@ -66,9 +64,25 @@ static const char *wrong(struct look *look, const struct ArrowSchema *schema, co
     return found;
 }
 
-const char *core_arrow_wrong(const core_call *c, const struct ArrowSchema *schema, const struct ArrowArray *array)
+const char *wire_arrow_wrong(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                             struct wire_borrowed borrowed)
 {
-    struct look look = {.c = c, .left = MOST_PARTS};
+    struct look look = {.borrowed = borrowed, .left = ARROW_MOST_PARTS};
 
     return wrong(&look, schema, array, 0);
+}
+
+const char *wire_arrow_result_wrong(const struct wire_arrow *room, struct wire_borrowed borrowed)
+{
+    if (room->wrong != NULL)
+        return room->wrong;
+    if (room->given.schema != &room->schema || room->given.array != &room->array)
+        return "points elsewhere; fill the two structs where they are";
+    if (room->schema.release == NULL && room->array.release == NULL)
+        return "was not set";
+    if (room->array.release == NULL)
+        return "has a schema and no array";
+    if (room->schema.release == NULL)
+        return "has an array and no schema";
+    return wire_arrow_wrong(&room->schema, &room->array, borrowed);
 }
