@@ -2,6 +2,7 @@
  *
  *     LOADING=how  its constructor does what fall(how) does
  *     SPAWN        its constructor starts a thread that never ends, and does nothing
+ *     ALONE        work() is done by one thread at a time
  */
 #define _GNU_SOURCE
 #include "falling.h"
@@ -99,6 +100,26 @@ int add(loader_call *call, int64_t a, int64_t b, int64_t *sum)
 {
     (void)call;
     *sum = a + b;
+    return LOADER_OK;
+}
+
+int work(loader_call *call, int64_t rounds, int64_t *sum)
+{
+    static pthread_mutex_t alone = PTHREAD_MUTEX_INITIALIZER;
+    uint64_t all = 1;
+
+    (void)call;
+#ifdef ALONE
+    pthread_mutex_lock(&alone);
+#else
+    (void)alone;
+#endif
+    for (int64_t i = 0; i < rounds; i++)
+        all = all * UINT64_C(6364136223846793005) + 1442695040888963407; /* four cycles, one after the other */
+    *sum = (int64_t)(all >> 1);
+#ifdef ALONE
+    pthread_mutex_unlock(&alone);
+#endif
     return LOADER_OK;
 }
 

@@ -18,6 +18,9 @@ LOADER_EXPORT int note(loader_call *call, const loader_text *path, int64_t numbe
  * Any other text is written. */
 LOADER_EXPORT int fall(loader_call *call, const loader_text *how);
 
+/* Works for about `rounds` nanoseconds, alone in its process with -DALONE. */
+LOADER_EXPORT int work(loader_call *call, int64_t rounds, LOADER_OUT int64_t *sum);
+
 /* Ignores SIGTERM from now on. */
 LOADER_EXPORT int deaf(loader_call *call);
 

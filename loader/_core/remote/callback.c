@@ -261,7 +261,7 @@ bool core_callback(struct crossing *crossing, const struct wire_message *asked)
     default: return false;
     }
     made.top = crossing->top;
-    *answer = made;
+    wire_say(answer, &made);
     return right;
 }
 

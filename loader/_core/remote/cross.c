@@ -12,7 +12,7 @@
 #ifdef CORE_REMOTE
 #  include "remote/take_arrow.h"
 
-enum { PATIENCE_NS = 50000, SLICE_NS = 10000000 };
+enum { SLICE_NS = 10000000 };
 
 static _Thread_local core_worker *answered; /* borrowed */
 
@@ -429,6 +429,13 @@ static int stop_of(core_call *c, int64_t deadline)
     return status == LOADER_OK && wire_now() >= deadline ? LOADER_DEADLINE : status;
 }
 
+/* What loader_cancelled says there; mostly what it says already, and then the worker's cache keeps it. */
+static void set_stop(struct wire_lane *shared, int stop)
+{
+    if (atomic_load_explicit(&shared->stop, memory_order_relaxed) != stop)
+        atomic_store_explicit(&shared->stop, stop, memory_order_relaxed);
+}
+
 /* Waits for a message. LOADER_OK: it is there; otherwise what it was told to stop for and did not, or *died. */
 static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t grace, bool *died)
 {
@@ -443,7 +450,7 @@ static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t 
             until = deadline;
         if (told != INT64_MAX && told + grace < until)
             until = told + grace;
-        if (wire_wait(&shared->down, &shared->up, lane->seen, stop == LOADER_OK ? PATIENCE_NS : 0, until)) {
+        if (wire_wait(&shared->down, &shared->up, lane->seen, stop == LOADER_OK ? &lane->patience : NULL, until)) {
             lane->seen++;
             return LOADER_OK;
         }
@@ -453,7 +460,7 @@ static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t 
         }
         now = wire_now();
         if (stop == LOADER_OK && (stop = stop_of(crossing->c, deadline)) != LOADER_OK) {
-            atomic_store_explicit(&shared->stop, stop, memory_order_relaxed);
+            set_stop(shared, stop);
             told = now;
         }
         if (told != INT64_MAX && now - told >= grace)
@@ -494,7 +501,7 @@ static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t 
         crossing->output = output;
         /* An interrupt ends the call; and a call that the service made has left its own there. */
         *stop = crossing->c->interrupted ? LOADER_CANCELLED : stop_of(crossing->c, deadline);
-        atomic_store_explicit(&shared->stop, *stop, memory_order_relaxed);
+        set_stop(shared, *stop);
     }
 }
 
@@ -596,8 +603,8 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         sending.message.output = crossing.output;
         sending.message.room = c->max_output;
         stop = c->limit == NULL ? LOADER_OK : stop_of(c, deadline); /* what it finds when it asks at once */
-        atomic_store_explicit(&lane->shared->stop, stop, memory_order_relaxed);
-        lane->shared->down.message = sending.message;
+        set_stop(lane->shared, stop);
+        wire_say(&lane->shared->down.message, &sending.message);
         ended = converse(&crossing, deadline, remote->grace, &up, &stop);
         core_crossing = crossing.outer;
         if (ended == RETURNED)
@@ -697,7 +704,7 @@ void core_remote_free(core_worker *worker, core_function index, void *native)
     bool there = false;
     wire_send(&lane->shared->down, &lane->shared->up);
     while (!there && core_worker_lives(worker) && wire_now() < until)
-        there = wire_wait(&lane->shared->down, &lane->shared->up, lane->seen, PATIENCE_NS, wire_now() + SLICE_NS);
+        there = wire_wait(&lane->shared->down, &lane->shared->up, lane->seen, &lane->patience, wire_now() + SLICE_NS);
     if (there) {
         lane->seen++;
         take_message(&lane->shared->up, &up);

@@ -31,6 +31,7 @@ struct host_lane {
     core_worker *worker; /* borrowed: which has it */
     uint64_t size, base; /* bytes; its address in the worker */
     uint32_t seen;       /* messages from the worker */
+    int64_t patience;    /* of who waits for it: see wire_wait */
     bool busy;
 };
 

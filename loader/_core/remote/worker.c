@@ -152,6 +152,7 @@ static PyObject *worker_add_lane(PyObject *object, PyObject *args)
     lane->worker = self;
     lane->size = size;
     lane->base = base;
+    lane->patience = WIRE_PATIENCE;
     self->lanes[self->lane_count++] = lane;
     Py_RETURN_NONE;
 }

@@ -274,7 +274,8 @@ static void run_call(struct lane *lane)
     up->status = status;
     up->flags = called.output_lost ? WIRE_OUTPUT_LOST : 0;
     up->output = (uint64_t)(called.call.next - (char *)lane->shared);
-    up->text = up->text_size = 0;
+    if (up->text_size != 0) /* else its cache line is left alone */
+        up->text = up->text_size = 0;
     if (called.call.error.size != 0) {
         up->text = put_text(lane, called.call.error.data, called.call.error.size);
         up->text_size = up->text == 0 ? 0 : called.call.error.size;

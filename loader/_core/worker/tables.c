@@ -37,13 +37,15 @@ static bool put_arguments(struct lane *lane, const struct wire_plan *plan, const
     struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false};
     struct wire_message *const message = &lane->shared->up.message;
 
-    memcpy(message->words, passed->words, sizeof message->words);
-    memcpy(message->reals, passed->reals, sizeof message->reals);
-    for (uint32_t i = 0; i < plan->count; i++) {
+    for (uint32_t i = 0; i < plan->count; i++) { /* registers that are no parameters are nobody's to know */
         const struct wire_value *const how = &plan->values[i];
-        if (is_pointer(how))
-            message->words[how->place] =
-                wire_put(&arena, how, wire_texts(plan), (const void *)(uintptr_t)passed->words[how->place]);
+        const uint64_t word = passed->words[how->place];
+        if (how->kind == 'f' || how->kind == 'd')
+            message->reals[how->place] = passed->reals[how->place];
+        else if (is_pointer(how))
+            message->words[how->place] = wire_put(&arena, how, wire_texts(plan), (const void *)(uintptr_t)word);
+        else
+            message->words[how->place] = word;
     }
     for (uint32_t i = plan->count; i < plan->count + plan->result_count; i++) {
         const struct wire_value *const how = &plan->values[i];

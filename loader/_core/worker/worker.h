@@ -17,6 +17,7 @@ struct lane {
     uint64_t size, arena_end;
     uint64_t top;   /* the first free byte of the arena */
     uint32_t seen;  /* messages from the host */
+    int64_t patience; /* of its thread: see wire_wait */
     uint64_t log_used;
     pthread_t thread;
     uintptr_t stack, stack_kept; /* its thread's lowest address, and how much of it calls leave alone */
