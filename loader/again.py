@@ -11,8 +11,9 @@ from loader.events import tell, tell_failure
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from loader._core._call import Instance
     from loader.plugin import Plugin, SelfTest
 
     Open = Callable[..., Plugin]
@@ -51,7 +52,13 @@ def again(plugin: Plugin, road: Open) -> None:
     vars(plugin)["_reload"] = partial(_reload, road)
 
 
-def _reload(road: Open, plugin: Plugin, path: str | os.PathLike[str] | None, self_test: SelfTest | None) -> None:
+def _reload(
+    road: Open,
+    plugin: Plugin,
+    path: str | os.PathLike[str] | None,
+    self_test: SelfTest | None,
+    move: Iterable[Instance],
+) -> None:
     from loader.reload import reload  # noqa: PLC0415 - most plugins are never reloaded
 
-    reload(plugin, path, self_test, open=road)
+    reload(plugin, path, self_test, move, open=road)

@@ -22,6 +22,7 @@ from loader.trust.identity import plugin_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from loader._core._call import Instance
     from loader.contract import Contract, Service
     from loader.isolation.pool import Pool
     from loader.isolation.settings import Isolation
@@ -242,7 +243,12 @@ class Host:
     # ---- While it runs ----
 
     def reload(
-        self, name: str, *, path: str | os.PathLike[str] | None = None, self_test: SelfTest | None = None
+        self,
+        name: str,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        self_test: SelfTest | None = None,
+        move: Iterable[Instance] = (),
     ) -> Plugin:
         """Reloads the plugin of this name (of several, the last loaded): see :meth:`loader.Plugin.reload`.
 
@@ -257,13 +263,14 @@ class Host:
             raise RegistryError(
                 f"no plugin is named {name}", plugin=name, found=known, cure=did_you_mean(name, names)
             )
-        return named[-1].reload(path, self_test=self_test)
+        return named[-1].reload(path, self_test=self_test, move=move)
 
     def _reload(
         self,
         plugin: Plugin,
         path: str | os.PathLike[str] | None,
         self_test: SelfTest | None,
+        move: Iterable[Instance],
         *,
         claims: Callable[[Plugin], Iterable[str]] | None,
     ) -> None:
@@ -274,6 +281,7 @@ class Host:
             plugin,
             path,
             self.self_test if self_test is None else self_test,
+            move,
             open=lambda path: self._open(path, plugin.name, _is_isolated(plugin), untold(load)),
             claims=claims,
             registry=self.registry,

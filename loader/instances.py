@@ -87,6 +87,8 @@ _REASONS = {
         "is in use by the very call that this one came from",
         "Do not come back to it from a service or an interface that its own function calls",
     ),
+    "moved": ("has got the new code of a reload meanwhile", "Call it once more"),
+    "used": ("is in use by another thread, and cannot get the new code of a reload", "Move it when nobody uses it"),
     "ending": ("is in use by another thread when Python ends", "Join threads that use it before the end"),
     "gone": ("ended with the process that had it", "Make another one: a plugin's state does not outlive its process"),
     "forked": ("was in use by another thread when this process was forked", "Make instances after the fork"),

@@ -16,7 +16,7 @@ from loader.errors import CallCancelled, DeadlineExceeded, ForkError, LibraryErr
 from loader.instances import class_of, python_class, with_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from loader._core._call import BoundFunction, Class, Instance, Owner
     from loader.contract import Contract
@@ -67,7 +67,7 @@ class Plugin:
     #: Path and digest of the file, and of what came along.
     _loaded: tuple[tuple[str, str], ...]
     #: How its file is loaded again, set by who loaded it; see loader/again.py.
-    _reload: Callable[[Plugin, str | os.PathLike[str] | None, SelfTest | None], None]
+    _reload: Callable[[Plugin, str | os.PathLike[str] | None, SelfTest | None, Iterable[Instance]], None]
 
     def __init__(self, trusted: TrustedImage, library: Library | RemoteLibrary, owner: Owner) -> None:
         candidate = trusted.candidate
@@ -95,7 +95,13 @@ class Plugin:
         self.owner = owner
         self._loaded = tuple((each.path, each.digest) for each in trusted.images)
 
-    def reload(self, path: str | os.PathLike[str] | None = None, *, self_test: SelfTest | None = None) -> Plugin:
+    def reload(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        self_test: SelfTest | None = None,
+        move: Iterable[Instance] = (),
+    ) -> Plugin:
         """Puts what its file holds now in the place of what was loaded, and returns this plugin.
 
         The file goes all the way of :func:`loader.load` again, with the same contract, policy, name and services
@@ -111,11 +117,15 @@ class Plugin:
             path: another file, which the plugin is reloaded from in the future too.
             self_test: called with the new plugin, before anybody else is; or the name of a function of the contract
                 without parameters. It passes unless it raises or returns False. None: what the host has as its own.
+            move: instances that are to have the new code, with what ``T_export_state`` of the old one gave as the
+                argument of the new one's ``T_import_state``: two functions of the contract (docs/hosts.md). They stay
+                the same objects; what a thread does with one meanwhile may be lost, so nobody should use them.
 
         Raises what :func:`loader.load` raises, :class:`loader.RegistryError` if the host refuses its new claims,
-        :class:`loader.ReloadError` if the self-test fails, ValueError for the name of what is no test.
+        :class:`loader.ReloadError` if the self-test fails or an instance cannot move, ValueError for the name of what
+        is no test, TypeError for what is no instance of this plugin's.
         """
-        self._reload(self, path, self_test)
+        self._reload(self, path, self_test, move)
         return self
 
     def _bind(

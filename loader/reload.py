@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from loader import events
+from loader._core._call import swap_instances
 from loader.errors import ReloadError
 from loader.events import tell, tell_failure
 from loader.plugin import Plugin
@@ -26,6 +28,7 @@ from loader.registry import Registry, file_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from loader._core._call import Instance
     from loader.plugin import SelfTest
 
     Open = Callable[[str], Plugin]
@@ -37,6 +40,7 @@ def reload(
     plugin: Plugin,
     path: str | os.PathLike[str] | None,
     self_test: SelfTest | None,
+    move: Iterable[Instance] = (),
     *,
     open: Open,
     claims: Callable[[Plugin], Iterable[str]] | None = None,
@@ -46,7 +50,7 @@ def reload(
     """What Plugin.reload does.
 
     Args:
-        plugin, path, self_test: see there.
+        plugin, path, self_test, move: see there.
         open: loads the file at a path as the plugin was loaded.
         claims: asks a plugin for what it takes part in.
         registry: that of its host.
@@ -54,9 +58,11 @@ def reload(
     """
     begin = time.monotonic()
     path = os.path.abspath(plugin.path if path is None else path)
+    registry = Registry() if registry is None else registry
+    way = _Way(plugin, path, self_test, tuple(move), open, claims, registry, settle)
     try:
         _check_self_test(plugin, self_test)
-        before = _replaced(plugin, path, self_test, open, claims, registry, settle)
+        before = way.go()
     except Exception as error:
         tell_failure("reload_failed", plugin.name, path, error, seconds=time.monotonic() - begin)
         raise
@@ -64,44 +70,57 @@ def reload(
         _say(plugin, before, time.monotonic() - begin)
 
 
-def _replaced(
-    plugin: Plugin,
-    path: str,
-    self_test: SelfTest | None,
-    open: Open,
-    claims: Callable[[Plugin], Iterable[str]] | None,
-    registry: Registry | None,
-    settle: Callable[[], object] | None,
-) -> dict[str, Any] | None:
-    """The state that was replaced, or None: the file is what runs already."""
-    registry = Registry() if registry is None else registry
-    while True:
-        before = vars(plugin)
-        fresh = open(path)
-        state = vars(fresh)
-        if before.get("_loaded") == state["_loaded"]:
-            _end(fresh, before)
-            return None
-        try:
-            _test(fresh, self_test)
-            wanted = () if claims is None else tuple(claims(fresh))
-            state = _state(plugin, before, state)
-            entered = registry.replace(plugin, before, state, wanted, file=file_at(path))
-        except BaseException:
-            _end(fresh, before)
-            raise
-        if entered is None:
-            _end(fresh, before)
-            continue
-        try:
-            if settle is not None:
-                settle()
-        except BaseException:
-            if registry.replace(plugin, state, before, entered.claims, file=entered.file) is not None:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What reload() was given."""
+
+    plugin: Plugin
+    path: str
+    self_test: SelfTest | None
+    move: tuple[Instance, ...]
+    open: Open
+    claims: Callable[[Plugin], Iterable[str]] | None
+    registry: Registry
+    settle: Callable[[], object] | None
+
+    def go(self) -> dict[str, Any] | None:
+        """The state that was replaced, or None: the file is what runs already."""
+        while True:
+            before = vars(self.plugin)
+            fresh = self.open(self.path)
+            if before.get("_loaded") == vars(fresh)["_loaded"]:
                 _end(fresh, before)
+                return None
+            pairs: list[tuple[Instance, Instance]] = []
+            try:
+                _test(fresh, self.self_test)
+                wanted = () if self.claims is None else tuple(self.claims(fresh))
+                state = _state(self.plugin, before, vars(fresh))
+                _make(pairs, self.move, before, fresh)
+                for instance, made in pairs:
+                    swap_instances(instance, made)
+                if self._switch(before, state, wanted):
+                    return before
+            except BaseException:
+                _put_back(pairs, before)
+                _end(fresh, before)
+                raise
+            _put_back(pairs, before)
+            _end(fresh, before)
+
+    def _switch(self, before: dict[str, Any], state: dict[str, Any], claims: tuple[str, ...]) -> bool:
+        """Whether the plugin has the new state now; not if another thread was there first."""
+        entered = self.registry.replace(self.plugin, before, state, claims, file=file_at(self.path))
+        if entered is None:
+            return False
+        try:
+            if self.settle is not None:
+                self.settle()
+        except BaseException:
+            self.registry.replace(self.plugin, state, before, entered.claims, file=entered.file)
             raise
         _retire(before, state)
-        return before
+        return True
 
 
 def _state(plugin: Plugin, before: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
@@ -138,6 +157,46 @@ def _end(plugin: Plugin, other: dict[str, Any]) -> None:
         worker.forget(plugin.owner)
     elif worker is not None and worker is not other.get("worker"):
         worker.close()
+
+
+# ---- Instances -----------------------------------------------------------------------------------------------
+
+
+def _make(
+    pairs: list[tuple[Instance, Instance]], move: tuple[Instance, ...], before: dict[str, Any], fresh: Plugin
+) -> None:
+    """Makes an instance of the new code for each of the old that is to move, with its state."""
+    classes = before.get("classes", {})
+    for instance in move:
+        name = type(instance).__name__
+        if classes.get(name) is not type(instance):
+            raise TypeError(f"what moves is an instance of the plugin's present code, not {instance!r}")
+        export, make = getattr(instance, "export_state", None), fresh.functions.get(f"{name}_import_state")
+        if export is None or make is None:
+            raise ReloadError(
+                f"its {name} cannot move to new code",
+                path=fresh.path,
+                plugin=fresh.name,
+                expected=f"{name}_export_state in the old code, {name}_import_state in the new",
+                cure="Declare both in the contract's header, or let the instance stay with the old code",
+            )
+        made = make(export())
+        if type(made) is not fresh.classes[name]:
+            raise ReloadError(
+                "gives something else than an instance",
+                path=fresh.path,
+                plugin=fresh.name,
+                function=f"{name}_import_state",
+                found=type(made).__name__,
+            )
+        pairs.append((instance, made))
+
+
+def _put_back(pairs: list[tuple[Instance, Instance]], before: dict[str, Any]) -> None:
+    """What has moved has the old code again; an interrupt may have come between any two."""
+    for instance, made in pairs:
+        if type(made) in before["classes"].values():
+            swap_instances(instance, made)
 
 
 # ---- Self-tests ----------------------------------------------------------------------------------------------

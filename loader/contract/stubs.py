@@ -151,6 +151,10 @@ class _Stub:
             inside = f"[{', '.join(map(self.use, arguments))}]" if arguments else ""
             found = made if "." in made else self.use(made)
             lines += [f"    @{self.use('property')}", f"    def {name}(self) -> {found}{inside}: ..."]
+        test = f"{self.use('str')} | {self.use('Callable')}[[{self.use('Any')}], {self.use('object')}]"
+        again = [f"path: {self.use('StrPath')} | None = None", "*", f"self_test: {test} | None = None"]
+        again.append(f"move: {self.use('Sequence')}[{self.use('Any')}] = ()")
+        lines += _method("reload", again, self._plugin_name(), "")
         for each in self.contract.classes:
             lines += [f"    @{self.use('property')}"]
             lines += [f"    def {each.name}(self) -> {self.use('type')}[{self.names.type(each.name)}]: ..."]
@@ -228,6 +232,7 @@ _ATTRIBUTES: dict[str, tuple[str, tuple[str, ...]]] = {
     "digest": ("str", ()),
     "functions": ("Mapping", ("str", "Any")),
     "classes": ("Mapping", ("str", "Any")),
+    "worker": ("Any", ()),
 }
 
 

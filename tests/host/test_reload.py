@@ -116,6 +116,89 @@ def test_instances_move_by_the_contract(worker: loader.Plugin, builds: Builds) -
     assert (moved.build(), moved.add(1), instance.add(0)) == ("0001", 6, 5)
 
 
+def test_instances_that_move(worker: loader.Plugin, builds: Builds) -> None:
+    """The same objects have the new code and their state; the old states are freed; iteration goes on."""
+    one, two, stays = worker.adder(), worker.adder(), worker.adder()
+    one.add(1)
+    two.add(2)
+    kept = one.add
+    builds.put("0001")
+    worker.reload(move=[one, two])
+    assert (one.build(), two.build(), stays.build()) == ("0001", "0001", "0000")
+    assert (one.add(10), two.add(10), stays.add(10)) == (11, 12, 10)
+    assert type(one) is worker.adder
+    with pytest.raises(TypeError):
+        kept(1)  # a method of the old code
+    builds.put("0002")
+    worker.reload(move=(each for each in (one,)))
+    assert (one.build(), one.add(0), two.build()) == ("0002", 11, "0001")
+    one.close()
+    two.close()
+    stays.close()
+
+
+@pytest.mark.parametrize("how", ["closed", "another's", "old", "no instance", "refused", "claims"])
+def test_what_cannot_move(reloaded: loader.Contract, builds: Builds, how: str) -> None:
+    """Then nothing is reloaded, and those that had moved already have the old code again."""
+
+    def claims(plugin: loader.Plugin) -> list[str]:
+        return ["one"] if plugin.build() == "0000" else ["one", "taken"]
+
+    host = loader.Host(reloaded, strict=True)
+    plugin, other = host.load(builds.path, claims=claims), loader.load(builds.path, contract=reloaded)
+    host.load(builds.path, name="other", claims=lambda _: ["taken"])
+    first, bad = plugin.adder(), plugin.adder()
+    first.add(1)
+    move: list[Any] = [first, bad]
+    if how == "closed":
+        bad.close()
+    elif how == "another's":
+        move[1] = other.adder()
+    elif how == "old":
+        builds.put("old0")
+        other.reload()
+        move[1] = other.adder()
+    elif how == "no instance":
+        move[1] = "adder"
+    elif how == "refused":
+        bad.add(-1)  # see adder_import_state
+    builds.put("0001")
+    errors = (loader.InstanceError, loader.PluginError, TypeError, RegistryError)
+    with pytest.raises(errors):
+        host.reload("worker", move=move)
+    assert (plugin.build(), first.build(), first.add(0)) == ("0000", "0000", 1)
+    assert type(first) is plugin.adder
+
+
+def test_moving_while_it_is_used(worker: loader.Plugin, builds: Builds, together: Together) -> None:
+    """Other threads that use an instance get the old code or the new one, or are told; the process lives."""
+    instance = worker.adder()
+    over = threading.Event()
+
+    def work(number: int) -> int:
+        count = 0
+        if number == 0:
+            try:
+                for build in range(1, 61):
+                    builds.put(f"m{build:03}")
+                    worker.reload(move=[instance])
+                    assert instance.build() == f"m{build:03}"
+            finally:
+                over.set()
+        while not over.is_set():
+            try:
+                assert instance.build()[0] in "0m"
+                instance.add(0)
+                count += 1
+            except TypeError:  # its method was looked up before the move
+                pass
+            except loader.InstanceError as error:
+                assert "new code of a reload" in error.what  # noqa: PT017
+        return count
+
+    assert sum(together(4, work)) > 60
+
+
 def test_pickles(worker: loader.Plugin, builds: Builds) -> None:
     """Pickled is what runs; a function of the old code is not taken for the new one's."""
     kept = worker.build

@@ -106,6 +106,10 @@ int adder_import_state(loader_call *call, const loader_bytes *state, adder **mad
     if (*made == NULL)
         return LOADER_NO_MEMORY;
     memcpy(&(*made)->total, state->data, sizeof(int64_t));
+    if ((*made)->total < 0) {
+        free(*made);
+        return loader_fail(call, "it cannot begin below 0");
+    }
     return LOADER_OK;
 }
 

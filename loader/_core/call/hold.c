@@ -10,6 +10,7 @@
  * service that waits for a call of another thread, which waits for the instance.
  */
 #include "call/arguments.h"
+#include "call/ends.h"
 #include "call/instance.h"
 
 #define SLICE_US 20000 /* a wait is looked at again: a token may be cancelled by another thread, without a sound */
@@ -126,9 +127,16 @@ int core_hold(const function *f, core_call *c, PyObject *const *values, struct a
         core_let_go(held);
         return taken < 0 ? -1 : core_refuse_instance(held->instances[i], f->step.name, "closed");
     }
-    for (Py_ssize_t i = 0; i < f->count; i++)
-        if (f->parameters[i].kind == KIND_INSTANCE)
-            a->values[f->parameters[i].place] = (uintptr_t)((core_instance *)values[i])->native;
+    for (Py_ssize_t i = 0; i < f->count; i++) {
+        core_instance *const instance = (core_instance *)values[i];
+        if (f->parameters[i].kind != KIND_INSTANCE)
+            continue;
+        if (!LOADER_LIKELY(instance->cls == (core_class *)f->parameters[i].layout)) { /* while it was waited for */
+            core_let_go(held);
+            return core_refuse_instance(instance, f->step.name, "moved");
+        }
+        a->values[f->parameters[i].place] = (uintptr_t)instance->native;
+    }
     return 0;
 }
 
@@ -136,4 +144,73 @@ void core_let_go(const struct held *held)
 {
     for (int i = held->count; i > 0; i--)
         core_let_one_go(held->instances[i - 1]);
+}
+
+/* ---- Moving ------------------------------------------------------------------------------------------ */
+
+static void swap(core_instance *a, core_instance *b)
+{
+    const core_instance was = *a;
+    PyTypeObject *const type = Py_TYPE(a);
+
+    a->cls = b->cls;
+    a->native = b->native;
+    a->worker = b->worker;
+    b->cls = was.cls;
+    b->native = was.native;
+    b->worker = was.worker;
+    Py_SET_TYPE(a, Py_TYPE(b)); /* each has one reference to its class */
+    Py_SET_TYPE(b, type);
+}
+
+static bool alike(const core_instance *a, const core_instance *b)
+{
+    const PyTypeObject *one = Py_TYPE(a), *other = Py_TYPE(b);
+
+    return one->tp_base == &core_instance_type && other->tp_base == one->tp_base &&
+           one->tp_basicsize == other->tp_basicsize && one->tp_weaklistoffset == other->tp_weaklistoffset &&
+           a->cls->shared == b->cls->shared;
+}
+
+/* swap_instances(instance, made): each is what the other was; once more puts them back. For a reload: `made` has the
+ * state of `instance` in new code, and nobody else knows of it. */
+PyObject *core_swap_instances(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    core_instance *a, *b;
+    core_class *cls;
+    core_call c;
+    char room[1];
+    const char *name, *wrong;
+    int status = -1;
+
+    if (!PyArg_ParseTuple(args, "O!O!:swap_instances", &core_instance_type, &a, &core_instance_type, &b))
+        return NULL;
+    if (a == b || !alike(a, b)) {
+        PyErr_SetString(PyExc_TypeError, "two instances of a class, which two builds of a plugin have");
+        return NULL;
+    }
+    cls = (core_class *)Py_NewRef(a->cls);
+    name = cls->step.name;
+    if (core_begin(&c, cls->owner, room, 0) < 0) {
+        Py_DECREF(cls);
+        return NULL;
+    }
+    if (core_hold_one(a, &c, name) == 0) {
+        if (core_hold_one(b, &c, name) == 0) {
+            wrong = core_is_closed(a) || core_is_closed(b) ? "closed"
+                    : a->users > 1 || b->users > 1        ? "used"
+                                                          : NULL;
+            if (wrong == NULL) {
+                swap(a, b);
+                status = 0;
+            } else {
+                core_refuse_instance(a, name, wrong);
+            }
+            core_let_one_go(b);
+        }
+        core_let_one_go(a);
+    }
+    core_end(&c);
+    Py_DECREF(cls);
+    return status < 0 ? NULL : Py_NewRef(Py_None);
 }

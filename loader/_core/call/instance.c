@@ -215,16 +215,19 @@ static void instance_dealloc(PyObject *object)
 static PyObject *instance_close(PyObject *object, PyObject *Py_UNUSED(none))
 {
     core_instance *self = (core_instance *)object;
+    core_class *cls;
     core_call c;
     char room[1];
-    int held;
+    int held = -1;
 
     if (core_is_closed(self))
         Py_RETURN_NONE;
-    if (core_begin(&c, self->cls->owner, room, 0) < 0)
-        return NULL;
-    held = core_hold_one(self, &c, self->cls->step.name);
-    core_end(&c);
+    cls = (core_class *)Py_NewRef(self->cls); /* a reload may move the instance while it is waited for */
+    if (core_begin(&c, cls->owner, room, 0) == 0) {
+        held = core_hold_one(self, &c, cls->step.name);
+        core_end(&c);
+    }
+    Py_DECREF(cls);
     if (held < 0)
         return NULL;
     self->closing = true; /* another thread may have closed it meanwhile */

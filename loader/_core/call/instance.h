@@ -61,6 +61,7 @@ void core_let_one_go(core_instance *instance); /* the last one out frees it, if 
 /* Raises InstanceError; -1. `reason`: see loader/instances.py. */
 int core_refuse_instance(const core_instance *instance, const char *name, const char *reason);
 
+PyObject *core_swap_instances(PyObject *module, PyObject *args);
 PyObject *core_set_instance_error(PyObject *module, PyObject *factory);
 
 #endif /* LOADER_CORE_INSTANCE_H */

@@ -53,6 +53,8 @@ static PyMethodDef functions[] = {
     {"set_error_factory", core_set_error_factory, METH_O,
      "The callable that makes an exception of (name, path, function, status, message, where, cause)."},
     {"set_instance_error", core_set_instance_error, METH_O, "What makes an error of an instance; see hold.c."},
+    {"swap_instances", core_swap_instances, METH_VARARGS,
+     "swap_instances(one, other): each is what the other was; see loader/reload.py."},
     {"set_log", core_set_log, METH_O, "The callable that takes (plugin name, level, text)."},
     {"forked", forked, METH_NOARGS, "Says that this process is a forked child."},
     {"loading", (PyCFunction)(void (*)(void))core_loading, METH_FASTCALL,
