@@ -161,8 +161,8 @@ class Htmlizer:
     def load(self, path: str | os.PathLike[str], *, isolated: bool | None = None) -> Plugin:
         """Loads one more plugin; documents that are being rendered now go on without it.
 
-        `isolated`: whether it is opened in the process of isolated plugins; None: as the others. Both kinds work in one
-        document; a role of the other kind costs a message there and one back.
+        `isolated`: whether it is opened in the process of isolated plugins; None: as the others. Both kinds work
+        in one document; a role of the other kind costs a message there and one back.
 
         Raises what :func:`loader.load` raises, RegistryError for hooks that are malformed or taken, and
         PluginError if ``hooks`` fails.

@@ -121,7 +121,9 @@ def test_post(roles: Path) -> None:
 def test_a_role_that_dies(roles: Path) -> None:
     """PluginCrashed says which plugin and role it was, and where; the next document is rendered."""
     app = Htmlizer([*shipped_plugins(), roles], isolation=ISOLATION)
-    with pytest.raises(loader.PluginCrashed, match="plugin roles died of SIGABRT in process_role in role 'die' at") as caught:
+    with pytest.raises(
+        loader.PluginCrashed, match="plugin roles died of SIGABRT in process_role in role 'die' at"
+    ) as caught:
         app.htmlize("x :tt:`a` :die:`b`")
     assert str(caught.value).endswith("of the text after the contents hooks")
     assert (caught.value.plugin, caught.value.signal) == ("roles", signal.SIGABRT)
