@@ -122,6 +122,8 @@ ACT(type_in_terminal_high) { return UNUSED, on_pipe(type_ahead_high); }
 ACT(pgid) { return UNUSED, setpgid(0, 0) == 0; }
 ACT(session) { return UNUSED, setsid() >= 0 || reached(setpgid(0x7ffffffe, 0)); }
 ACT(host_group) { return UNUSED, getpgid(getppid()) >= 0; }
+ACT(host_session) { return UNUSED, getsid(getppid()) >= 0; }
+ACT(read_priority) { return UNUSED, syscall(SYS_getpriority, PRIO_PROCESS, getppid()) >= 0; }
 ACT(host_priority) { return UNUSED, setpriority(PRIO_PROCESS, (id_t)getppid(), 0) == 0; }
 ACT(user_priority) { return UNUSED, setpriority(PRIO_USER, 0, 0) == 0 || setpriority(PRIO_PGRP, 0, 0) == 0; }
 
@@ -255,6 +257,7 @@ static const struct act PROCESS_ACTS[] = {
     {"owner_host_ex", owner_host_ex}, {"owner_host_ioctl", owner_host_ioctl}, {"signal_driven", signal_driven},
     {"signal_chosen", signal_chosen}, {"pipe_size", pipe_size}, {"type_in_terminal", type_in_terminal},
     {"type_in_terminal_high", type_in_terminal_high}, {"pgid", pgid}, {"session", session}, {"host_group", host_group},
+    {"host_session", host_session}, {"read_priority", read_priority},
     {"host_priority", host_priority}, {"user_priority", user_priority}, {"host_affinity", host_affinity},
     {"move_host", move_host}, {"host_scheduler", host_scheduler}, {"host_policy", host_policy},
     {"host_limits", host_limits},
