@@ -339,6 +339,7 @@ class Pool:
         where = "" if function is None else f" in {function}"
         error.what = f"the process of plugin {name} {words.partition(';')[0]}{where}"
         error.what += words[len(words.partition(";")[0]) :]
+        error.args = (error.what,)
         return error
 
     def _tell_line(self, stream: str, text: str) -> None:

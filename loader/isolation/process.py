@@ -6,6 +6,7 @@ It is never waited for without an end: each answer has a time, and a death is to
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import resource
 import signal
@@ -194,9 +195,16 @@ class Process:
 
     @property
     def private_memory(self) -> int:
-        """Bytes that it alone has; 0 if that is not known."""
+        """Bytes that it alone has; 0 if that is not known.
+
+        Only root may see how a confined process's memory is divided. For others it is what is resident and of no file.
+        """
         total = 0
+        with suppress(OSError, ValueError, IndexError), open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
+            resident, of_files = (int(number) for number in file.read().split()[1:3])
+            total = (resident - of_files) * mmap.PAGESIZE
         with suppress(OSError, ValueError), open(f"/proc/{self.pid}/smaps_rollup", encoding="ascii") as file:
+            total = 0
             for line in file:
                 if line.startswith(("Private_Clean:", "Private_Dirty:")):
                     total += int(line.split()[1]) << 10

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "worker/worker.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -83,10 +84,53 @@ static void *serve(void *argument)
     return NULL;
 }
 
+/* Addresses only, until a thread runs on them. The lowest page of each is no memory. */
+enum { MOST_LANES = 64, LARGE_STACK = 8 << 20, SMALL_STACK = 1 << 20, GUARD = 1 << 16 };
+static char *stacks;
+static size_t stack_size = LARGE_STACK; /* as threads have elsewhere */
+static int stacks_taken;
+
+bool serve_prepare(void)
+{
+    for (; stack_size >= SMALL_STACK; stack_size /= 2) {
+        stacks = mmap(NULL, MOST_LANES * stack_size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (stacks != MAP_FAILED)
+            return true;
+    }
+    return false;
+}
+
+/* Only the thread that reads the socket comes here. */
+static int start(struct lane *lane)
+{
+    char *const stack = stacks + (size_t)stacks_taken * stack_size;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    int error;
+
+    if (stacks_taken == MOST_LANES)
+        return EAGAIN;
+    if (mprotect(stack, GUARD, PROT_NONE) != 0)
+        return errno;
+    error = pthread_attr_init(&attributes);
+    if (error != 0)
+        return error;
+    error = pthread_attr_setstack(&attributes, stack + GUARD, stack_size - GUARD);
+    if (error == 0)
+        error = pthread_create(&thread, &attributes, serve, lane);
+    pthread_attr_destroy(&attributes);
+    if (error == 0) {
+        stacks_taken++;
+        pthread_detach(thread);
+    }
+    return error;
+}
+
 void *serve_lane(int file, uint64_t size)
 {
     struct lane *const lane = calloc(1, sizeof *lane);
-    pthread_t thread;
+    int error;
 
     if (lane == NULL)
         return NULL;
@@ -99,11 +143,12 @@ void *serve_lane(int file, uint64_t size)
     lane->size = size;
     lane->patience = WIRE_PATIENCE;
     lane->arena_end = size / 2;
-    if (pthread_create(&thread, NULL, serve, lane) != 0) {
+    error = start(lane);
+    if (error != 0) {
         munmap(lane->shared, size);
         free(lane);
+        errno = error;
         return NULL;
     }
-    pthread_detach(thread);
     return lane->shared;
 }

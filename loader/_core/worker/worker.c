@@ -290,6 +290,8 @@ int main(void)
     signal(SIGPIPE, SIG_IGN); /* as in the host: Python ignores it */
     if (!receive(message))
         return 1;
+    if (!serve_prepare())
+        return 1;
     memcpy(keep + 4, message->descriptors, (size_t)message->count * sizeof(int));
     confine_as_told(message, keep, 4 + (size_t)message->count, &reply);
     for (int i = 0; i < WIRE_THUNKS; i++)

@@ -29,6 +29,9 @@ static inline char *lane_at(const struct lane *lane, uint64_t offset)
 }
 
 /* ---- serve.c ---- */
+/* Takes the stacks of all lanes, before the process confines itself: what it has then its limit on memory does not
+ * count, and where stacks are counted a few dozen threads would be all that it may have. False: there is no memory. */
+bool serve_prepare(void);
 /* Maps a lane's file and starts its thread. Returns its address, or NULL with errno. */
 void *serve_lane(int file, uint64_t size);
 /* Sends lane->shared->up.message, whose kind is set, and waits for the host's answer. What the host asks meanwhile is
