@@ -44,7 +44,7 @@ static struct wire_arena arena_of(const struct crossing *crossing)
     const struct host_lane *const lane = crossing->lane;
 
     return (struct wire_arena){(char *)lane->shared, lane->base - (uint64_t)(uintptr_t)lane->shared, crossing->top,
-                               lane->size / 2, false};
+                               lane->size / 2, false, wire_apart(lane->shared)};
 }
 
 static uint64_t put(struct crossing *crossing, const void *data, size_t size)

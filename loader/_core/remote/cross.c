@@ -204,7 +204,7 @@ static bool put_arguments(struct crossing *crossing, const function *f, const st
 {
     struct host_lane *const lane = crossing->lane;
     struct wire_arena arena = {(char *)lane->shared, lane->base - (uint64_t)(uintptr_t)lane->shared, crossing->top,
-                               lane->size / 2, false};
+                               lane->size / 2, false, wire_apart(lane->shared)};
 
     for (Py_ssize_t i = 0; i < f->count; i++)
         put_one(crossing, &arena, f, i, a, sending);

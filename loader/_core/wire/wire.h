@@ -162,7 +162,18 @@ struct wire_arena {
     uint64_t shift;    /* added to an address here, it is that of the worker */
     uint64_t top, end; /* offsets */
     bool stays;        /* what lies in the arena already is not copied again */
+    bool apart;        /* the other side runs on another processor: see wire_copy */
 };
+
+/* Whether both sides run on different processors, as far as they have said. */
+static inline bool wire_apart(const struct wire_lane *lane)
+{
+    return atomic_load_explicit(&lane->down.cpu, memory_order_relaxed) !=
+           atomic_load_explicit(&lane->up.cpu, memory_order_relaxed);
+}
+
+/* memcpy into a lane. */
+void wire_copy(void *to, const void *from, uint64_t size, bool apart);
 
 /* Room for `size` bytes, aligned to 16; NULL if there is none. */
 void *wire_room(struct wire_arena *arena, uint64_t size);

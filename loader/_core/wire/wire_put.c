@@ -46,7 +46,7 @@ static char *follow(struct wire_arena *arena, const char **pointer, size_t size,
     room = wire_room(arena, size * each);
     if (room == NULL)
         return NULL;
-    memcpy(room, from, size * each);
+    wire_copy(room, from, size * each, arena->apart);
     *pointer = (const char *)(uintptr_t)seen_by_worker(arena, room);
     return room;
 }

@@ -48,8 +48,7 @@ static int host_write(loader_call *call, const void *data, size_t size)
 
     if (room == NULL)
         return LOADER_NO_MEMORY;
-    if (size != 0)
-        memcpy(room, data, size);
+    wire_copy(room, data, size, wire_apart(((struct called *)call)->lane->shared));
     call->next = room + size;
     return LOADER_OK;
 }
@@ -109,7 +108,7 @@ static int host_cancelled(loader_call *call)
 
 static uint64_t put_text(struct lane *lane, const char *text, uint64_t size)
 {
-    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false};
+    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false, wire_apart(lane->shared)};
     char *const room = wire_room(&arena, size);
 
     if (room == NULL)
@@ -162,7 +161,7 @@ static void *host_alloc(loader_call *call, size_t size)
 {
     struct called *const called = (struct called *)call;
     struct lane *const lane = called->lane;
-    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false};
+    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false, wire_apart(lane->shared)};
     struct block *block;
 
     if (size > called->room - called->allocated)
@@ -231,7 +230,7 @@ static int hand_over_results(struct called *called, const struct wire_message *a
     static const char text[] = "there is no memory for its results";
     const struct wire_plan *const plan = (const struct wire_plan *)(uintptr_t)asked->plan;
     struct lane *const lane = called->lane;
-    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, true};
+    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, true, wire_apart(lane->shared)};
 
     for (uint32_t i = 0; plan != NULL && i < plan->result_count; i++) {
         const struct wire_value *const how = &plan->values[plan->count + i];

@@ -34,7 +34,7 @@ static uint64_t put_result(struct wire_arena *arena, const struct wire_value *ho
 
 static bool put_arguments(struct lane *lane, const struct wire_plan *plan, const struct passed *passed)
 {
-    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false};
+    struct wire_arena arena = {(char *)lane->shared, 0, lane->top, lane->arena_end, false, wire_apart(lane->shared)};
     struct wire_message *const message = &lane->shared->up.message;
 
     for (uint32_t i = 0; i < plan->count; i++) { /* registers that are no parameters are nobody's to know */
