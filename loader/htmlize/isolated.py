@@ -39,7 +39,9 @@ def open_documents(workers: Pool) -> Plugin:
     """The engine, opened in these workers."""
     here = Path(__file__).parent
     contract = Contract.from_json((here / "documents.json").read_bytes(), believe=True)
-    return load(here / "_documents" / "documents.so", contract=contract, workers=workers)
+    documents = load(here / "_documents" / "documents.so", contract=contract, workers=workers)
+    workers.repeat_nothing(documents.owner)
+    return documents
 
 
 class IsolatedEngine:

@@ -166,6 +166,10 @@ class Pool:
         """The path by which a plugin's library is open in all workers, or None: it is not."""
         return self._paths.get(plugin.__dict__.get("owner"))
 
+    def repeat_nothing(self, owner: Owner) -> None:
+        """Of a plugin whose calls mean calls of others: whoever makes them knows what may be repeated."""
+        self._repeatable.pop(owner, None)
+
     # ---- Workers ----
 
     def _start_one(self) -> Process:
