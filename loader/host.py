@@ -51,7 +51,8 @@ class Host:
         max_output: the most bytes that one call of a plugin may write; None: no limit but memory.
         quarantine: report of :func:`loader.crash.enable`, or several; it is read now, and a file that crashed
             an earlier process is refused.
-        isolation: open plugins in processes of their own, which are set up like that.
+        isolation: open plugins in processes of their own, which are set up like that. None: those for which the
+            policy asks it, and no others.
         together: those of all plugins are the same; otherwise each plugin has its own.
         debug: look before and after the load and each call of a plugin whether it changed the state of the
             process; slow. See :mod:`loader.process_state`.
@@ -84,6 +85,7 @@ class Host:
         self.workers: Pool | None = None
         self.contract = contract
         if isolation is not None:
+            isolation.check_names(contract)
             self._placed(True)  # what keeps plugins from having processes is said now
         self._policy = policy or DEFAULT_POLICY
         self.strict = strict
@@ -166,7 +168,8 @@ class Host:
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
         `lazy`: the result is a :class:`loader.lazy.LazyPlugin`, which is opened, and may fail, at its first use.
-        `isolated`: whether it has a process of its own, or that of this host's plugins; None: as the host was told.
+        `isolated`: whether it has a process of its own, or that of this host's plugins; None: as the host was told. The
+        policy may ask for one all the same.
 
         A file that is loaded once more, by another path or link too, is the plugin that it is already, unless its
         bytes have changed or another `name` is given. All that is asked of it is asked again.
@@ -186,17 +189,27 @@ class Host:
             raise
 
     def _placed(self, isolated: bool | None) -> tuple[Isolation | None, Pool | None]:
-        """Where a plugin is opened: how its own process is set up, or the processes that all share."""
+        """Where a plugin is opened: how its own process is set up, or the processes that all share. None, None: here,
+        unless the policy asks for more.
+        """
         if not (self.isolation is not None if isolated is None else isolated):
             return None, None
-        from loader.isolation.pool import Pool  # noqa: PLC0415 - where it is wanted
-        from loader.isolation.settings import Isolation, check_available  # noqa: PLC0415 - as above
+        from loader.isolation.settings import Isolation, check_available  # noqa: PLC0415 - where it is wanted
 
         check_available()
-        isolation = self.isolation or Isolation()
-        if self._together and self.workers is None:
-            self.workers = Pool(isolation, self.contract.name, "")
-        return isolation, self.workers
+        return self.isolation or Isolation(), self.shared_workers() if self._together else None
+
+    def shared_workers(self) -> Pool:
+        """The processes that isolated plugins of this host share, where they do (`together`); made now, if need be.
+
+        Raises IsolationError.
+        """
+        if self.workers is None:
+            from loader.isolation.pool import Pool  # noqa: PLC0415 - where it is wanted
+            from loader.isolation.settings import Isolation  # noqa: PLC0415 - as above
+
+            self.workers = Pool(self.isolation or Isolation(), self.contract.name, "")
+        return self.workers
 
     def _is_same(self, known: Plugin, plugin: Plugin) -> bool:
         """Whether a plugin that is entered has the bytes of the one that was just loaded from its file."""
@@ -235,6 +248,7 @@ class Host:
                 one_go=self.strict,
                 isolation=isolation,
                 workers=workers,
+                shared=self.shared_workers if self._together else None,
             )
         if self.state_watch is not None:
             self.state_watch.add(plugin)

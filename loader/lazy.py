@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from loader._core._call import BoundFunction, Owner
     from loader.contract import Contract
+    from loader.isolation.settings import Confinement
 
 __all__ = ["LazyPlugin"]
 
@@ -46,6 +47,12 @@ class LazyPlugin(Plugin):
     def opened(self) -> bool:
         """Whether its code is in this process."""
         return "functions" in self.__dict__
+
+    @property
+    def isolation(self) -> Confinement | None:
+        """As a Plugin's: where it is, is known when it is open."""
+        self.open()
+        return super().isolation
 
     def open(self) -> None:
         """Opens the file now, if it is not."""

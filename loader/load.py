@@ -28,14 +28,14 @@ from loader.trust.handshake import Candidate, markers, shake_hands
 from loader.trust.identity import plugin_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from loader._core._call import Owner, Services
     from loader.isolation.pool import Pool
     from loader.isolation.settings import Isolation
     from loader.trust.quarantine import Quarantine
 
-__all__ = ["FolderLibraries", "Found", "check_kinds", "discover", "load", "read_plugin", "reopen"]
+__all__ = ["FolderLibraries", "Found", "check_kinds", "discover", "load", "open_elsewhere", "read_plugin", "reopen"]
 
 
 def check_kinds(contract: object, policy: object) -> None:
@@ -65,6 +65,7 @@ def load(
     one_go: bool = False,
     isolation: Isolation | None = None,
     workers: Pool | None = None,
+    shared: Callable[[], Pool] | None = None,
 ) -> Plugin:
     """Loads one plugin file.
 
@@ -77,8 +78,10 @@ def load(
         max_output: the most bytes that one call may write; None: no limit but memory.
         quarantine: files that it speaks against are refused; see :mod:`loader.crash`.
         one_go: refuse a second Go runtime in this process, which is warned about otherwise.
-        isolation: open it in a process of its own, which is set up like that; None: in this one.
+        isolation: open it in a process of its own, which is set up like that; None: in this one, unless the policy
+            asks for another (Policy(isolate=True)), which then has the defaults.
         workers: open it in processes that have other plugins open already.
+        shared: what gives these where the policy asks for isolation and neither is said here.
 
     Raises:
         PluginNotFound, ImageError, HandshakeError, TrustError, LibraryError: the stage that it did not pass.
@@ -94,18 +97,22 @@ def load(
         for each in trusted.images:
             quarantine.check(each)
     owner = owner_of(image, name, services, max_output)
-    if isolation is not None or workers is not None:
-        return _open_elsewhere(trusted, owner, isolation, workers)
+    if isolation is None and workers is None and trusted.isolate and shared is not None:
+        workers = shared()
+    if isolation is not None or workers is not None or trusted.isolate:
+        return open_elsewhere(trusted, owner, isolation, workers)
     library = open_library(trusted, owner, one_go=one_go)
     return bind(trusted, library, owner)
 
 
-def _open_elsewhere(trusted: TrustedImage, owner: Owner, isolation: Isolation | None, workers: Pool | None) -> Plugin:
+def open_elsewhere(trusted: TrustedImage, owner: Owner, isolation: Isolation | None, workers: Pool | None) -> Plugin:
     """The end of the road in a process of its own."""
     from loader.isolation.pool import Pool  # noqa: PLC0415 - most plugins are opened here
     from loader.isolation.settings import Isolation  # noqa: PLC0415 - as above
 
     image = trusted.candidate.image
+    if isolation is not None and workers is None:
+        isolation.check_names(trusted.candidate.contract)
     sys.audit("loader.open", image.path, image.digest)
     if trusted.resolved is not None:
         check_libraries(trusted.resolved)
@@ -143,8 +150,8 @@ def reopen(contract: Contract, name: str, digest: str, path: str, isolation: Iso
     # A Go plugin in a forked child: its calls raise ForkError. To raise here, in the middle of unpickling, would
     # kill a worker of multiprocessing.Pool, which then waits for ever for the task's result.
     owner = owner_of(image, name)
-    if isolation is not None:
-        plugin = _open_elsewhere(trusted, owner, isolation, None)
+    if isolation is not None or trusted.isolate:
+        plugin = open_elsewhere(trusted, owner, isolation, None)
     else:
         plugin = bind(trusted, open_library(trusted, owner, forked=True), owner)
     again(plugin, partial(load, contract=contract, name=name, isolation=isolation))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loader.contract import Contract
     from loader.contract.layout import Form
     from loader.isolation.pool import Pool, RemoteLibrary
+    from loader.isolation.settings import Confinement
     from loader.library import Library
     from loader.trust import TrustedImage
 
@@ -127,6 +128,13 @@ class Plugin:
         """
         self._reload(self, path, self_test, move)
         return self
+
+    @property
+    def isolation(self) -> Confinement | None:
+        """What its own process is confined by: `engaged` (names of what holds), `missing` (what does not, and why),
+        `landlock` (version of Landlock's ABI), `settings` (the Isolation). None: the plugin is in this process.
+        """
+        return None if self.worker is None else self.worker.confinement
 
     def _bind(
         self, form: Form, library: Library | RemoteLibrary, owner: Owner, classes: Mapping[str, Class]

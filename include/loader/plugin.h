@@ -79,6 +79,13 @@
 /* LOADER_GIVES_TEXT, where LOADER_GIVES_BYTES may stand: the function writes text beside its LOADER_OUT results. */
 #define LOADER_GIVES_TEXT
 
+/* LOADER_REPEATABLE, before LOADER_EXPORT or LOADER_OPTIONAL: a call of the function may be made twice, although the
+ * first one has done its work, or a part of it: what it changes outside of its arguments is the same after two calls as
+ * after one. Where a plugin has a process of its own that dies during such a call, a host that asks for it
+ * (Isolation(on_crash="retry") in Python) calls the function once more, in a new process. Without the word the call
+ * fails. Not for functions that get an instance of a class: it dies with the process. */
+#define LOADER_REPEATABLE
+
 #ifdef __cplusplus
 #  define LOADER_BEGIN_C extern "C" {
 #  define LOADER_END_C }

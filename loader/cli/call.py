@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import loader
 from loader.cli import streams
 from loader.cli.contracts import add_contract, required_contract
+from loader.cli.isolation import add_isolation, isolation_of
 from loader.cli.instances import run_steps, steps_of
 from loader.cli.logs import log_to_stderr
 from loader.cli.parser import UsageError, seconds
@@ -57,12 +58,14 @@ def configure(parser: Parser) -> None:
     when = "when to ask the plugin to stop; a second later it is ended"
     parser.add_argument("--deadline", metavar="SECONDS", type=seconds, help=when)
     parser.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
+    add_isolation(parser)
     add_policy(parser, runs=True)
     add_contract(parser, required=True)
 
 
 def run(options: Namespace) -> int:
     """Loads a plugin and calls one function of it."""
+    isolation_of(options)  # what cannot be meant is told before anything is read
     contract = required_contract(options)
     options.file, wanted, *words = options.words
     function = next((each for each in contract.functions if each.name == wanted), None)
@@ -135,7 +138,9 @@ def _supervised(options: Namespace, work: Callable[[], int], limit: TimeLimit, f
 def _loaded(options: Namespace, contract: Contract) -> Iterator[loader.Plugin]:
     """The plugin, whose log is shown, and which is asked to stop when its time is up."""
     with log_to_stderr("loader", logging.DEBUG):
-        plugin = loader.load(options.file, contract=contract, policy=policy_of(options))
+        plugin = loader.load(
+            options.file, contract=contract, policy=policy_of(options), isolation=isolation_of(options)
+        )
         with nullcontext() if options.deadline is None else loader.deadline(options.deadline):
             try:
                 yield plugin

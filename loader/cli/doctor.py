@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import loader
 from loader.cli import streams
 from loader.cli.contracts import add_built_with, add_contract, built_with, contract_of
+from loader.cli.parser import UsageError
 from loader.cli.report import stamp_notes
 from loader.errors import LoaderError, PluginNotFound
 from loader.image.needs import problems, second_go
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["USAGE", "configure", "run"]
 
-USAGE = "loader doctor FILE [FILE ...] [option ...]"
+USAGE = "loader doctor FILE [FILE ...] [option ...]\n       loader doctor --isolation"
 
 
 def configure(parser: Parser) -> None:
     """Adds the command's words and options."""
-    parser.add_words("FILE", "plugin files; no code of them is run", least=1)
+    parser.add_words("FILE", "plugin files; no code of them is run")
+    what = 'what a plugin\'s own process is confined by here; 1 if sandbox="strict" would not start'
+    parser.add_argument("--isolation", action="store_true", help=what)
     add_contract(parser)
     add_built_with(parser)
 
@@ -37,6 +40,10 @@ def run(options: Namespace) -> int:
     them: "fails" is certain, "mind" may fail or do harm later. The exit code is 1 if there is any of it, and
     3 if a file is not there. A "note" stands in nobody's way.
     """
+    if options.isolation:
+        return _isolation(options)
+    if not options.words:
+        raise UsageError("there is no FILE", cure="Name plugin files, or say --isolation")
     contract, theirs = contract_of(options), built_with(options)
     images: dict[str, Image] = {}
     reports: dict[str, list[dict[str, Any]]] = {}
@@ -64,6 +71,19 @@ def run(options: Namespace) -> int:
         for note in _notes(images.get(path), contract):
             streams.write(f"  note   {streams.printable(note)}\n")
     return code
+
+
+def _isolation(options: Namespace) -> int:
+    from loader.cli.confinement import examine  # noqa: PLC0415 - for this question only
+
+    if options.words:
+        raise UsageError("--isolation is about this machine, not about files", cure="Leave them out")
+    values, lines = examine()
+    if options.json:
+        streams.write_json(values)
+    else:
+        streams.write("\n".join([*lines, ""]))
+    return 0 if values["strict"] else 1
 
 
 def _remark(image: Image) -> str:

@@ -108,6 +108,7 @@ class Function:
     `results` only. doc: the comment right before its declaration. results: what it gives by LOADER_OUT. cls: the
     class that it belongs to, by its name and its first parameter. role: what it is there: "new", "method", "next"
     (gives one value after another, until LOADER_DONE) or "free" (takes no call, and gives nothing); "" without one.
+    repeatable: a call that nobody has answered may be made once more (LOADER_REPEATABLE).
     """
 
     name: str
@@ -118,6 +119,7 @@ class Function:
     results: tuple[Parameter, ...] = ()
     cls: str = ""
     role: str = ""
+    repeatable: bool = False
 
     @property
     def method(self) -> str:

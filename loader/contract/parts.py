@@ -166,6 +166,7 @@ def _function(
         results,
         get(values, "cls", str, ""),
         get(values, "role", str, ""),
+        get(values, "repeatable", bool, False),
     )
     one_each(f"parameters of {made.name}", [each.name for each in both])
     _check_role(made)
@@ -214,7 +215,7 @@ def _table(values: dict[str, Any], structs: Structs) -> tuple[Function, ...]:
         if each.writable:
             raise ValueError(f"a table does not take {each.name}")
     one_each("functions of a table", [each.name for each in functions])
-    if any(each.cls or each.optional for each in functions):
+    if any(each.cls or each.optional or each.repeatable for each in functions):
         raise ValueError("a table's functions are of no class, and all there")
     return functions
 

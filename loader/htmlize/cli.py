@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import loader
 from loader.cli import streams
+from loader.cli.isolation import add_isolation, isolation_of
 from loader.cli.logs import log_to_stderr
-from loader.cli.parser import EXIT_CODES, Parser, number_of, some_path, unicode_text, wants_json
+from loader.cli.parser import EXIT_CODES, Parser, UsageError, number_of, seconds, some_path, unicode_text, wants_json
 from loader.cli.policy import add_policy, policy_of, record_crashes
 from loader.cli.run import run
 from loader.cli.supervise import supervise
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from loader.isolation import Isolation
     from loader.trust import Policy
 
 __all__ = ["main"]
@@ -113,6 +115,9 @@ def _parser() -> Parser:
         "in a folder that is not trusted; exit code 1",
     )
     group.add_argument("--in-process", action="store_true", help="no child process: for debuggers")
+    add_isolation(parser)
+    what = "with --isolated: when a document's plugins are asked to stop; after half a second more they are ended"
+    group.add_argument("--deadline", metavar="SECONDS", type=seconds, help=what)
     add_policy(parser, runs=True)
     group = parser.add_argument_group("what plugins and HTML get")
     group.add_argument("--author", metavar="NAME", type=unicode_text, default="", help="the post's author")
@@ -135,12 +140,12 @@ def _command(options: Namespace, *, own_process: bool) -> int:
     documents = files.plan(options.words, options.output, suffixes)
     if options.json and documents[0].target is None:
         raise files.PlanError("the report and the HTML cannot both go to standard output", cure="Say -o")
-    policy = policy_of(options)
+    policy, isolation = policy_of(options), _isolation(options)
     writer = Writer()
 
     def work() -> int:
         with log_to_stderr("htmlize", logging.ERROR if options.quiet else logging.WARNING):
-            return _turn(options, policy, documents, writer)
+            return _turn(options, policy, isolation, documents, writer)
 
     if own_process and not options.in_process:
         return supervise(work, sweep=lambda: writer.sweep(documents), keep=options.quarantine)
@@ -152,12 +157,18 @@ def _command(options: Namespace, *, own_process: bool) -> int:
 # ---- Plugins -----------------------------------------------------------------------------------------------
 
 
-def _application(options: Namespace, policy: Policy | None) -> Htmlizer:
+def _isolation(options: Namespace) -> Isolation | None:
+    if options.deadline is not None and not options.isolated:
+        raise UsageError("--deadline is for plugins in a process of their own", cure="Say --isolated too")
+    return isolation_of(options, deadline=options.deadline)
+
+
+def _application(options: Namespace, policy: Policy | None, isolation: Isolation | None) -> Htmlizer:
     """The Htmlizer with its plugins. What was named itself must load; others are warned about, but what the
     policy refuses ends the run unless --keep-going says otherwise.
     """
     named = shipped_plugins() if options.plugins is None else options.plugins
-    app = Htmlizer(named, posts=_posts(options.posts), policy=policy, strict=options.strict)
+    app = Htmlizer(named, posts=_posts(options.posts), policy=policy, strict=options.strict, isolation=isolation)
     themselves = {os.path.abspath(path) for path in named}
     for failure in app.failures:
         if failure.path in themselves:
@@ -193,8 +204,14 @@ def _posts(path: str | None) -> SqlitePosts | None:
 # ---- The documents and the report --------------------------------------------------------------------------
 
 
-def _turn(options: Namespace, policy: Policy | None, documents: Sequence[Document], writer: Writer) -> int:
-    app = _application(options, policy)
+def _turn(
+    options: Namespace,
+    policy: Policy | None,
+    isolation: Isolation | None,
+    documents: Sequence[Document],
+    writer: Writer,
+) -> int:
+    app = _application(options, policy, isolation)
     post = Post(id=options.id, author=options.author, title=options.title)
     batch = Batch(app, writer, post, escape=options.escape, keep_going=options.keep_going, jobs=options.jobs)
     first: LoaderError | None = None

@@ -16,7 +16,7 @@ from weakref import WeakSet
 
 from loader.cache import AnswerCache
 from loader.contract.layout import layout_of
-from loader.errors import HandshakeError, LoaderError, RegistryError, TextError
+from loader.errors import HandshakeError, IsolationError, LoaderError, RegistryError, TextError
 from loader.host import Host
 from loader.htmlize._engine import Engine
 from loader.htmlize.contract import HTMLIZE
@@ -25,6 +25,7 @@ from loader.htmlize.post import Post
 from loader.htmlize.posts import POSTS
 from loader.lazy import LazyPlugin
 from loader.plugin import address_of
+from loader.trust import may_isolate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -83,7 +84,8 @@ class Htmlizer:
         strict: refuse two plugins for one role, and raise the first failure to load instead of noting it.
         max_output: the most bytes that one answer of a plugin may have.
         isolation: open the plugins in a process of their own, which they share with the engine: a document crosses
-            once.
+            once. None: those for which the policy asks it. With `on_crash="retry"` a document whose process died is
+            turned once more if process_role and process_contents are said to be `repeatable`.
     """
 
     def __init__(
@@ -221,8 +223,9 @@ class Htmlizer:
         plugins = None
         while plugins is not self.plugins:  # another thread has loaded one: its engine and ours lack each other's
             plugins = self.plugins
-            if self.host.workers is not None:
-                self._build_isolated(self.host.workers)
+            workers = self._workers()
+            if workers is not None:
+                self._build_isolated(workers)
                 continue
             roles = [self._entry(name, plugin) for name, plugin in self.roles.items()]
             contents = [_bound(plugin, "process_contents") for plugin in self.contents_hooks]
@@ -232,6 +235,17 @@ class Htmlizer:
             self._render: Any = engine.render
             #: ``process_role(role, text, post) -> str``: one role, one call. LookupError if no plugin has it.
             self.process_role: Callable[[str, str, Post], str] = process_role
+
+    def _workers(self) -> Pool | None:
+        """Where the engine is to be: in the plugins' processes, if one of them is there, or may be when it is opened."""
+        if self.host.isolation is None and not any(plugin.worker for plugin in self.plugins):
+            closed = any(isinstance(plugin, LazyPlugin) and not plugin.opened for plugin in self.plugins)
+            if not (closed and may_isolate(self.host.policy)):
+                return None
+        try:
+            return self.host.shared_workers()
+        except IsolationError:  # there can be none here: whoever opens such a plugin is told
+            return None
 
     def _build_isolated(self, workers: Pool) -> None:
         from loader.htmlize.isolated import IsolatedEngine, open_documents  # noqa: PLC0415 - where it is wanted
@@ -262,6 +276,14 @@ class Htmlizer:
         """
         if plugin not in self._confirmed:
             self._confirm(plugin, role)
+        if plugin.worker is not None:  # asked for since the engine was made, which only calls what is in this process
+            self._build()
+            raise IsolationError(
+                "was opened in a process of its own while a document was under way",
+                path=plugin.path,
+                plugin=plugin.name,
+                cure="Turn the document once more: the next ones find it there",
+            )
         # This detour costs a microsecond or two in each call, a new engine a few for each role: it is made when as
         # much was spent on detours, so that to open n plugins, one by one, takes n steps and not n times n.
         self._detours += 1

@@ -7,12 +7,14 @@ that are not open yet) the engine asks for, one role at a time.
 from __future__ import annotations
 
 import itertools
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from loader._core._call import limit_variable
 from loader.contract import Contract
 from loader.errors import CallCancelled, DeadlineExceeded, PluginCrashed, PluginError, TextError
+from loader.htmlize.contract import HTMLIZE
 from loader.load import load
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _ESCAPE, _KEEP, _ASCII, _LIMITED = 1, 2, 4, 8  # enum in documents.h
 _HOOK: Final = 1 << 32
 _NO_LIMIT: Final = (1 << 64) - 1
 _numbers = itertools.count(1)
+_logger = logging.getLogger("loader.htmlize")
 
 Failure = tuple[str, "str | None", int, bool, int, str, "BaseException | None"]
 
@@ -36,7 +39,9 @@ def open_documents(workers: Pool) -> Plugin:
     """The engine, opened in these workers."""
     here = Path(__file__).parent
     contract = Contract.from_json((here / "documents.json").read_bytes(), believe=True)
-    return load(here / "_documents" / "documents.so", contract=contract, workers=workers)
+    documents = load(here / "_documents" / "documents.so", contract=contract, workers=workers)
+    workers.repeat_nothing(documents.owner)
+    return documents
 
 
 class IsolatedEngine:
@@ -68,6 +73,9 @@ class IsolatedEngine:
         self._setup = [*lines, *(f"hook\t{workers.path_there(plugin) or '-'}\t{most}" for plugin in hooks)]
         # Their functions as they are now; of a plugin that is not open yet, when it is wanted.
         self._process = {name: (plugin, plugin.__dict__.get("functions")) for name, plugin in roles}
+        declared = {each.name: each for each in HTMLIZE.functions}
+        called = ["process_role", *(["process_contents"] if hooks else [])]
+        self._repeatable = all(workers.isolation.may_repeat(declared[name]) for name in called)
         #: Numbers of the roles and hooks that are called from here.
         self.away = {number for number, place in enumerate(places) if place == "-"}
 
@@ -105,6 +113,17 @@ class IsolatedEngine:
         return (html, [self._kept(each, there) for each in problems]) if keep else html
 
     def _run(self, text: str, post: Post | None, options: int, there: _Elsewhere) -> Any:
+        """A document; once more if its process died, and its plugins' functions may be called twice."""
+        try:
+            return self._try(text, post, options, there)
+        except PluginCrashed as error:
+            if not self._repeatable or (error.signal is None and error.exit_status is None):
+                raise
+            _logger.warning("%s; the document is turned once more", error)
+        there.failures.clear()
+        return self._try(text, post, options, there)
+
+    def _try(self, text: str, post: Post | None, options: int, there: _Elsewhere) -> Any:
         numbers = memoryview(bytearray(32)).cast("Q")
         arguments: tuple[Any, ...] = ({} if post is None else post, self._number)
         try:

@@ -98,6 +98,8 @@ class Pool:
         self._openings: list[_Opening] = []
         self._symbols = 0
         self._paths: dict[Owner, str] = {}
+        self._repeatable: dict[Owner, frozenset[str]] = {}
+        self._confinement: Confinement | None = None
         self._processes: list[Process] = []
         self._process = os.getpid()
         self._deaths = 0  # in a row, of workers that had answered nothing
@@ -134,6 +136,8 @@ class Pool:
                 raise
             first = self._symbols + 1
             self._symbols += len(symbols)
+        declared = trusted.candidate.contract.functions
+        self._repeatable[owner] = frozenset(each.name for each in declared if self.isolation.may_repeat(each))
         owner.remote = self.remote
         self._paths[owner] = opening.path
         return RemoteLibrary(image, self, {name: first + i for i, name in enumerate(symbols)})
@@ -162,6 +166,10 @@ class Pool:
         """The path by which a plugin's library is open in all workers, or None: it is not."""
         return self._paths.get(plugin.__dict__.get("owner"))
 
+    def repeat_nothing(self, owner: Owner) -> None:
+        """Of a plugin whose calls mean calls of others: whoever makes them knows what may be repeated."""
+        self._repeatable.pop(owner, None)
+
     # ---- Workers ----
 
     def _start_one(self) -> Process:
@@ -172,6 +180,7 @@ class Pool:
             process = Process(
                 self.isolation, self.name, first.pairs, list(first.files), self._tell_line, self._note_end
             )
+            self._confinement = process.confinement
             self._check_confined(process.confinement)
             self._note_symbols(process, first, process.opened())
             for opening in others:
@@ -255,11 +264,11 @@ class Pool:
         if left > 0:
             time.sleep(left)
 
-    def failed(self, worker: Worker, owner: Owner, function: str, reason: str) -> BaseException | bool:
+    def failed(self, worker: Worker, owner: Owner, function: str, reason: str, tries: int) -> BaseException | bool:
         """What becomes of a call that a worker did not answer: an exception, or True: it is made again.
 
         Called by the C side. `owner`: whose function was called. `reason`: "died", "deadline", "cancelled", or what
-        was wrong with what it sent.
+        was wrong with what it sent. `tries`: how often it was made until now.
         """
         process = worker.keeper
         if reason in ("deadline", "cancelled"):
@@ -273,7 +282,7 @@ class Pool:
             return self._error(f"{reason}, and was killed", owner, function)
         error = self._crash(process, function, owner)
         self._drop(process)
-        if self.isolation.on_crash == "retry" and not self.quarantined:
+        if tries < 2 and function in self._repeatable.get(owner, ()) and not self.quarantined:
             _logger.warning("%s; the call is made again", error)
             return True
         return error
@@ -370,6 +379,7 @@ class Pool:
     def forget(self, owner: Owner) -> None:
         """A plugin of these workers was replaced by another one: workers that are started later do without it."""
         path = self._paths.pop(owner, None)
+        self._repeatable.pop(owner, None)
         with self._lock:
             for each in self._openings:
                 for descriptor in each.files if each.path == path else ():
@@ -380,8 +390,8 @@ class Pool:
 
     @property
     def confinement(self) -> Confinement | None:
-        """What its workers are confined by; None while there is none."""
-        return self._processes[0].confinement if self._processes else None
+        """What its workers are confined by, or were when there was one; None: there has been none."""
+        return self._confinement
 
     @property
     def is_shared(self) -> bool:

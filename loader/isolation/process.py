@@ -94,7 +94,7 @@ class Process:
             answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
         finally:
             os.close(host)
-        self.confinement = _confined(answer)
+        self.confinement = _confined(answer, isolation)
         thunks = tuple(numbers(answer, "thunk"))
         if len(thunks) != _THUNKS:
             raise Ended
@@ -339,7 +339,7 @@ def _confinement(isolation: Isolation) -> list[tuple[str, str | bytes]]:
     return pairs
 
 
-def _confined(answer: list[tuple[str, str]]) -> Confinement:
+def _confined(answer: list[tuple[str, str]], isolation: Isolation) -> Confinement:
     engaged = next(numbers(answer, "engaged"), 0)
     reasons = [value for word, value in answer if word == "why"]
     missing = dict(zip(numbers(answer, "part"), reasons, strict=False))
@@ -347,6 +347,7 @@ def _confined(answer: list[tuple[str, str]]) -> Confinement:
         tuple(name for i, name in enumerate(PARTS) if engaged & 1 << i),
         {name: missing[1 << i] for i, name in enumerate(PARTS) if 1 << i in missing},
         next(numbers(answer, "landlock"), 0),
+        isolation,
     )
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from loader.errors import IsolationError
+
+if TYPE_CHECKING:
+    from loader.contract import Contract
+    from loader.contract.kinds import Function
 
 __all__ = ["PARTS", "Confinement", "Isolation", "check_available"]
 
@@ -42,8 +47,11 @@ class Isolation:
         read, write: files and folders that a worker may read, or read and write; nothing else is there for it but
             the system's libraries.
         network: whether it may open sockets.
-        on_crash: "raise" PluginCrashed, or "retry" the call once in a fresh worker: only for functions that may be
-            called twice, since nobody knows how far the first call came.
+        on_crash: "raise" PluginCrashed, or "retry": a call whose worker died is made once more, in a fresh one, if its
+            function is said to be safe to repeat. Nobody knows how far the first call came, so without a word for
+            that function it raises too. The header says it by LOADER_REPEATABLE, the host by `repeatable`.
+        repeatable: names of functions that may be called twice, or True: all that a plugin has. Never those that get
+            an instance of a class: it has died with its worker.
         crashes: a worker that dies this many times in a row without answering a call is not started again.
 
     Raises ValueError for what is none of these.
@@ -59,6 +67,7 @@ class Isolation:
     write: tuple[str, ...] = ()
     network: bool = False
     on_crash: Literal["raise", "retry"] = "raise"
+    repeatable: bool | tuple[str, ...] = ()
     crashes: int = 5
 
     def __post_init__(self) -> None:
@@ -68,6 +77,7 @@ class Isolation:
             object.__setattr__(self, name, tuple(os.path.abspath(os.fspath(path)) for path in paths))
         _check(self.sandbox in ("default", "strict", "off"), "sandbox is 'default', 'strict' or 'off'", self.sandbox)
         _check(self.on_crash in ("raise", "retry"), "on_crash is 'raise' or 'retry'", self.on_crash)
+        self._keep_repeatable()
         _check(_whole(self.workers, 1, 64), "workers is a number from 1 to 64", self.workers)
         _check(_whole(self.crashes, 1, 1_000_000), "crashes is a number from 1 on", self.crashes)
         _check(
@@ -79,6 +89,30 @@ class Isolation:
             right = value is None if name == "deadline" else False
             right = right or (isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9)
             _check(right, f"{name} is a number of seconds", value)
+
+    def _keep_repeatable(self) -> None:
+        given: object = self.repeatable
+        if isinstance(given, (bool, str)):
+            given = given if given is True else (given,) if given else ()
+        rule = "repeatable is True, or names of functions"
+        if given is not True:
+            _check(isinstance(given, Iterable) and not isinstance(given, bytes), rule, given)
+            given = names = tuple(given)  # type: ignore[arg-type,var-annotated] # it is one
+            _check(all(isinstance(each, str) and each for each in names), rule, given)
+        _check(not given or self.on_crash == "retry", 'repeatable goes with on_crash="retry"', self.on_crash)
+        object.__setattr__(self, "repeatable", given)
+
+    def may_repeat(self, function: Function) -> bool:
+        """Whether a call of a contract's function may be made twice."""
+        if self.on_crash != "retry" or any(each.cls for each in function.parameters):
+            return False
+        return function.repeatable or self.repeatable is True or function.name in (self.repeatable or ())
+
+    def check_names(self, contract: Contract) -> None:
+        """Raises ValueError for a name in `repeatable` that is no function of the contract: it is misspelt."""
+        known = {each.name for each in contract.functions}
+        for name in () if self.repeatable is True else self.repeatable or ():
+            _check(name in known, f"repeatable names functions of {contract} ({', '.join(sorted(known))})", name)
 
 
 def _whole(value: object, least: int, most: int) -> bool:
@@ -95,12 +129,13 @@ class Confinement:
     """What a worker is confined by on this kernel.
 
     `engaged`: names of PARTS that hold. `missing`: those that do not, and why. `landlock`: version of Landlock's ABI
-    that the kernel has, 0: none.
+    that the kernel has, 0: none. `settings`: what was asked for.
     """
 
     engaged: tuple[str, ...]
     missing: dict[str, str]
     landlock: int
+    settings: Isolation
 
     @property
     def lacks(self) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from sys import audit
 from typing import TYPE_CHECKING
 
-from loader.errors import ForkError, LibraryError
+from loader.errors import ForkError, IsolationError, LibraryError
 from loader.image.sanitizer import RULE, lacks_runtime, sanitizer_cure
 from loader.library.opened import Library, known, look_for_go, open_one, opening
 from loader.lock import Lock
@@ -48,8 +48,15 @@ def open_library(trusted: TrustedImage, owner: Owner, *, one_go: bool = False, f
         LibraryError: the system could not load it; the message says what is missing.
         TrustError: the policy does not allow a library that lies beside it and that it needs.
         ForkError: it has a Go runtime, which was started before this process was forked.
+        IsolationError: the policy asks for a process of its own.
     """
     image = trusted.candidate.image
+    if trusted.isolate:  # whoever comes this way has not asked the policy where
+        raise IsolationError(
+            "is not opened in this process: the policy asks for one of its own",
+            path=image.path,
+            cure="Open it with isolation=loader.Isolation()",
+        )
     audit("loader.open", image.path, image.digest)
     if trusted.resolved is not None:
         check_libraries(trusted.resolved)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from loader.again import again
 from loader.errors import LoaderError
 from loader.library import Library, mappings, open_library, owner_of
-from loader.load import load, read_plugin
+from loader.load import load, open_elsewhere, read_plugin
 from loader.plugin import Plugin, bind
 from loader.trust import DEFAULT_POLICY, TrustedImage, trust
 from loader.trust.handshake import Candidate, shake_hands
@@ -98,8 +98,11 @@ def load_report(path: str | os.PathLike[str], *, contract: Contract, policy: Pol
         candidate = clock.stage("handshake", lambda: shake_hands(image, contract), _of_candidate)
         trusted = clock.stage("trust", lambda: trust(candidate, policy), _of_trusted)
         owner = owner_of(image)
-        library = clock.stage("library", lambda: open_library(trusted, owner), _of_library)
-        plugin = clock.stage("plugin", lambda: bind(trusted, library, owner), _of_plugin)
+        if trusted.isolate:
+            plugin = clock.stage("isolation", lambda: open_elsewhere(trusted, owner, None, None), _of_isolated)
+        else:
+            library = clock.stage("library", lambda: open_library(trusted, owner), _of_library)
+            plugin = clock.stage("plugin", lambda: bind(trusted, library, owner), _of_plugin)
         again(plugin, partial(load, contract=contract, policy=policy))
     except LoaderError:
         return LoadReport(os.path.abspath(path), tuple(clock.stages))
@@ -141,6 +144,12 @@ def _of_library(library: Library) -> tuple[str, ...]:
     where = "" if begin is None else f" at 0x{begin:x}"
     beside = tuple(f"with {each.image.path}" for each in library.neighbours)
     return f"a private copy of the checked bytes is mapped{where}", *beside
+
+
+def _of_isolated(plugin: Plugin) -> tuple[str, ...]:
+    confinement = plugin.isolation
+    engaged = () if confinement is None else confinement.engaged
+    return f"a process of its own, confined by {', '.join(engaged) or 'nothing'}", *_of_plugin(plugin)
 
 
 def _of_plugin(plugin: Plugin) -> tuple[str, ...]:

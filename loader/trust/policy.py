@@ -6,6 +6,8 @@
     Policy(lock="loader.lock", unlocked="allow")      if the lock file names it, then with this digest
     Policy(keys=["RWQf6LRC..."])                      one of these keys signed it as what it is
     Policy(quarantine=["app.crashes"])                it crashed no process that wrote this report
+    Policy(isolate=True)                              it has a process of its own
+    Policy(keys=[...], isolate="unless signed")       if none of these keys signed it, it has
     Policy.for_folders({"vendor": Policy(...)})       the longest folder that holds the file decides
 
 All that a policy asks must hold. `tightened` gives stricter ones only.
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from loader.errors import TrustError
 from loader.image.walk import absolute
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from loader.image import Image
     from loader.trust.signature import PublicKey
 
-__all__ = ["DEFAULT_POLICY", "Policy"]
+__all__ = ["DEFAULT_POLICY", "UNLESS_SIGNED", "Policy"]
 
 _T = TypeVar("_T")
+#: A value of Policy.isolate.
+UNLESS_SIGNED: Final = "unless signed"
 
 
 class _Nothing(tuple):  # type: ignore[type-arg] # of nothing
@@ -52,6 +56,10 @@ class Policy:
         lock: path of a lock file, relative to the current folder; it is read for each plugin that is loaded.
         unlocked: "refuse" or "allow" files that the lock file says nothing about.
         keys: public keys (as text of 56 characters, or PublicKey); one of them must have signed the file.
+        isolate: whether a plugin is opened in a process of its own where nobody says so: with
+            :class:`loader.Isolation`'s defaults, unless it is loaded with others. "unless signed": files that one of
+            `keys` signed are not; those that are not signed by any are, instead of being refused. A signature of one of
+            these keys that does not hold is refused all the same.
         quarantine: reports of :func:`loader.crash.enable`, relative to the current folder; a file that one
             of them speaks against is refused. They are read for each plugin that is loaded; one that is not
             there speaks against nobody. With `permissions`, what is asked of the plugin is asked of them.
@@ -67,6 +75,7 @@ class Policy:
     unlocked: str = "refuse"
     keys: tuple[PublicKey, ...] = _NOTHING
     quarantine: tuple[str, ...] = _NOTHING
+    isolate: bool | Literal["unless signed"] = False
     folders: tuple[tuple[str, Policy], ...] = field(default=_NOTHING)
     #: Where each of `folders` led when the policy was made, in their order.
     _led: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
@@ -81,6 +90,7 @@ class Policy:
             unlocked: str = "refuse",
             keys: Iterable[str | PublicKey] = (),
             quarantine: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+            isolate: bool | Literal["unless signed"] = False,
             folders: Iterable[tuple[str, Policy]] = (),
         ) -> None: ...
 
@@ -95,6 +105,10 @@ class Policy:
         if self.lock is not None:
             keep(self, "lock", os.path.abspath(_named("lock", self.lock)))
         keep(self, "keys", _keys(self.keys))
+        if type(self.isolate) is not bool and self.isolate != UNLESS_SIGNED:
+            raise ValueError(f"isolate is True, False or {UNLESS_SIGNED!r}, not {self.isolate!r}")
+        if self.isolate == UNLESS_SIGNED and not self.keys:
+            raise ValueError(f"isolate={UNLESS_SIGNED!r} needs keys: those whose signature counts")
         keep(self, "quarantine", _reports(self.quarantine))
         self._keep_folders()
 
@@ -171,7 +185,8 @@ class Policy:
         """A policy with these arguments changed that is at least as strict, or TrustError.
 
         `permissions` and `unlocked` are changed for all folders too; `lock` and `keys` for folders that have
-        none of their own. `folders` (pairs) and `quarantine` are added to those that there are, everywhere.
+        none of their own. `isolate` is True for all folders, or "unless signed" for those that are not stricter.
+        `folders` (pairs) and `quarantine` are added to those that there are, everywhere.
         """
         unknown = changes.keys() - {each.name for each in fields(self) if each.init}
         if unknown:
@@ -182,6 +197,8 @@ class Policy:
         replaced = {os.path.realpath(path) for path in added}
         for folder, rule in folders.items():
             own = {name for name in ("lock", "keys") if getattr(rule, name)}
+            if changes.get("isolate") == UNLESS_SIGNED and (rule.isolate or rule.keys):  # it is as strict already
+                own.add("isolate")
             folders[folder] = rule.tightened(**{name: changes[name] for name in changes.keys() - own})
         if self.keys and "keys" in changes:  # none is less than some, and told as such
             changes["keys"] = tuple(changes["keys"]) or _NOTHING
@@ -234,6 +251,11 @@ def _longest(path: str, rules: Iterable[tuple[str, Policy]]) -> list[Policy]:
     return [rule for size, rule in holding if size == most]
 
 
+def _required(policy: Policy) -> tuple[PublicKey, ...]:
+    """The keys one of which must have signed a file that may run at all."""
+    return _NOTHING if policy.isolate == UNLESS_SIGNED else policy.keys
+
+
 def _lost(old: Policy, new: Policy) -> str | None:
     if old.permissions and not new.permissions:
         return "permissions = false"
@@ -241,7 +263,14 @@ def _lost(old: Policy, new: Policy) -> str | None:
         return f"lock = {new.lock}"
     if old.lock is not None and old.unlocked == "refuse" and new.unlocked != "refuse":
         return "unlocked = 'allow'"
-    if old.keys and not (new.keys and set(new.keys) <= set(old.keys)):
+    if old.isolate is True and new.isolate is not True:
+        return f"isolate = {new.isolate!r}"
+    if old.isolate == UNLESS_SIGNED and new.isolate is not True and not new.keys:
+        return f"isolate = {new.isolate!r} without keys"
+    if _required(old) and new.isolate == UNLESS_SIGNED:
+        return f"isolate = {UNLESS_SIGNED!r}, for files that are refused"
+    keys = _required(old) if new.isolate is True else old.keys
+    if keys and not (new.keys and set(new.keys) <= set(old.keys)):
         more = [key.name for key in new.keys if key not in old.keys]
         return f"other keys: {', '.join(more)}" if more else "no keys"
     if not set(old.quarantine) <= set(new.quarantine):

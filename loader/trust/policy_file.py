@@ -15,7 +15,7 @@ from loader.trust.signature import PublicKey
 
 __all__ = ["read_policy"]
 
-_KNOWN = ("permissions", "lock", "unlocked", "keys", "quarantine", "folders")
+_KNOWN = ("permissions", "lock", "unlocked", "keys", "quarantine", "isolate", "folders")
 
 
 def read_policy(path: str) -> dict[str, Any]:
@@ -63,9 +63,17 @@ class _PolicyReader:
             arguments["keys"] = self._keys(values["keys"])
         if "quarantine" in values:
             arguments["quarantine"] = self._reports(values["quarantine"])
+        if "isolate" in values:
+            arguments["isolate"] = self._isolate(values)
         if "folders" in values:
             arguments["folders"] = self._folders(values["folders"])
         return arguments
+
+    def _isolate(self, values: dict[str, Any]) -> object:
+        found = values["isolate"]
+        if type(found) is not bool and (found != "unless signed" or "keys" not in values):
+            self.refuse(f"isolate = {found!r}", 'true, false, or "unless signed" together with keys')
+        return found
 
     def _keys(self, values: object) -> list[PublicKey]:
         if not isinstance(values, list) or not values:

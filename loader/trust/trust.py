@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from loader.errors import TrustError
 from loader.image.loaded import is_brought
 from loader.trust.identity import identify, version_key
-from loader.trust.policy import DEFAULT_POLICY, Policy
+from loader.trust.policy import DEFAULT_POLICY, UNLESS_SIGNED, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from loader.trust.signature import PublicKey
 
 __all__ = [
+    "ISOLATED",
     "NAMED",
     "TrustedImage",
     "asks_for_steps",
     "asks_nothing",
     "check_file",
     "check_image",
+    "may_isolate",
     "minimum",
     "require",
     "signed_version",
@@ -50,6 +52,8 @@ __all__ = [
 
 #: What is said to have held when a policy asks for nothing.
 NAMED = ("named by the user",)
+#: What is said where a policy asks that a file is opened in a process of its own: nothing that has to hold before.
+ISOLATED = "to be opened in a process of its own"
 
 #: Only appended to, which is one step: a lock would hang where a signal handler requires something too.
 _minimum: list[Policy] = []
@@ -59,7 +63,8 @@ _minimum: list[Policy] = []
 class TrustedImage:
     """A candidate that the policy allows to run. Only this can be opened.
 
-    `checks` says what was checked and held, for reports.
+    `checks` says what was checked and held, for reports. `isolate`: the policy, or that of a library that comes along,
+    asks for a process of its own; library/ opens it in no other.
     """
 
     candidate: Candidate
@@ -67,6 +72,7 @@ class TrustedImage:
     checks: tuple[str, ...]
     #: What comes along with it; None where that is for the dynamic linker alone to find.
     resolved: Resolved | None = None
+    isolate: bool = False
 
     @property
     def images(self) -> tuple[Image, ...]:
@@ -80,10 +86,17 @@ def trust(candidate: Candidate, policy: Policy) -> TrustedImage:
     """
     image = candidate.image
     if asks_nothing(policy):
-        resolved = None if _comes_alone(image) else _judged(image, policy, strict=False)
+        resolved = None if _comes_alone(image) else _judged(image, policy, strict=False)[0]
         return TrustedImage(candidate, policy, NAMED, resolved)
     checks = check_image(image, policy)
-    return TrustedImage(candidate, policy, checks or NAMED, _judged(image, policy, strict=bool(checks)))
+    resolved, isolate = _judged(image, policy, strict=_is_strict(checks))
+    isolate = isolate or ISOLATED in checks
+    return TrustedImage(candidate, policy, checks or NAMED, resolved, isolate)
+
+
+def _is_strict(checks: Iterable[str]) -> bool:
+    """Whether something had to hold of a file: then so it must of what comes along with it."""
+    return any(each != ISOLATED for each in checks)
 
 
 def _comes_alone(image: Image) -> bool:
@@ -116,8 +129,11 @@ def _may_contain(place: str, origin: str, image: Image) -> bool:
     return not image.runpath or any(os.path.lexists(os.path.join(place, name)) for name in names)
 
 
-def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
-    """What comes along with a plugin, if all of it may run. Raises TrustError, LibraryError."""
+def _judged(image: Image, policy: Policy, *, strict: bool) -> tuple[Resolved, bool]:
+    """What comes along with a plugin, if all of it may run; and whether some of it may in a process of its own only.
+
+    Raises TrustError, LibraryError.
+    """
     from loader.image.closure import JUDGEABLE  # noqa: PLC0415 - most plugins come alone
     from loader.image.missing import missing_libraries, not_usable  # noqa: PLC0415 - as above
     from loader.trust.members import resolve  # noqa: PLC0415 - as above
@@ -137,11 +153,12 @@ def _judged(image: Image, policy: Policy, *, strict: bool) -> Resolved:
             raise not_usable(image, member)
     for error in missing_libraries(image, resolved.closure.members) if strict else ():
         raise error
+    isolate = False
     for each in resolved.own if not asks_nothing(policy) else ():
-        check_image(each, policy, needed_by=image)
+        isolate = ISOLATED in check_image(each, policy, needed_by=image) or isolate
         if strict and each in resolved.by_path:  # nobody else may put another one there until it is opened
             _check_rule(each, Policy(permissions=True))
-    return resolved
+    return resolved, isolate
 
 
 def check_file(image: Image, policy: Policy) -> tuple[str, ...]:
@@ -150,7 +167,9 @@ def check_file(image: Image, policy: Policy) -> tuple[str, ...]:
     """
     checks = check_image(image, policy)
     if not asks_nothing(policy) and image.mismatch() is None:
-        _judged(image, policy, strict=bool(checks))
+        _, isolate = _judged(image, policy, strict=_is_strict(checks))
+        if isolate and ISOLATED not in checks:
+            checks = (*checks, ISOLATED)
     return checks
 
 
@@ -178,6 +197,12 @@ def asks_for_steps(policy: Policy) -> bool:
     return any(each.permissions or each.folders for each in (policy, *_minimum))
 
 
+def may_isolate(policy: Policy) -> bool:
+    """Whether there are files for which a policy, or what `require` asked for, wants a process of their own."""
+    asked = (policy, *_minimum)
+    return any(each.isolate for rule in asked for each in (rule, *(own for _, own in rule.folders)))
+
+
 def check_image(image: Image, policy: Policy, *, needed_by: Image | None = None) -> tuple[str, ...]:
     """What of a file was checked and held, as phrases; a plugin or a library that one needs. Raises TrustError.
 
@@ -201,7 +226,10 @@ def _check_rule(image: Image, rule: Policy) -> list[str]:
 
         check_permissions(image.path, image.file.steps)
         checks.append("only root and this user can change it")
-    if rule.keys:
+    unsigned = rule.isolate == UNLESS_SIGNED and not _names_a_key(image, rule.keys)
+    if rule.isolate is True or unsigned:
+        checks.append(ISOLATED)
+    if rule.keys and not unsigned:
         key, version = signed_version(image, rule.keys)
         checks.append(f"signed by {key.name} as version {version}")
     if rule.lock is not None:
@@ -212,6 +240,22 @@ def _check_rule(image: Image, rule: Policy) -> list[str]:
         Quarantine(rule.quarantine, permissions=rule.permissions).check(image)
         checks.append("crashed no earlier process")
     return checks
+
+
+def _names_a_key(image: Image, keys: Iterable[PublicKey]) -> bool:
+    """Whether a file has a signature that is said to be of one of `keys`. One that cannot be read raises TrustError:
+    it may be one of theirs, and what is signed and was changed is not to run anywhere.
+    """
+    from loader.trust.signature import SUFFIX, parse_signature, read_text  # noqa: PLC0415 - where a policy asks for it
+
+    path = image.path + SUFFIX
+    try:
+        signature = parse_signature(read_text(path, "signature"), path=path)
+    except TrustError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return False
+        raise
+    return any(key.id == signature.key_id for key in keys)
 
 
 def signed_version(image: Image, keys: Iterable[PublicKey]) -> tuple[PublicKey, str]:

@@ -178,7 +178,7 @@ def test_threads_under_load(load: Callable[..., loader.Plugin], together: Callab
 
 def test_retry(load: Callable[..., loader.Plugin], tmp_path: Path) -> None:
     """With on_crash="retry" a call whose worker died is made again, and its answer is the fresh worker's."""
-    plugin = load(on_crash="retry", sandbox="off", crashes=1000)
+    plugin = load(on_crash="retry", repeatable=["note"], sandbox="off", crashes=1000)
     log = tmp_path / "log"
     assert plugin.note(str(log), 1) == 2
     for number in range(2, 8):
@@ -190,7 +190,7 @@ def test_retry(load: Callable[..., loader.Plugin], tmp_path: Path) -> None:
 
 def test_retry_ends(load: Callable[..., loader.Plugin]) -> None:
     """A call that ends each worker that it meets ends in PluginCrashed, not in workers without end."""
-    plugin = load(on_crash="retry", crashes=3)
+    plugin = load(on_crash="retry", repeatable=True, crashes=3)
     with pytest.raises(loader.PluginCrashed):
         plugin.fall("abort")
 

@@ -543,10 +543,10 @@ static int not_called(core_call *c)
 }
 
 /* True: the call may be made again. Otherwise an exception is set. GIL held. */
-static bool failed(core_remote *remote, core_worker *worker, const function *f, const char *reason)
+static bool failed(core_remote *remote, core_worker *worker, const function *f, const char *reason, int tries)
 {
-    PyObject *const again = PyObject_CallMethod(remote->keeper, "failed", "OOOs", (PyObject *)worker,
-                                                (PyObject *)f->owner, f->name, reason);
+    PyObject *const again = PyObject_CallMethod(remote->keeper, "failed", "OOOsi", (PyObject *)worker,
+                                                (PyObject *)f->owner, f->name, reason, tries);
     const bool yes = again == Py_True;
 
     if (again != NULL && !yes)
@@ -555,9 +555,9 @@ static bool failed(core_remote *remote, core_worker *worker, const function *f, 
     return yes;
 }
 
-/* One try, with a lane. `*again`: no worker has answered, and it may be made once more. */
+/* One try, with a lane: number `tries`. `*again`: no worker has answered, and it may be made once more. */
 static int try_call(function *f, core_call *c, const struct arguments *a, core_worker *worker, struct host_lane *lane,
-                    bool *again)
+                    int tries, bool *again)
 {
     static const char too_long[] = "its arguments are longer than what crosses to another process at once";
     static const char replaced[] = "its library is not open in this worker any more: the plugin was reloaded";
@@ -632,9 +632,9 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         core_worker_kill(worker);
     core_acquire(c);
     if (ended == KILLED)
-        *again = failed(remote, worker, f, stop == LOADER_DEADLINE ? "deadline" : "cancelled");
+        *again = failed(remote, worker, f, stop == LOADER_DEADLINE ? "deadline" : "cancelled", tries);
     else
-        *again = failed(remote, worker, f, ended == DIED ? "died" : hostile);
+        *again = failed(remote, worker, f, ended == DIED ? "died" : hostile, tries);
     if (inside == NULL)
         core_lane_give(lane, crossing.top, crossing.output);
     return *again ? LOADER_OK : not_called(c);
@@ -643,6 +643,8 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
 int core_remote_enter(function *f, core_call *c, const struct arguments *a, const struct held *held)
 {
     core_remote *const remote = (core_remote *)c->owner->remote;
+
+    int tries = 0;
 
     core_acquire(c);
     for (bool again = true; again;) {
@@ -666,7 +668,7 @@ int core_remote_enter(function *f, core_call *c, const struct arguments *a, cons
         status = LOADER_OK;
         again = lane == NULL && !PyErr_Occurred(); /* it died right now */
         if (lane != NULL)
-            status = try_call(f, c, a, worker, lane, &again);
+            status = try_call(f, c, a, worker, lane, ++tries, &again);
         else if (!again)
             status = not_called(c);
         Py_DECREF(worker);

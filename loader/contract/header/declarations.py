@@ -26,7 +26,7 @@ __all__ = ["OUT", "ClassDeclaration", "Declaration", "ServiceDeclaration", "Unit
 
 #: What a contract is not made of, though it may stand in its header.
 _PASSED_OVER = ("_Static_assert", "static_assert", "LOADER_STATIC_ASSERT", "LOADER_MARKER")
-_FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT")
+_FLAGS = ("LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES", "LOADER_GIVES_TEXT", "LOADER_REPEATABLE")
 #: What pycparser sees in the place of LOADER_OUT: a word that no parameter of C may have.
 OUT = "auto"
 

@@ -17,8 +17,8 @@ __all__ = ["RESERVED", "includes_bool", "misleading_counts", "misleading_name"]
 #: What loader.Plugin has itself: a function of such a name would not be found as its attribute.
 RESERVED = frozenset(
     (
-        *("_bind", "_function", "_loaded", "_near", "_reload", "classes", "contract", "digest", "functions", "name"),
-        *("owner", "path", "reload", "version", "worker"),
+        *("_bind", "_function", "_loaded", "_near", "_reload", "classes", "contract", "digest", "functions"),
+        *("isolation", "name", "owner", "path", "reload", "version", "worker"),
     )
 )
 _LISTS = {"text": "const loader_texts *", "bytes": "const loader_bytes * of all of them"}

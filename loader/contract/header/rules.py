@@ -123,7 +123,11 @@ class _Rules:
             "gives": gives,
             "doc": declaration.doc,
             "results": results,
+            "repeatable": "LOADER_REPEATABLE" in flags,
         }
+        if function["repeatable"] and any(each["kind"] == "instance" for each in values):
+            reason = f"LOADER_REPEATABLE before {named.name!r}, which gets an instance"
+            raise refused(named.place, reason, cure="Leave it out: an instance dies with its process")
         return {**function, **role_of(self.unit.classes, named.place, function)}
 
     def _free(self, cls: str, named: Named, made: Prototype, flags: frozenset[str], doc: str) -> dict[str, Any]:
