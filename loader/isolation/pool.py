@@ -16,6 +16,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from loader._core._call import Remote
 from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed, PluginError
@@ -79,6 +80,10 @@ class RemoteLibrary:
         return self.symbols.get(symbol)
 
 
+#: All that there are: in a forked child none of them may wait for a thread that only its parent has.
+_pools: WeakSet[Pool] = WeakSet()
+
+
 class Pool:
     """Workers that all have the same libraries open.
 
@@ -106,6 +111,7 @@ class Pool:
         self._not_before = 0.0
         self._retired = False
         self._lock = threading.RLock()
+        _pools.add(self)
         deadline = _NEVER if isolation.deadline is None else int(isolation.deadline * 1e9)
         self.remote = Remote(self, deadline, int(isolation.grace * 1e9))
 
@@ -251,6 +257,10 @@ class Pool:
                 self._start_all()
         if started:
             tell("restarted", self.name, self.path, pids=self.pids, restarts=self.restarts)
+
+    def forget_parent(self) -> None:
+        """This process was forked just now."""
+        self._lock = threading.RLock()
 
     def _begin_in_child(self) -> None:
         """This process was forked: the workers are its parent's, and it gets its own."""
@@ -451,6 +461,15 @@ class Pool:
             for each in opening.files:
                 with suppress(OSError):
                     os.close(each)
+
+
+def _after_fork() -> None:
+    for pool in list(_pools):
+        pool.forget_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _end_when_idle(process: Process) -> None:
