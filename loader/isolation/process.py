@@ -197,7 +197,7 @@ class Process:
     def private_memory(self) -> int:
         """Bytes that it alone has; 0 if that is not known.
 
-        Only root may see how a confined process's memory is divided. For others it is what is resident and of no file.
+        Only root may see how a confined process's memory is divided. For others it is what is resident, of no file.
         """
         total = 0
         with suppress(OSError, ValueError, IndexError), open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
