@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from loader._core._call import Remote
-from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed, PluginError
+from loader.errors import (
+    CallCancelled,
+    DeadlineExceeded,
+    ForkError,
+    IsolationError,
+    LibraryError,
+    PluginCrashed,
+    PluginError,
+)
 from loader.events import tell, tell_failure
 from loader.isolation.copies import copies
 from loader.isolation.process import FIRST_FILE, Ended, Process
@@ -277,10 +285,17 @@ class Pool:
     def failed(self, worker: Worker, owner: Owner, function: str, reason: str, tries: int) -> BaseException | bool:
         """What becomes of a call that a worker did not answer: an exception, or True: it is made again.
 
-        Called by the C side. `owner`: whose function was called. `reason`: "died", "deadline", "cancelled", or what
-        was wrong with what it sent. `tries`: how often it was made until now.
+        Called by the C side. `owner`: whose function was called. `reason`: "died", "deadline", "cancelled", "forked",
+        or what was wrong with what it sent. `tries`: how often it was made until now.
         """
         process = worker.keeper
+        if reason == "forked":
+            return ForkError(
+                "was in the middle of a call when the process was forked, and its worker is the parent's",
+                path=owner.path,
+                plugin=owner.name,
+                cure="Fork elsewhere than in what plugins call, or end the child there",
+            )
         if reason in ("deadline", "cancelled"):
             process.ended.wait(1.0)
             self._drop(process)

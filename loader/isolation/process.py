@@ -89,6 +89,8 @@ class Process:
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
         self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
+        # When Python ends finalizers may still call; the worker ends with the process.
+        self._finalizer.atexit = False
         host = os.pidfd_open(os.getpid())
         try:
             answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ def _child_ends(child: int) -> int:
     return -1
 
 
+@pytest.mark.in_process("a child has no part in the worker")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_in_a_callable(stateful_path: Path) -> None:
     """Both processes come back through the plugin's function, and go on with the instance."""
@@ -55,6 +57,40 @@ def test_a_fork_in_a_callable(stateful_path: Path) -> None:
             os._exit(code)
     assert _child_ends(child) == 0
     assert counter.add(1) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no workers")
+def test_a_fork_in_a_callable_of_a_worker(stateful_path: Path) -> None:
+    """The parent goes on; in the child, which has no part in its parent's worker, the call ends with ForkError, also
+    where calls are in each other, and the next one finds a worker.
+    """
+    contract = loader.Contract.from_header(HEADER)
+    stateful = loader.load(stateful_path, contract=contract, isolation=loader.Isolation(sandbox="off"))
+    child, outer, inner = -1, stateful.counter(1, 0), stateful.counter(1, 0)
+    errors = []
+
+    def step(_done: float) -> None:
+        nonlocal child
+        child = os.fork()
+
+    def nested(_done: float) -> None:
+        try:
+            inner.during(step)
+        except loader.ForkError as error:
+            errors.append(error)
+
+    try:
+        outer.during(nested)
+    except loader.ForkError as error:
+        errors.append(error)
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if len(errors) == 2 and stateful.counter(1, 0).add(1) == 2 else 2
+        finally:
+            os._exit(code)
+    assert _child_ends(child) == 0
+    assert (errors, outer.add(1), inner.add(1)) == ([], 2, 2)
 
 
 FORK_IN_BETWEEN = """

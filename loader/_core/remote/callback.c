@@ -226,10 +226,14 @@ static bool call_function(struct crossing *crossing, const struct wire_message *
     right = take_arguments(&taking, plan, asked, &passed);
     if (right) {
         answer->status = enter(&offered, c, asked->place, &passed);
-        room = move_output(crossing, before, answer) &&
-               (answer->status != LOADER_OK || give_results(crossing, plan, &passed, answer));
+        crossing->forked = !core_worker_is_ours(lane->worker);
+        room = crossing->forked ||
+               (move_output(crossing, before, answer) &&
+                (answer->status != LOADER_OK || give_results(crossing, plan, &passed, answer)));
     }
     drop_scratch(&scratch);
+    if (crossing->forked)
+        return false;
     if (taking.no_memory || !room) {
         core_set_error(c, no_memory, sizeof no_memory - 1);
         answer->status = LOADER_NO_MEMORY;
@@ -261,7 +265,8 @@ bool core_callback(struct crossing *crossing, const struct wire_message *asked)
     default: return false;
     }
     made.top = crossing->top;
-    wire_say(answer, &made);
+    if (!crossing->forked)
+        wire_say(answer, &made);
     return right;
 }
 

@@ -22,7 +22,7 @@ PyObject *core_remote_answered(void)
 }
 
 /* How a call that was sent ended. */
-enum ended { RETURNED, DIED, KILLED, REFUSED, TOO_DEEP };
+enum ended { RETURNED, DIED, KILLED, REFUSED, TOO_DEEP, FORKED };
 
 /* ---- Into the lane ------------------------------------------------------------------------------------- */
 
@@ -454,7 +454,7 @@ static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t 
             lane->seen++;
             return LOADER_OK;
         }
-        if (!core_worker_lives(lane->worker)) {
+        if (core_worker_has_ended(lane->worker)) {
             *died = true;
             return LOADER_FAILED;
         }
@@ -497,7 +497,7 @@ static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t 
         crossing->top = up->top;
         crossing->output = rounded(up->output);
         if (!core_callback(crossing, up))
-            return REFUSED;
+            return crossing->forked ? FORKED : REFUSED;
         crossing->output = output;
         /* An interrupt ends the call; and a call that the service made has left its own there. */
         *stop = crossing->c->interrupted ? LOADER_CANCELLED : stop_of(crossing->c, deadline);
@@ -618,6 +618,13 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         }
         return status;
     }
+    if (ended == FORKED) {
+        core_acquire(c);
+        failed(remote, worker, f, "forked", 1);
+        if (inside == NULL)
+            core_lane_give(lane, 0, 0);
+        return not_called(c);
+    }
     if (ended == TOO_DEEP && inside != NULL) { /* it lives, and the calls around this one go on */
         core_acquire(c);
         PyErr_SetString(PyExc_RecursionError,
@@ -705,7 +712,7 @@ void core_remote_free(core_worker *worker, core_function index, void *native)
     const int64_t until = wire_now() + FREE_NS;
     bool there = false;
     wire_send(&lane->shared->down, &lane->shared->up);
-    while (!there && core_worker_lives(worker) && wire_now() < until)
+    while (!there && !core_worker_has_ended(worker) && wire_now() < until)
         there = wire_wait(&lane->shared->down, &lane->shared->up, lane->seen, &lane->patience, wire_now() + SLICE_NS);
     if (there) {
         lane->seen++;

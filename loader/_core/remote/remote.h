@@ -85,11 +85,18 @@ struct crossing {
     uint64_t top, output; /* offsets: what is free from here on */
     struct offered offered[MOST_OFFERED];
     int offered_count;
+    bool forked; /* in the middle of it, and this is the child: the lane is the parent's */
 };
 
 /* ---- worker.c ---- */
 bool core_worker_lives(const core_worker *worker);
+bool core_worker_has_ended(core_worker *worker); /* asks the kernel */
 void core_worker_kill(core_worker *worker);
+/* Whether its lanes are mapped here: not in a child that was forked in the middle of a call. */
+static inline bool core_worker_is_ours(const core_worker *worker)
+{
+    return worker->generation == core_generation;
+}
 uint64_t core_worker_address(const core_worker *worker, core_function index); /* 0: it has none */
 /* A lane for this thread, or NULL: with an exception, or because the worker has died. GIL held; it may be let go. */
 struct host_lane *core_lane_take(core_worker *worker, core_call *c);

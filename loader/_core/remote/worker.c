@@ -6,6 +6,7 @@
 #ifdef CORE_REMOTE
 
 #  include <errno.h>
+#  include <poll.h>
 #  include <signal.h>
 #  include <structmember.h>
 #  include <sys/mman.h>
@@ -19,6 +20,17 @@ _Thread_local struct crossing *core_crossing;
 bool core_worker_lives(const core_worker *worker)
 {
     return !atomic_load_explicit(&worker->dead, memory_order_acquire) && worker->generation == core_generation;
+}
+
+/* The descriptor is closed by the thread that learns of deaths, after it has said so; but when Python ends that thread
+ * stands still. */
+bool core_worker_has_ended(core_worker *worker)
+{
+    struct pollfd ended = {.fd = worker->pidfd, .events = POLLIN};
+
+    if (core_worker_lives(worker) && poll(&ended, 1, 0) > 0)
+        atomic_store_explicit(&worker->dead, true, memory_order_release);
+    return !core_worker_lives(worker);
 }
 
 uint64_t core_worker_address(const core_worker *worker, core_function index)
@@ -311,8 +323,10 @@ void core_lane_give(struct host_lane *lane, uint64_t top, uint64_t output)
 {
     core_worker *const worker = lane->worker;
 
-    give_back(lane, WIRE_HEAD + WIRE_LOG, top);
-    give_back(lane, lane->size / 2, output);
+    if (core_worker_is_ours(worker)) {
+        give_back(lane, WIRE_HEAD + WIRE_LOG, top);
+        give_back(lane, lane->size / 2, output);
+    }
     lane->busy = false;
     worker->busy_count--;
     Py_DECREF(worker);
