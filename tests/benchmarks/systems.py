@@ -10,8 +10,6 @@ SCRIPTS = ("call-text-cyrillic", "call-text-cjk", "call-text-emoji")
 DOCUMENTS = ("document-dense", "document-prose", "document-small")
 LOADS = ("load-1", "load-6")
 REMOTE = (*CALLS, "callback", "error", *DOCUMENTS, *LOADS)
-#: As REMOTE; documents join when an Htmlizer's plugins can be isolated (the peer has them ready).
-ISOLATED = (*CALLS, "callback", "error", *LOADS)
 IN_PROCESS = (*CALLS, "callback", "error", *DOCUMENTS, "roles-1000", *LOADS, "threads-2")
 FROM_PYTHON = (*IN_PROCESS, *SCRIPTS)
 OURS = (*FROM_PYTHON, "document-small-joined")
@@ -106,7 +104,7 @@ SYSTEMS: tuple[System, ...] = (
     ),
     System(
         "loader-isolated", "loader-c with the plugin in a process of its own, confined; unconfined: what that costs",
-        "python", "ours", {"": ISOLATED, "unconfined": ("call", "load-1")}, remote=True,
+        "python", "ours", {"": REMOTE, "unconfined": ("call", "load-1")}, remote=True,
     ),
     _ours("cpp", "C++", **{"c-table": ("callback",)}),
     _ours("rust", "Rust", **{"c-table": ("callback",)}),

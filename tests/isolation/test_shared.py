@@ -125,5 +125,3 @@ def test_no_size(size: int) -> None:
     """A buffer has a byte or more."""
     with pytest.raises(ValueError, match="1 byte or more"):
         loader.shared(size)
-
-
