@@ -88,7 +88,9 @@ class Process:
         _channels.add(self._channel)
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
-        self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
+        self._finalizer = weakref.finalize(self, _end, self._fate, self.pidfd, self._channel)
+        # Not before nobody can send a signal by it: its number would lead to another process.
+        weakref.finalize(self, os.close, self.pidfd).atexit = False
         host = os.pidfd_open(os.getpid())
         try:
             answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
@@ -238,26 +240,19 @@ class _Fate:
         self.wanted = False
 
 
-def _end(fate: _Fate, pid: int, pidfd: int, channel: socket.socket) -> None:
+def _end(fate: _Fate, pidfd: int, channel: socket.socket) -> None:
     """What ends a worker that nobody has any more. In a forked child it is the parent's."""
     fate.wanted = True
-    if os.getpid() == fate.parent and os.path.exists(f"/proc/{pid}"):
-        _kill_if_open(pidfd, pid)
+    if os.getpid() == fate.parent:
+        _kill(pidfd)
     channel.close()
-
-
-def _kill_if_open(pidfd: int, pid: int) -> None:
-    """The descriptor may have been closed and used again since it ended: what it refers to must be this process."""
-    with suppress(OSError), open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        if f"Pid:\t{pid}\n" in file.read():
-            _kill(pidfd)
 
 
 # ---- Starting ----------------------------------------------------------------------------------------------
 
 
 def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
-    """A new process, watched: its number, its pidfd and the socket that leads to it.
+    """A new process, watched: its number, a pidfd of its own and the socket that leads to it.
 
     What watches it holds on to nothing of ours: a plugin that nobody has any more is collected, and its process ends.
     """
@@ -287,6 +282,7 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
             if there is not None:
                 there.note_end(number, status)
 
+        own = fcntl.fcntl(pidfd, fcntl.F_DUPFD_CLOEXEC, 3)  # what is watched is closed when it has ended
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:
         ours.close()
@@ -295,7 +291,7 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
         theirs.close()
         for each in pipes:
             os.close(each)
-    return pid, pidfd, ours
+    return pid, own, ours
 
 
 def _spawn(name: str, descriptors: dict[int, int]) -> int:
