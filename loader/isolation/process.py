@@ -5,10 +5,8 @@ It is never waited for without an end: each answer has a time, and a death is to
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
-import resource
 import signal
 import socket
 import threading
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loader._core._call import Worker
 from loader.errors import IsolationError
 from loader.isolation.message import numbers, receive, send
+from loader.isolation.seals import seal
 from loader.isolation.settings import PARTS, Confinement, worker_program
 from loader.isolation.watch import Watched, watch
 
@@ -50,7 +49,6 @@ _LIBRARIES: Final = (
     "/etc/ld.so.preload",
 )
 _KEPT_LINES: Final = 20
-_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 class Ended(Exception):
@@ -199,7 +197,7 @@ class Process:
     def private_memory(self) -> int:
         """Bytes that it alone has; 0 if that is not known.
 
-        Only root may see how a confined process's memory is divided. For others it is what is resident and of no file.
+        Only root may see how a confined process's memory is divided. For others: what is resident and of no file.
         """
         total = 0
         with suppress(OSError, ValueError, IndexError), open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
@@ -282,7 +280,7 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
             if there is not None:
                 there.note_end(number, status)
 
-        own = fcntl.fcntl(pidfd, fcntl.F_DUPFD_CLOEXEC, 3)  # what is watched is closed when it has ended
+        own = os.dup(pidfd)  # what is watched is closed when it has ended
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:
         ours.close()
@@ -299,6 +297,8 @@ def _spawn(name: str, descriptors: dict[int, int]) -> int:
 
     In a process group of its own, so that Ctrl-C in a terminal is for the host alone.
     """
+    import fcntl  # noqa: PLC0415 - not on Windows
+
     high = []
     try:
         # Above all that is to be given: a dup2 must not overwrite what a later one wants.
@@ -351,6 +351,8 @@ def _lane_size(isolation: Isolation) -> int:
     """As large as files may be, small in what memory may be addressed, and no larger than what a worker may have,
     which could fill it.
     """
+    import resource  # noqa: PLC0415 - as above
+
     most = _LANE
     for number, part in ((resource.RLIMIT_FSIZE, 1), (resource.RLIMIT_AS, 16)):
         limit = resource.getrlimit(number)[0]
@@ -367,7 +369,7 @@ def _lane(size: int) -> int:
         descriptor = os.memfd_create("loader-lane", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(descriptor, size)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+            seal(descriptor)
         except BaseException:
             os.close(descriptor)
             raise

@@ -133,7 +133,7 @@ def test_wrong_usage(fall: Callable[..., Result], options: tuple[str, ...]) -> N
 
 
 def test_a_policy_file(command: Command, hello: Path, tmp_path: Path) -> None:
-    """The line isolate = true in a policy file is enough, also with --in-process, which is about the command's own child."""
+    """A policy file with isolate = true is enough, also with --in-process, which is about the command's child."""
     policy = tmp_path / "loader.toml"
     policy.write_text("[policy]\nisolate = true\n")
     words = ("call", hello, "greet", "you", "--contract", GREETER, "--policy", policy)
