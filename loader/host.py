@@ -168,8 +168,8 @@ class Host:
 
         `claims` asks the loaded plugin what it takes part in. If it raises, the plugin is not entered.
         `lazy`: the result is a :class:`loader.lazy.LazyPlugin`, which is opened, and may fail, at its first use.
-        `isolated`: whether it has a process of its own, or that of this host's plugins; None: as the host was told. The
-        policy may ask for one all the same.
+        `isolated`: whether it has a process of its own, or that of this host's plugins; None: as the host was told.
+        The policy may ask for one all the same.
 
         A file that is loaded once more, by another path or link too, is the plugin that it is already, unless its
         bytes have changed or another `name` is given. All that is asked of it is asked again.

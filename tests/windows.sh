@@ -51,7 +51,7 @@ sys.path.insert(0, "loader/_core")
 from build_ffi import ffibuilder
 ffibuilder.emit_c_code(sys.argv[1])
 EOF
-extension loader/_core/_call -- loader/_core/{call,crash,text}/*.c &
+extension loader/_core/_call -- loader/_core/{call,crash,text,remote,wire}/*.c &
 extension loader/_core/_elf -- loader/_core/elf/*.c
 extension loader/htmlize/_engine -- loader/htmlize/_engine/*.c
 wait $!

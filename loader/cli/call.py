@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import loader
 from loader.cli import streams
 from loader.cli.contracts import add_contract, required_contract
-from loader.cli.isolation import add_isolation, isolation_of
 from loader.cli.instances import run_steps, steps_of
+from loader.cli.isolation import add_isolation, isolation_of
 from loader.cli.logs import log_to_stderr
 from loader.cli.parser import UsageError, seconds
 from loader.cli.policy import add_policy, policy_of, record_crashes

@@ -7,7 +7,8 @@ The text, which :func:`canonical_text` makes, has all that a header says to both
 - structs with sizes, members, offsets; enums with the names of their values; services with id, table and
   functions; interfaces with their functions; classes.
 
-It does not have: comments, what may be repeated after a crash (which changes no call), what no function uses, name and version (these stand beside the fingerprint wherever it is
+It does not have: comments, what may be repeated after a crash (which changes no call),
+what no function uses, name and version (these stand beside the fingerprint wherever it is
 told), what plugins need of the loader (LOADER_NEEDS is a marker of its own, and changes no call), and what a part has
 by default. The last keeps the text of old headers when parts learn to say more.
 

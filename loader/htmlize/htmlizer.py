@@ -237,7 +237,7 @@ class Htmlizer:
             self.process_role: Callable[[str, str, Post], str] = process_role
 
     def _workers(self) -> Pool | None:
-        """Where the engine is to be: in the plugins' processes, if one of them is there, or may be when it is opened."""
+        """Where the engine is to be, if not here: with a plugin that is in another process, or may come there."""
         if self.host.isolation is None and not any(plugin.worker for plugin in self.plugins):
             closed = any(isinstance(plugin, LazyPlugin) and not plugin.opened for plugin in self.plugins)
             if not (closed and may_isolate(self.host.policy)):

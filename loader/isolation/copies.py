@@ -6,11 +6,11 @@ other by the numbers that their descriptors have in a worker.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import LibraryError
+from loader.isolation.seals import seal
 from loader.library.pinned import pinned, targets
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["copies"]
 
-_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 _MAY_RUN: Final = 0x10  # MFD_EXEC, of Linux 6.3
 
 
@@ -48,7 +47,7 @@ def _sealed_file(image: Image, data: bytes) -> int:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+            seal(descriptor, contents=True)
         except BaseException:
             os.close(descriptor)
             raise

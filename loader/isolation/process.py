@@ -5,10 +5,8 @@ It is never waited for without an end: each answer has a time, and a death is to
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
-import resource
 import signal
 import socket
 import threading
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loader._core._call import Worker
 from loader.errors import IsolationError
 from loader.isolation.message import numbers, receive, send
+from loader.isolation.seals import seal
 from loader.isolation.settings import PARTS, Confinement, worker_program
 from loader.isolation.watch import Watched, watch
 
@@ -50,7 +49,6 @@ _LIBRARIES: Final = (
     "/etc/ld.so.preload",
 )
 _KEPT_LINES: Final = 20
-_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 
 class Ended(Exception):
@@ -88,9 +86,11 @@ class Process:
         _channels.add(self._channel)
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
-        self._finalizer = weakref.finalize(self, _end, self._fate, self.pid, self.pidfd, self._channel)
+        self._finalizer = weakref.finalize(self, _end, self._fate, self.pidfd, self._channel)
         # When Python ends finalizers may still call; the worker ends with the process.
         self._finalizer.atexit = False
+        # Not before nobody can send a signal by it: its number would lead to another process.
+        weakref.finalize(self, os.close, self.pidfd).atexit = False
         host = os.pidfd_open(os.getpid())
         try:
             answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
@@ -199,7 +199,7 @@ class Process:
     def private_memory(self) -> int:
         """Bytes that it alone has; 0 if that is not known.
 
-        Only root may see how a confined process's memory is divided. For others it is what is resident, of no file.
+        Only root may see how a confined process's memory is divided. For others: what is resident and of no file.
         """
         total = 0
         with suppress(OSError, ValueError, IndexError), open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
@@ -240,26 +240,19 @@ class _Fate:
         self.wanted = False
 
 
-def _end(fate: _Fate, pid: int, pidfd: int, channel: socket.socket) -> None:
+def _end(fate: _Fate, pidfd: int, channel: socket.socket) -> None:
     """What ends a worker that nobody has any more. In a forked child it is the parent's."""
     fate.wanted = True
-    if os.getpid() == fate.parent and os.path.exists(f"/proc/{pid}"):
-        _kill_if_open(pidfd, pid)
+    if os.getpid() == fate.parent:
+        _kill(pidfd)
     channel.close()
-
-
-def _kill_if_open(pidfd: int, pid: int) -> None:
-    """The descriptor may have been closed and used again since it ended: what it refers to must be this process."""
-    with suppress(OSError), open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
-        if f"Pid:\t{pid}\n" in file.read():
-            _kill(pidfd)
 
 
 # ---- Starting ----------------------------------------------------------------------------------------------
 
 
 def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
-    """A new process, watched: its number, its pidfd and the socket that leads to it.
+    """A new process, watched: its number, a pidfd of its own and the socket that leads to it.
 
     What watches it holds on to nothing of ours: a plugin that nobody has any more is collected, and its process ends.
     """
@@ -289,6 +282,7 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
             if there is not None:
                 there.note_end(number, status)
 
+        own = os.dup(pidfd)  # what is watched is closed when it has ended
         watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
     except BaseException:
         ours.close()
@@ -297,7 +291,7 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
         theirs.close()
         for each in pipes:
             os.close(each)
-    return pid, pidfd, ours
+    return pid, own, ours
 
 
 def _spawn(name: str, descriptors: dict[int, int]) -> int:
@@ -305,6 +299,8 @@ def _spawn(name: str, descriptors: dict[int, int]) -> int:
 
     In a process group of its own, so that Ctrl-C in a terminal is for the host alone.
     """
+    import fcntl  # noqa: PLC0415 - not on Windows
+
     high = []
     try:
         # Above all that is to be given: a dup2 must not overwrite what a later one wants.
@@ -357,6 +353,8 @@ def _lane_size(isolation: Isolation) -> int:
     """As large as files may be, small in what memory may be addressed, and no larger than what a worker may have,
     which could fill it.
     """
+    import resource  # noqa: PLC0415 - as above
+
     most = _LANE
     for number, part in ((resource.RLIMIT_FSIZE, 1), (resource.RLIMIT_AS, 16)):
         limit = resource.getrlimit(number)[0]
@@ -373,7 +371,7 @@ def _lane(size: int) -> int:
         descriptor = os.memfd_create("loader-lane", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             os.ftruncate(descriptor, size)
-            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+            seal(descriptor)
         except BaseException:
             os.close(descriptor)
             raise

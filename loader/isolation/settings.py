@@ -47,8 +47,8 @@ class Isolation:
         read, write: files and folders that a worker may read, or read and write; nothing else is there for it but
             the system's libraries.
         network: whether it may open sockets.
-        on_crash: "raise" PluginCrashed, or "retry": a call whose worker died is made once more, in a fresh one, if its
-            function is said to be safe to repeat. Nobody knows how far the first call came, so without a word for
+        on_crash: "raise" PluginCrashed, or "retry": a call whose worker died is made once more, in a fresh one, if
+            its function is said to be safe to repeat. Nobody knows how far the first call came, so without a word for
             that function it raises too. The header says it by LOADER_REPEATABLE, the host by `repeatable`.
         repeatable: names of functions that may be called twice, or True: all that a plugin has. Never those that get
             an instance of a class: it has died with its worker.

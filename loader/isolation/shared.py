@@ -6,20 +6,18 @@ buffers (loader/_core/remote/shared.c); a worker maps one when it meets it for t
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import mmap
 import os
 import weakref
-from typing import Final
 
 from loader._core._call import shared_add, shared_remove
 from loader._core._ffi import ffi
+from loader.isolation.seals import seal
 from loader.isolation.settings import check_available
 
 __all__ = ["descriptor_of", "shared"]
 
-_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _numbers = itertools.count(1)
 #: By number: descriptor and size of each buffer that there is.
 _buffers: dict[int, tuple[int, int]] = {}
@@ -40,7 +38,7 @@ def shared(size: int) -> memoryview:
     descriptor = os.memfd_create("loader-shared", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.ftruncate(descriptor, size)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        seal(descriptor)
         memory = mmap.mmap(descriptor, size)
     except OSError as error:
         os.close(descriptor)

@@ -58,8 +58,8 @@ class Policy:
         keys: public keys (as text of 56 characters, or PublicKey); one of them must have signed the file.
         isolate: whether a plugin is opened in a process of its own where nobody says so: with
             :class:`loader.Isolation`'s defaults, unless it is loaded with others. "unless signed": files that one of
-            `keys` signed are not; those that are not signed by any are, instead of being refused. A signature of one of
-            these keys that does not hold is refused all the same.
+            `keys` signed are not; those that are not signed by any are, instead of being refused. A signature of one
+            of these keys that does not hold is refused all the same.
         quarantine: reports of :func:`loader.crash.enable`, relative to the current folder; a file that one
             of them speaks against is refused. They are read for each plugin that is loaded; one that is not
             there speaks against nobody. With `permissions`, what is asked of the plugin is asked of them.

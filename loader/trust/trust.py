@@ -63,8 +63,8 @@ _minimum: list[Policy] = []
 class TrustedImage:
     """A candidate that the policy allows to run. Only this can be opened.
 
-    `checks` says what was checked and held, for reports. `isolate`: the policy, or that of a library that comes along,
-    asks for a process of its own; library/ opens it in no other.
+    `checks` says what was checked and held, for reports. `isolate`: the policy asks for a process of its own, for it
+    or for a library that comes along; library/ opens it in no other.
     """
 
     candidate: Candidate

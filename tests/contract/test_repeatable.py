@@ -20,7 +20,9 @@ MAKE = "LOADER_REPEATABLE int thing_new(loader_call *call, LOADER_OUT thing **ma
 @pytest.mark.parametrize("before", ["LOADER_EXPORT", "LOADER_OPTIONAL", "LOADER_GIVES_BYTES LOADER_EXPORT", ""])
 def test_it_stands_before_a_function(tmp_path: Path, before: str) -> None:
     """It may stand before or behind the other words, and says nothing of the functions beside it."""
-    text = f"LOADER_REPEATABLE {before} int again(loader_call *call);\n{before} LOADER_REPEATABLE int more(loader_call *c);"
+    text = (
+        f"LOADER_REPEATABLE {before} int again(loader_call *c);\n{before} LOADER_REPEATABLE int more(loader_call *c);"
+    )
     contract = read_header(tmp_path, text + "\n")
     assert [each.name for each in contract.functions if each.repeatable] == ["again", "more"]
     compile_header(HEAD + CLASS + MAKE + text + "\n", tmp_path)

@@ -130,6 +130,14 @@ def test_a_host(path: Path, greeter: loader.Contract, together: bool, lazy: bool
     assert not is_here(path)
 
 
+def test_a_host_that_says_no(path: Path, greeter: loader.Contract) -> None:
+    """Host.load(isolated=False) is a wish, and the policy a rule."""
+    for together in (False, True):
+        plugin = loader.Host(greeter, policy=APART, together=together).load(path, isolated=False)
+        assert plugin.isolation is not None
+    assert not is_here(path)
+
+
 def test_a_lazy_plugin_is_asked(path: Path, greeter: loader.Contract) -> None:
     """Where it is, is known when it is open: the question opens it, and is not answered with "here"."""
     plugin = loader.Host(greeter, policy=APART).load(path, lazy=True)

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,6 @@ import loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="workers are for Linux")
 DEATHS = {
@@ -171,6 +171,22 @@ def test_threads_under_load(load: Callable[..., loader.Plugin], together: Callab
 
     assert all(together(6, work))
     killer.join()
+
+
+def test_an_end_that_comes_late(load: Callable[..., loader.Plugin]) -> None:
+    """What ends a worker refers to it as long as somebody could use it: were its number given to another worker's
+    descriptor, to end the dead one would end that.
+    """
+    plugin = load()
+    assert plugin.worker is not None
+    [dead] = plugin.worker._processes
+    os.kill(dead.pid, signal.SIGKILL)
+    assert wait_until(lambda: gone(dead.pid))
+    others = [load() for _ in range(3)]
+    dead.close()
+    assert "Pid:\t-1\n" in Path(f"/proc/self/fdinfo/{dead.pidfd}").read_text()  # of nobody any more
+    dead.kill()
+    assert [each.add(1, 1) for each in others] == [2, 2, 2]
 
 
 # ---- Again, or no more ----

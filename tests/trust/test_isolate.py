@@ -217,7 +217,7 @@ def test_a_value() -> None:
 
 
 def test_a_policy_file(tmp_path: Path) -> None:
-    """isolate is true, false or "unless signed", at the top and in the tables of folders."""
+    """The key isolate is true, false or "unless signed", at the top and in the tables of folders."""
     path = tmp_path / "loader.toml"
     path.write_text(
         f'[policy]\nisolate = true\n[policy.folders.vendor]\nkeys = ["{A}"]\nisolate = "unless signed"\n'
