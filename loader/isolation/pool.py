@@ -13,6 +13,7 @@ import random
 import signal
 import threading
 import time
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,7 @@ from loader._core._call import Remote
 from loader.errors import CallCancelled, DeadlineExceeded, IsolationError, LibraryError, PluginCrashed, PluginError
 from loader.events import tell, tell_failure
 from loader.isolation.copies import copies
+from loader.isolation.message import numbers
 from loader.isolation.process import FIRST_FILE, Ended, Process
 from loader.isolation.settings import check_available
 from loader.library.refusal import explain
@@ -106,6 +108,7 @@ class Pool:
         self._not_before = 0.0
         self._retired = False
         self._lock = threading.RLock()
+        _pools.add(self)
         deadline = _NEVER if isolation.deadline is None else int(isolation.deadline * 1e9)
         self.remote = Remote(self, deadline, int(isolation.grace * 1e9))
 
@@ -156,8 +159,8 @@ class Pool:
         if "failed" in found:
             text = found["failed"].replace(opening.path, opening.image.path)
             raise explain(opening.image, text)
-        addresses = tuple(int(value) if (value := found.get(name, "")).isdigit() else 0 for name in opening.symbols)
-        missing = [name for name, at in zip(opening.symbols, addresses, strict=True) if not 0 < at < 1 << 64]
+        addresses = tuple(next(numbers(((name, found.get(name, "")),), name), 0) for name in opening.symbols)
+        missing = [name for name, at in zip(opening.symbols, addresses, strict=True) if at == 0]
         if missing:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {missing[0]} is not found once loaded", path=opening.image.path)
         process.native.add_addresses(addresses)
@@ -258,6 +261,10 @@ class Pool:
         self._process = os.getpid()
         self._deaths, self._not_before, self.quarantined = 0, 0.0, False
 
+    def forked(self) -> None:
+        """This is a child: another thread of its parent may have had the lock, and nobody gives it back here."""
+        self._lock = threading.RLock()
+
     def _wait(self) -> None:
         """Before a worker is started again, after several that were of no use."""
         left = self._not_before - time.monotonic()
@@ -267,10 +274,12 @@ class Pool:
     def failed(self, worker: Worker, owner: Owner, function: str, reason: str, tries: int) -> BaseException | bool:
         """What becomes of a call that a worker did not answer: an exception, or True: it is made again.
 
-        Called by the C side. `owner`: whose function was called. `reason`: "died", "deadline", "cancelled", or what
-        was wrong with what it sent. `tries`: how often it was made until now.
+        Called by the C side. `owner`: whose function was called. `reason`: "died", "deadline", "cancelled", "forked"
+        (this is the child), or what was wrong with what it sent. `tries`: how often it was made until now.
         """
         process = worker.keeper
+        if reason == "forked":
+            return self._error("is the parent's: this process was forked in the middle of its call", owner, function)
         if reason in ("deadline", "cancelled"):
             process.ended.wait(1.0)
             self._drop(process)
@@ -451,6 +460,18 @@ class Pool:
             for each in opening.files:
                 with suppress(OSError):
                     os.close(each)
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for pool in tuple(_pools):
+        pool.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _end_when_idle(process: Process) -> None:

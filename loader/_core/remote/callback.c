@@ -226,6 +226,10 @@ static bool call_function(struct crossing *crossing, const struct wire_message *
     right = take_arguments(&taking, plan, asked, &passed);
     if (right) {
         answer->status = enter(&offered, c, asked->place, &passed);
+        if (lane->worker->generation != core_generation) { /* it has forked: here the lane is not mapped */
+            drop_scratch(&scratch);
+            return false;
+        }
         room = move_output(crossing, before, answer) &&
                (answer->status != LOADER_OK || give_results(crossing, plan, &passed, answer));
     }
@@ -261,7 +265,8 @@ bool core_callback(struct crossing *crossing, const struct wire_message *asked)
     default: return false;
     }
     made.top = crossing->top;
-    wire_say(answer, &made);
+    if (right)
+        wire_say(answer, &made);
     return right;
 }
 
