@@ -30,6 +30,7 @@ from loader.errors import (
 )
 from loader.events import tell, tell_failure
 from loader.isolation.copies import copies
+from loader.isolation.message import numbers
 from loader.isolation.process import FIRST_FILE, Ended, Process
 from loader.isolation.settings import check_available
 from loader.library.refusal import explain
@@ -170,8 +171,8 @@ class Pool:
         if "failed" in found:
             text = found["failed"].replace(opening.path, opening.image.path)
             raise explain(opening.image, text)
-        addresses = tuple(int(value) if (value := found.get(name, "")).isdigit() else 0 for name in opening.symbols)
-        missing = [name for name, at in zip(opening.symbols, addresses, strict=True) if not 0 < at < 1 << 64]
+        addresses = tuple(next(numbers(((name, found.get(name, "")),), name), 0) for name in opening.symbols)
+        missing = [name for name, at in zip(opening.symbols, addresses, strict=True) if at == 0]
         if missing:  # the handshake saw it in the export table: the linker and we disagree
             raise LibraryError(f"its symbol {missing[0]} is not found once loaded", path=opening.image.path)
         process.native.add_addresses(addresses)
@@ -267,7 +268,7 @@ class Pool:
             tell("restarted", self.name, self.path, pids=self.pids, restarts=self.restarts)
 
     def forget_parent(self) -> None:
-        """This process was forked just now."""
+        """This is a child: another thread of its parent may have had the lock, and nobody gives it back here."""
         self._lock = threading.RLock()
 
     def _begin_in_child(self) -> None:

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from loader._core._call import Worker
@@ -24,7 +24,7 @@ from loader.isolation.settings import PARTS, Confinement, worker_program
 from loader.isolation.watch import Watched, watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from loader.isolation.settings import Isolation
 
@@ -49,6 +49,7 @@ _LIBRARIES: Final = (
     "/etc/ld.so.preload",
 )
 _KEPT_LINES: Final = 20
+_NO_START: Final = "a process for a plugin could not be started"
 
 
 class Ended(Exception):
@@ -81,6 +82,7 @@ class Process:
         self.ended = threading.Event()
         self._lock = threading.RLock()
         self._asking = False
+        self._tag = 0  # of the last request
         self._on_line, self._on_end = on_line, on_end
         self.pid, self.pidfd, self._channel = _start(name, self)
         _channels.add(self._channel)
@@ -91,7 +93,17 @@ class Process:
         self._finalizer.atexit = False
         # Not before nobody can send a signal by it: its number would lead to another process.
         weakref.finalize(self, os.close, self.pidfd).atexit = False
-        host = os.pidfd_open(os.getpid())
+        try:
+            self._begin(pairs, files)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, pairs: list[tuple[str, str | bytes]], files: list[int]) -> None:
+        """It confines itself, and begins to open what it is told to."""
+        isolation = self.isolation
+        with _typed(_NO_START):
+            host = os.pidfd_open(os.getpid())
         try:
             answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
         finally:
@@ -100,7 +112,8 @@ class Process:
         thunks = tuple(numbers(answer, "thunk"))
         if len(thunks) != _THUNKS:
             raise Ended
-        self.native = Worker(self.pid, self.pidfd, thunks, self)
+        with _typed(_NO_START):
+            self.native = Worker(self.pid, self.pidfd, thunks, self)
         if self.ended.is_set():
             self.native.died()
 
@@ -120,10 +133,11 @@ class Process:
         lane = _lane(size)
         try:
             answer = self._ask([("lane", str(size))], [lane], self.isolation.start)
-            base = next(numbers(answer, "lane"), None)
-            if base is None:
+            base = next(numbers(answer, "lane"), 0)
+            if base == 0 or base % mmap.PAGESIZE:
                 raise Ended
-            self.native.add_lane(lane, size, base)
+            with _typed("memory to share with a worker could not be mapped"):
+                self.native.add_lane(lane, size, base)
         except Ended:  # whoever wants the lane sees that it is not there, and that the worker is dead
             self.kill()
         finally:
@@ -139,10 +153,15 @@ class Process:
 
     def answers(self, seconds: float) -> bool:
         """Whether it answers at all within `seconds`, whatever its calls do."""
+        until = time.monotonic() + seconds
+        if not self._lock.acquire(timeout=max(0.0, seconds)):  # another thread has asked, and waits
+            return False
         try:
-            return bool(self._ask([("ask", "1")], [], max(0.0, seconds)))
+            return bool(self._ask([("ask", "1")], [], max(0.0, until - time.monotonic())))
         except Ended:
             return False
+        finally:
+            self._lock.release()
 
     def _ask(self, pairs: list[tuple[str, str | bytes]], files: list[int], seconds: float) -> list[tuple[str, str]]:
         with self._lock:
@@ -152,10 +171,13 @@ class Process:
                     cure="Call plugins from elsewhere than signal handlers, or once before",
                 )
             self._asking = True
+            self._tag += 1
             try:
                 try:
-                    send(self._channel, pairs, files)
-                except OSError:
+                    send(self._channel, self.pidfd, self._tag, pairs, files, seconds)
+                except TimeoutError:
+                    raise Ended(late=True) from None
+                except (OSError, ValueError):
                     raise Ended from None
                 return self._answer(seconds)
             finally:
@@ -163,7 +185,7 @@ class Process:
 
     def _answer(self, seconds: float) -> list[tuple[str, str]]:
         try:
-            answer = receive(self._channel, self.pidfd, seconds)
+            answer = receive(self._channel, self.pidfd, self._tag, seconds)
         except TimeoutError:
             raise Ended(late=True) from None
         if answer is None:
@@ -256,42 +278,62 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
 
     What watches it holds on to nothing of ours: a plugin that nobody has any more is collected, and its process ends.
     """
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    pipes: list[int] = []
+    reference = weakref.ref(process)
+
+    def line(stream: str, text: str) -> None:
+        there = reference()
+        if there is not None:
+            there.note_line(stream, text)
+
+    def ended(number: int | None, status: int | None) -> None:
+        there = reference()
+        if there is not None:
+            there.note_end(number, status)
+
+    with ExitStack() as theirs, ExitStack() as ours:  # what a worker gets is closed here; the rest if it fails
+        with _typed(_NO_START):
+            channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            theirs.callback(other.close)
+            ours.callback(channel.close)
+            null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            theirs.callback(os.close, null)
+            outputs: list[int] = []
+            ends: list[int] = []
+            for _ in range(2):
+                out, end = os.pipe2(os.O_CLOEXEC)
+                theirs.callback(os.close, end)
+                ours.callback(os.close, out)
+                os.set_blocking(out, False)
+                outputs.append(out)
+                ends.append(end)
+        pid = _spawn(name, {0: null, 1: ends[0], 2: ends[1], 3: other.fileno()})
+        ours.callback(_reap, pid)  # whose channel is closed after it: it is killed first
+        with _typed(_NO_START):
+            pidfd = os.pidfd_open(pid)
+            ours.callback(os.close, pidfd)
+            ours.callback(_kill, pidfd)
+            own = os.dup(pidfd)  # what is watched is closed when it has ended
+            ours.callback(os.close, own)
+            watch(Watched(pidfd, dict(zip(outputs, ("stdout", "stderr"), strict=True)), line, ended))
+        ours.pop_all()
+    return pid, own, channel
+
+
+def _reap(pid: int) -> None:
+    """A worker that could not be watched: it is ended, and waited for. Nobody else has waited for it before."""
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@contextmanager
+def _typed(what: str) -> Iterator[None]:
+    """The system refuses something: descriptors, memory, a thread."""
     try:
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        pipes.append(null)
-        out, out_end = os.pipe2(os.O_CLOEXEC)
-        pipes += out, out_end
-        err, err_end = os.pipe2(os.O_CLOEXEC)
-        pipes += err, err_end
-        pid = _spawn(name, {0: null, 1: out_end, 2: err_end, 3: theirs.fileno()})
-        pidfd = os.pidfd_open(pid)
-        for each in (out, err):
-            os.set_blocking(each, False)
-            pipes.remove(each)
-        reference = weakref.ref(process)
-
-        def line(stream: str, text: str) -> None:
-            there = reference()
-            if there is not None:
-                there.note_line(stream, text)
-
-        def ended(number: int | None, status: int | None) -> None:
-            there = reference()
-            if there is not None:
-                there.note_end(number, status)
-
-        own = os.dup(pidfd)  # what is watched is closed when it has ended
-        watch(Watched(pidfd, {out: "stdout", err: "stderr"}, line, ended))
-    except BaseException:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-        for each in pipes:
-            os.close(each)
-    return pid, own, ours
+        yield
+    except (OSError, RuntimeError) as error:
+        found = error.strerror if isinstance(error, OSError) else None
+        raise IsolationError(what, path=worker_program(), found=found or str(error)) from error
 
 
 def _spawn(name: str, descriptors: dict[int, int]) -> int:
@@ -316,9 +358,7 @@ def _spawn(name: str, descriptors: dict[int, int]) -> int:
             setsigdef=[each for each in signal.valid_signals() if each not in (signal.SIGKILL, signal.SIGSTOP)],
         )
     except OSError as error:
-        raise IsolationError(
-            "a process for a plugin could not be started", path=worker_program(), found=error.strerror or str(error)
-        ) from error
+        raise IsolationError(_NO_START, path=worker_program(), found=error.strerror or str(error)) from error
     finally:
         for each in high:
             os.close(each)

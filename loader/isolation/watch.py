@@ -103,9 +103,15 @@ class _Watch:
         self.thread.start()
 
     def add(self, watched: Watched) -> None:
-        for descriptor in (watched.pidfd, *watched.outputs):
-            self.watched[descriptor] = watched
-            self.epoll.register(descriptor, select.EPOLLIN)
+        try:
+            for descriptor in (watched.pidfd, *watched.outputs):
+                self.watched[descriptor] = watched
+                self.epoll.register(descriptor, select.EPOLLIN)
+        except BaseException:  # whoever wanted it watched closes its descriptors
+            for descriptor in (watched.pidfd, *watched.outputs):
+                self._forget(descriptor)
+                self.watched.pop(descriptor, None)
+            raise
 
     def _run(self) -> None:
         while True:

@@ -99,7 +99,7 @@ def test_a_fresh_worker(codec: loader.Plugin) -> None:
 
 
 def test_it_is_given_back(codec: loader.Plugin) -> None:
-    """Memory and descriptors of buffers that nobody has any more are gone; of 300, more than a worker maps at once."""
+    """Memory and descriptors of buffers that nobody has are gone; of 300, more than a worker maps at once."""
     gc.collect()
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(300):

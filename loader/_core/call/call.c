@@ -41,6 +41,7 @@ void core_end_slow(core_call *c)
     Py_CLEAR(c->result);
     Py_CLEAR(c->lent);
     Py_CLEAR(c->dropped);
+    Py_CLEAR(c->worker);
     core_drop_blocks(c);
     if (c->limit != NULL) {
         Py_DECREF((PyObject *)c->limit);
@@ -108,7 +109,8 @@ int core_settle(core_call *c, int status)
     if (c->stopped && status != LOADER_OK && !core_run_handlers(c) && status == LOADER_CANCELLED &&
         c->call.error.size == 0 && core_limit_check(c->limit) == LOADER_OK)
         core_set_error(c, silent, sizeof silent - 1);
-    c->settle = c->output_lost || c->cause != NULL || c->dropped != NULL || c->lent != NULL || c->blocks != NULL;
+    c->settle = c->output_lost || c->cause != NULL || c->dropped != NULL || c->lent != NULL || c->blocks != NULL ||
+               c->worker != NULL;
     return status;
 }
 

@@ -101,6 +101,7 @@ typedef struct core_call {
     core_log *log;       /* lines that wait for the GIL, or NULL */
     size_t lines_lost;   /* lines that were not queued */
     char *error;         /* memory of call.error, malloc, or NULL */
+    PyObject *worker;    /* which gave the instances in the answer, or NULL; owned */
     enum core_room room;
     bool output_lost;    /* room was refused once: what is there may lack a part, whatever the plugin returned */
     bool settle;         /* something happened that the short way back does not know of: core_settle first. Set by

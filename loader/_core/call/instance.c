@@ -140,12 +140,11 @@ static void count_instance(const core_instance *self, int more)
 
 /* ---- Instance ---------------------------------------------------------------------------------------- */
 
-PyObject *core_instance_new(PyObject *object, void *native)
+PyObject *core_instance_new(PyObject *object, void *native, PyObject *worker)
 {
     core_class *cls = (core_class *)object;
     PyTypeObject *type = (PyTypeObject *)cls->type;
     core_instance *self = NULL;
-    PyObject *const worker = cls->owner->remote == NULL ? NULL : core_remote_answered();
 
     if (type == NULL)
         PyErr_Format(PyExc_RuntimeError, "%U is not finished", cls->name);

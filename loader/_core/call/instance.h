@@ -41,7 +41,7 @@ static inline bool core_is_closed(const core_instance *instance)
 extern PyTypeObject core_class_type, core_instance_type;
 
 /* An instance of `native`, which is freed if there is no memory for it. */
-PyObject *core_instance_new(PyObject *cls, void *native);
+PyObject *core_instance_new(PyObject *cls, void *native, PyObject *worker);
 void core_class_free(core_class *cls, void *native, PyObject *worker); /* worker: that has it, or NULL */
 
 /* The instances among the arguments of a call, each once. */

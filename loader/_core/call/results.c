@@ -71,7 +71,7 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
     switch (result->kind) {
     case KIND_INSTANCE:
         memcpy(&native, at, sizeof native);
-        return native == NULL ? wrong_result(f, c, result, "was not set") : core_instance_new(result->layout, native);
+        return native == NULL ? wrong_result(f, c, result, "was not set") : core_instance_new(result->layout, native, c->worker);
     case KIND_ARROW: {
         const char *what = NULL;
         value = core_arrow_result(c, at, &what);
@@ -96,7 +96,7 @@ static PyObject *result_of(const function *f, core_call *c, struct parameter *re
 
 /* Gives back what the plugin filled, from this result on, since nobody gets it: the answer is wrong elsewhere, or the
  * function failed. Of one that failed, or was DONE, instances are not `given`: they are its own to free. */
-static PyObject *drop(const function *f, int first, bool given, const char *room)
+static PyObject *drop(const function *f, core_call *c, int first, bool given, const char *room)
 {
     for (int i = first; i < f->result_count; i++) {
         const char *const at = room + f->results[i].offset;
@@ -106,8 +106,7 @@ static PyObject *drop(const function *f, int first, bool given, const char *room
         else if (f->results[i].kind == KIND_INSTANCE && given)
             memcpy(&native, at, sizeof native);
         if (native != NULL)
-            core_class_free((core_class *)f->results[i].layout, native,
-                            f->owner->remote == NULL ? NULL : core_remote_answered());
+            core_class_free((core_class *)f->results[i].layout, native, c->worker);
     }
     return NULL;
 }
@@ -125,13 +124,13 @@ static PyObject *row_of(function *f, core_call *c, const char *room)
     if (row != NULL && first && (PyTuple_SET_ITEM(row, 0, written(f, c)), PyTuple_GET_ITEM(row, 0)) == NULL)
         Py_CLEAR(row);
     if (row == NULL)
-        return drop(f, 0, true, room);
+        return drop(f, c, 0, true, room);
     for (int i = 0; i < f->result_count; i++) {
         PyObject *value = result_of(f, c, &f->results[i], room);
         PyTuple_SET_ITEM(row, first + i, value);
         if (value == NULL) {
             Py_DECREF(row);
-            return drop(f, i + 1, true, room);
+            return drop(f, c, i + 1, true, room);
         }
     }
     return core_shown(row);
@@ -141,15 +140,15 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room)
 {
     if (status == LOADER_DONE && f->ends) {
         PyErr_SetNone(PyExc_StopIteration);
-        return drop(f, 0, false, room);
+        return drop(f, c, 0, false, room);
     }
     if (status == CORE_REFUSED) {
         core_raise(c, f->step.name, LOADER_FAILED, NULL);
-        return drop(f, 0, true, room);
+        return drop(f, c, 0, true, room);
     }
     if (status != LOADER_OK) {
         core_raise(c, f->step.name, status, NULL);
-        return drop(f, 0, false, room);
+        return drop(f, c, 0, false, room);
     }
     if (f->result_count == 0)
         return written(f, c);
@@ -159,10 +158,10 @@ PyObject *core_answer(function *f, core_call *c, int status, const char *room)
                 "wrote text, and its header declares LOADER_OUT results only (LOADER_GIVES_TEXT)";
             core_set_error(c, text, sizeof text - 1);
             core_raise(c, f->step.name, LOADER_FAILED, NULL);
-            return drop(f, 0, true, room);
+            return drop(f, c, 0, true, room);
         }
         if (c->settle && core_spoiled(c, f->step.name))
-            return drop(f, 0, true, room);
+            return drop(f, c, 0, true, room);
         if (f->result_count == 1)
             return result_of(f, c, &f->results[0], room);
     }

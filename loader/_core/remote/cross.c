@@ -14,15 +14,11 @@
 
 enum { SLICE_NS = 10000000 };
 
-static _Thread_local core_worker *answered; /* borrowed */
-
-PyObject *core_remote_answered(void)
-{
-    return (PyObject *)answered;
-}
-
 /* How a call that was sent ended. */
-enum ended { RETURNED, DIED, KILLED, REFUSED, TOO_DEEP, FORKED };
+enum ended {
+    RETURNED, DIED, KILLED, REFUSED, TOO_DEEP,
+    FORKED /* in the middle of the call: this is the child, and has neither the lane nor the worker */
+};
 
 /* ---- Into the lane ------------------------------------------------------------------------------------- */
 
@@ -436,54 +432,67 @@ static void set_stop(struct wire_lane *shared, int stop)
         atomic_store_explicit(&shared->stop, stop, memory_order_relaxed);
 }
 
-/* Waits for a message. LOADER_OK: it is there; otherwise what it was told to stop for and did not, or *died. */
-static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t grace, bool *died)
+/* When a call is to stop, and whether it was told. */
+struct stopping {
+    int64_t deadline, grace;
+    int64_t told; /* when; INT64_MAX: not yet */
+    int status;   /* why */
+};
+
+static bool is_over(const struct stopping *stopping)
+{
+    return stopping->told != INT64_MAX && wire_now() - stopping->told >= stopping->grace;
+}
+
+/* Tells it, if it is time. What it asks for meanwhile does not put its end off. */
+static void tell(struct stopping *stopping, struct wire_lane *shared, int status)
+{
+    set_stop(shared, status);
+    stopping->status = status;
+    if (status == LOADER_OK)
+        stopping->told = INT64_MAX;
+    else if (stopping->told == INT64_MAX)
+        stopping->told = wire_now();
+}
+
+/* Waits for a message. False: it has died, or was told to stop and does not. */
+static bool wait_for_worker(struct crossing *crossing, struct stopping *stopping)
 {
     struct host_lane *const lane = crossing->lane;
     struct wire_lane *const shared = lane->shared;
-    int64_t told = INT64_MAX, now = wire_now();
-    int stop = LOADER_OK;
 
     for (;;) {
-        int64_t until = now + SLICE_NS;
-        if (deadline < until && stop == LOADER_OK)
-            until = deadline;
-        if (told != INT64_MAX && told + grace < until)
-            until = told + grace;
-        if (wire_wait(&shared->down, &shared->up, lane->seen, stop == LOADER_OK ? &lane->patience : NULL, until)) {
+        const bool told = stopping->told != INT64_MAX;
+        int64_t until = wire_now() + SLICE_NS;
+        if (!told && stopping->deadline < until)
+            until = stopping->deadline;
+        if (told && stopping->told + stopping->grace < until)
+            until = stopping->told + stopping->grace;
+        if (wire_wait(&shared->down, &shared->up, lane->seen, told ? NULL : &lane->patience, until)) {
             lane->seen++;
-            return LOADER_OK;
+            return true;
         }
-        if (core_worker_has_ended(lane->worker)) {
-            *died = true;
-            return LOADER_FAILED;
-        }
-        now = wire_now();
-        if (stop == LOADER_OK && (stop = stop_of(crossing->c, deadline)) != LOADER_OK) {
-            set_stop(shared, stop);
-            told = now;
-        }
-        if (told != INT64_MAX && now - told >= grace)
-            return stop;
+        if (core_worker_has_ended(lane->worker))
+            return false;
+        if (!told)
+            tell(stopping, shared, stop_of(crossing->c, stopping->deadline));
+        if (is_over(stopping))
+            return false;
     }
 }
 
 /* What comes of a message that was sent: the worker's answer in *up. */
-static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t grace, struct wire_message *up,
-                           int *stop)
+static enum ended converse(struct crossing *crossing, struct stopping *stopping, struct wire_message *up)
 {
     struct host_lane *const lane = crossing->lane;
     struct wire_lane *const shared = lane->shared;
-    bool died = false;
 
     for (;;) {
         wire_send(&shared->down, &shared->up);
-        *stop = wait_for_worker(crossing, deadline, grace, &died);
+        const bool there = wait_for_worker(crossing, stopping);
         take_log(crossing->c, lane);
-        if (died)
-            return DIED;
-        if (*stop != LOADER_OK)
-            return KILLED;
+        if (!there)
+            return core_worker_lives(lane->worker) ? KILLED : DIED;
         take_message(&shared->up, up);
         if (up->top < crossing->top || up->top > lane->size / 2 || up->output < crossing->output ||
             up->output > lane->size) {
@@ -493,6 +502,8 @@ static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t 
         }
         if (up->kind == WIRE_RETURN)
             return up->flags & WIRE_NO_STACK ? TOO_DEEP : RETURNED;
+        if (is_over(stopping)) /* it may ask on and on */
+            return KILLED;
         const uint64_t output = crossing->output;
         crossing->top = up->top;
         crossing->output = rounded(up->output);
@@ -500,8 +511,7 @@ static enum ended converse(struct crossing *crossing, int64_t deadline, int64_t 
             return crossing->forked ? FORKED : REFUSED;
         crossing->output = output;
         /* An interrupt ends the call; and a call that the service made has left its own there. */
-        *stop = crossing->c->interrupted ? LOADER_CANCELLED : stop_of(crossing->c, deadline);
-        set_stop(shared, *stop);
+        tell(stopping, shared, crossing->c->interrupted ? LOADER_CANCELLED : stop_of(crossing->c, stopping->deadline));
     }
 }
 
@@ -555,6 +565,22 @@ static bool failed(core_remote *remote, core_worker *worker, const function *f, 
     return yes;
 }
 
+static bool gives_instances(const function *f)
+{
+    for (int i = 0; i < f->result_count; i++)
+        if (f->results[i].kind == KIND_INSTANCE)
+            return true;
+    return false;
+}
+
+/* Until the call has ended: before its results are made, code of Python may run, and with it other calls. */
+static void keep_worker(core_call *c, core_worker *worker)
+{
+    core_acquire(c);
+    Py_XSETREF(c->worker, Py_NewRef((PyObject *)worker));
+    c->settle = true;
+}
+
 /* One try, with a lane: number `tries`. `*again`: no worker has answered, and it may be made once more. */
 static int try_call(function *f, core_call *c, const struct arguments *a, core_worker *worker, struct host_lane *lane,
                     int tries, bool *again)
@@ -562,12 +588,13 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     static const char too_long[] = "its arguments are longer than what crosses to another process at once";
     static const char replaced[] = "its library is not open in this worker any more: the plugin was reloaded";
     static const char hostile[] = "sent what cannot be an answer";
+    const char *reason;
     core_remote *const remote = (core_remote *)c->owner->remote;
     struct crossing crossing = {.outer = core_crossing, .lane = lane, .c = c};
     struct sending sending = {.message = {.kind = WIRE_CALL}};
     struct wire_message up = {0};
     const struct crossing *inside = core_crossing;
-    int status = LOADER_NO_MEMORY, stop = LOADER_OK;
+    int status = LOADER_NO_MEMORY;
     enum ended ended = RETURNED;
     bool right = true;
 
@@ -577,9 +604,10 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     crossing.output = inside == NULL ? lane->size / 2 : inside->output;
     const uint64_t address = core_worker_address(worker, f->address);
     const int64_t now = wire_now(), limit = core_limit_deadline(c->limit);
-    int64_t deadline = remote->deadline == INT64_MAX ? INT64_MAX : now + remote->deadline;
-    if (limit < deadline)
-        deadline = limit;
+    struct stopping stopping = {.deadline = remote->deadline == INT64_MAX ? INT64_MAX : now + remote->deadline,
+                                .grace = remote->grace, .told = INT64_MAX};
+    if (limit < stopping.deadline)
+        stopping.deadline = limit;
     worker->calls++;
     find_shared(worker, f, a, &sending);
     if (c->thread == NULL && !core_only_thread(core_interpreter))
@@ -602,16 +630,17 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         sending.message.top = crossing.top;
         sending.message.output = crossing.output;
         sending.message.room = c->max_output;
-        stop = c->limit == NULL ? LOADER_OK : stop_of(c, deadline); /* what it finds when it asks at once */
-        set_stop(lane->shared, stop);
+        /* What it finds when it asks at once. */
+        tell(&stopping, lane->shared, c->limit == NULL ? LOADER_OK : stop_of(c, stopping.deadline));
         wire_say(&lane->shared->down.message, &sending.message);
-        ended = converse(&crossing, deadline, remote->grace, &up, &stop);
+        ended = converse(&crossing, &stopping, &up);
         core_crossing = crossing.outer;
         if (ended == RETURNED)
             status = take_answer(&crossing, f, a, &sending, &up, &right);
     }
     if (ended == RETURNED && right) {
-        answered = worker;
+        if (gives_instances(f))
+            keep_worker(c, worker);
         if (inside == NULL) {
             core_acquire(c);
             core_lane_give(lane, up.top, up.output);
@@ -639,9 +668,10 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         core_worker_kill(worker);
     core_acquire(c);
     if (ended == KILLED)
-        *again = failed(remote, worker, f, stop == LOADER_DEADLINE ? "deadline" : "cancelled", tries);
+        reason = stopping.status == LOADER_DEADLINE ? "deadline" : "cancelled";
     else
-        *again = failed(remote, worker, f, ended == DIED ? "died" : hostile, tries);
+        reason = ended == DIED ? "died" : hostile;
+    *again = failed(remote, worker, f, reason, tries);
     if (inside == NULL)
         core_lane_give(lane, crossing.top, crossing.output);
     return *again ? LOADER_OK : not_called(c);
@@ -717,9 +747,9 @@ void core_remote_free(core_worker *worker, core_function index, void *native)
     if (there) {
         lane->seen++;
         take_message(&lane->shared->up, &up);
-    } else {
-        core_worker_kill(worker);
     }
+    if (!there || up.kind != WIRE_RETURN)
+        core_worker_kill(worker);
     PyEval_RestoreThread(thread);
     if (inside == NULL)
         core_lane_give(lane, 0, 0);
@@ -730,10 +760,5 @@ int core_remote_enter(function *f, core_call *c, const struct arguments *a, cons
 {
     (void)f, (void)c, (void)a, (void)held;
     return LOADER_FAILED;
-}
-
-PyObject *core_remote_answered(void)
-{
-    return NULL;
 }
 #endif

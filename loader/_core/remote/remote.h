@@ -127,7 +127,5 @@ uint64_t core_offer(struct crossing *crossing, const struct native_table *table,
 int core_remote_enter(function *f, core_call *c, const struct arguments *a, const struct held *held);
 /* T_free of an instance. GIL held; it is let go. */
 void core_remote_free(core_worker *worker, core_function index, void *native);
-/* The worker that gave the last answer to this thread; borrowed, until the next call. For instances. */
-PyObject *core_remote_answered(void);
 
 #endif /* LOADER_CORE_REMOTE_H */

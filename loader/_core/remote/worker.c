@@ -7,6 +7,7 @@
 
 #  include <errno.h>
 #  include <poll.h>
+#  include <fcntl.h>
 #  include <signal.h>
 #  include <structmember.h>
 #  include <sys/mman.h>
@@ -64,7 +65,12 @@ static PyObject *worker_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     if (self == NULL)
         return NULL;
     self->pid = pid;
-    self->pidfd = pidfd;
+    self->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0); /* its own: a number that was closed may soon be another worker's */
+    if (self->pidfd < 0) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        Py_DECREF(self);
+        return NULL;
+    }
     self->generation = core_generation;
     self->keeper = Py_NewRef(keeper);
     for (Py_ssize_t i = 0; i < WIRE_ADDRESSES; i++) {
@@ -110,6 +116,8 @@ static void worker_dealloc(PyObject *object)
     worker_clear(object);
     drop_lanes(self); /* who is in a lane has a reference to its worker */
     PyMem_Free(self->addresses);
+    if (self->pidfd >= 0)
+        close(self->pidfd);
     Py_TYPE(object)->tp_free(object);
 }
 
@@ -149,7 +157,9 @@ static PyObject *worker_add_lane(PyObject *object, PyObject *args)
 
     if (!PyArg_ParseTuple(args, "iKK:add_lane", &descriptor, &size, &base))
         return NULL;
-    if (self->lane_count == MOST_LANES || size < 2 * (WIRE_HEAD + WIRE_LOG) || size % 8192 != 0 || base % 4096 != 0)
+    if (self->lane_count == MOST_LANES) /* another thread was faster: this one waits for a lane that is there */
+        Py_RETURN_NONE;
+    if (size < 2 * (WIRE_HEAD + WIRE_LOG) || size % 8192 != 0 || base % 4096 != 0)
         return PyErr_Format(PyExc_ValueError, "no lane of %llu bytes at %llu", size, base);
     lane = PyMem_RawCalloc(1, sizeof *lane);
     if (lane == NULL)
@@ -310,11 +320,13 @@ struct host_lane *core_lane_take(core_worker *worker, core_call *c)
 
 enum { KEPT = 32 << 20 }; /* bytes of each half that stay with a lane: to fault 8 MB in anew took 25 ms, to copy them 1 */
 
-/* Gives memory back that a long call took. */
+/* Gives memory back that a long call took. `used` may be what the worker said: beyond the lane is memory of others. */
 static void give_back(const struct host_lane *lane, uint64_t from, uint64_t used)
 {
     const uint64_t first = (from + KEPT) & ~UINT64_C(4095);
 
+    if (used > lane->size)
+        used = lane->size;
     if (used > first)
         madvise((char *)lane->shared + first, used - first, MADV_REMOVE);
 }

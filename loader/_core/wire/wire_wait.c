@@ -104,6 +104,12 @@ static void learn(int64_t *patience, int64_t waited)
         *patience = LEAST_PATIENCE;
 }
 
+/* Of a time that the other side wrote, which may be any number. */
+static int64_t since(int64_t time, int64_t begun)
+{
+    return (int64_t)((uint64_t)time - (uint64_t)begun);
+}
+
 static bool sleep_until(struct wire_side *mine, struct wire_side *theirs, uint32_t seen, int64_t until)
 {
     const struct timespec end = {until / 1000000000, until % 1000000000};
@@ -135,7 +141,7 @@ bool wire_wait(struct wire_side *mine, struct wire_side *theirs, uint32_t seen, 
         return true;
     there = sleep_until(mine, theirs, seen, until);
     if (there)
-        learn(patience, atomic_load_explicit(&theirs->woke, memory_order_relaxed) - begun);
+        learn(patience, since(atomic_load_explicit(&theirs->woke, memory_order_relaxed), begun));
     return there;
 }
 #else

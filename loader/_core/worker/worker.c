@@ -9,7 +9,8 @@
  * This thread waits for more messages, and for the end of the host: then the process ends at once, whatever its other
  * threads do. The host kills it when it has no more use for it.
  *
- * A message is a row of texts, each ended by NUL: a word, then its value; descriptors come beside them.
+ * A message is a row of texts, each ended by NUL: a word, then its value; descriptors come beside them. It begins with
+ * "tag" and a number, and so do the answers to it: the host may have given up waiting for an earlier one.
  */
 #define _GNU_SOURCE
 #include "worker/confine.h"
@@ -32,7 +33,8 @@ enum { SOCKET = 3, MESSAGE = 160 << 10, DESCRIPTORS = 128, VALUES = 64 };
 /* A message from the host. */
 struct message {
     char text[MESSAGE];
-    size_t size;
+    size_t size, begin; /* behind its tag */
+    char tag[24];
     int descriptors[DESCRIPTORS];
     int count, taken;
 };
@@ -44,6 +46,24 @@ struct reply {
 };
 
 /* ---- Messages ------------------------------------------------------------------------------------------ */
+
+/* The next text, or NULL: that was all. */
+static const char *next_text(const struct message *message, const char *text)
+{
+    const char *const next = text == NULL ? message->text + message->begin : text + strlen(text) + 1;
+
+    return next < message->text + message->size ? next : NULL;
+}
+
+static void take_tag(struct message *message)
+{
+    const char *const word = next_text(message, NULL), *const value = word == NULL ? NULL : next_text(message, word);
+
+    if (value != NULL && strcmp(word, "tag") == 0) {
+        snprintf(message->tag, sizeof message->tag, "%s", value);
+        message->begin = (size_t)(value + strlen(value) + 1 - message->text);
+    }
+}
 
 /* False: the host has gone. */
 static bool receive(struct message *message)
@@ -61,20 +81,15 @@ static bool receive(struct message *message)
         return false;
     message->size = (size_t)size;
     message->count = message->taken = 0;
+    message->begin = 0;
+    message->tag[0] = '\0';
     for (struct cmsghdr *each = CMSG_FIRSTHDR(&header); each != NULL; each = CMSG_NXTHDR(&header, each))
         if (each->cmsg_level == SOL_SOCKET && each->cmsg_type == SCM_RIGHTS) {
             message->count = (int)((each->cmsg_len - CMSG_LEN(0)) / sizeof(int));
             memcpy(message->descriptors, CMSG_DATA(each), (size_t)message->count * sizeof(int));
         }
+    take_tag(message);
     return true;
-}
-
-/* The next text, or NULL: that was all. */
-static const char *next_text(const struct message *message, const char *text)
-{
-    const char *const next = text == NULL ? message->text : text + strlen(text) + 1;
-
-    return next < message->text + message->size ? next : NULL;
 }
 
 static int next_descriptor(struct message *message)
@@ -106,9 +121,16 @@ static void say_number(struct reply *reply, const char *word, uint64_t number)
     say(reply, text);
 }
 
-static void answer(struct reply *reply)
+static void answer(struct reply *reply, const struct message *message)
 {
-    while (send(SOCKET, reply->text, reply->size, MSG_NOSIGNAL) < 0 && errno == EINTR)
+    char tag[sizeof "tag" + sizeof message->tag];
+    const size_t size = sizeof "tag" + strlen(message->tag) + 1;
+    struct iovec parts[2] = {{tag, size}, {reply->text, reply->size}};
+    const struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
+
+    memcpy(tag, "tag", sizeof "tag");
+    memcpy(tag + sizeof "tag", message->tag, size - sizeof "tag");
+    while (sendmsg(SOCKET, &header, MSG_NOSIGNAL) < 0 && errno == EINTR)
         ;
     free(reply->text);
     *reply = (struct reply){NULL, 0, 0};
@@ -185,7 +207,7 @@ static void *open_libraries(void *argument)
     }
     if (reply.size == 0)
         say(&reply, "");
-    answer(&reply);
+    answer(&reply, message);
     free(message);
     return NULL;
 }
@@ -231,7 +253,7 @@ static void add_lane(struct message *message, const char *size)
     }
     if (file >= 0)
         close(file);
-    answer(&reply);
+    answer(&reply, message);
 }
 
 /* Memory of the host's application. */
@@ -246,7 +268,7 @@ static void add_shared(struct message *message, const char *size)
     say_number(&reply, "shared", at == MAP_FAILED ? 0 : (uint64_t)(uintptr_t)at);
     if (file >= 0)
         close(file);
-    answer(&reply);
+    answer(&reply, message);
 }
 
 static void do_as_told(struct message *message)
@@ -262,7 +284,7 @@ static void do_as_told(struct message *message)
     } else if (word != NULL && strcmp(word, "ask") == 0) {
         struct reply reply = {NULL, 0, 0};
         say_number(&reply, "here", 1);
-        answer(&reply);
+        answer(&reply, message);
         free(message);
     } else {
         start_opening(message);
@@ -300,7 +322,7 @@ int main(void)
     for (int i = 0; i < 2; i++)
         say_number(&reply, "thunk", release[i]);
     host = next_descriptor(message);
-    answer(&reply);
+    answer(&reply, message);
     start_opening(message);
     for (;;) {
         struct pollfd both[2] = {{.fd = SOCKET, .events = POLLIN}, {.fd = host, .events = POLLIN}};
