@@ -38,7 +38,8 @@ static void count_nulls(const struct content *c)
 static int64_t character(const unsigned char *at, int64_t left)
 {
     const unsigned char first = at[0];
-    const int64_t size = first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+    const int64_t size =
+        first < 0x80 ? 1 : first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
 
     if (size == 0 || size > left)
         return 0;

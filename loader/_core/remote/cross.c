@@ -1,16 +1,15 @@
-/* cross.c: a call of a Function whose plugin is in a worker: arguments into a lane, the answer out of it.
+/* cross.c: a call of a Function whose plugin is in a worker: arguments into a lane (send.c), the answer out of it
+ * (answer.c).
  *
  * While the worker has the lane this thread waits, without the GIL, and looks now and then whether the call is to stop
  * or the worker has died. A worker that was told to stop and does not is killed when its grace is over. A call that no
  * worker answered is not made again, unless whoever keeps the workers says so (loader/isolation/).
  */
-#include "remote/remote.h"
+#include "remote/crossing.h"
 
-#include "call/arguments.h"
 #include "call/instance.h"
 
 #ifdef CORE_REMOTE
-#  include "remote/take_arrow.h"
 
 enum { SLICE_NS = 10000000 };
 
@@ -19,401 +18,6 @@ enum ended {
     RETURNED, DIED, KILLED, REFUSED, TOO_DEEP,
     FORKED /* in the middle of the call: this is the child, and has neither the lane nor the worker */
 };
-
-/* ---- Into the lane ------------------------------------------------------------------------------------- */
-
-/* An argument that the plugin changes in place: where it is here, and there. */
-struct changed {
-    const struct wire_value *how;
-    const void *value; /* a loader_text of it, or a tensor */
-    uint64_t offset;   /* of its first byte */
-};
-
-struct sending {
-    uint64_t there[MAX_PARAMETERS]; /* by parameter: the address in the worker of memory that both share, or 0 */
-    struct wire_message message;
-    struct changed changed[MAX_WORDS];
-    int changed_count;
-    uint64_t results; /* offset of the room for results */
-    const char *why;  /* an Arrow array cannot cross: that of this parameter */
-    PyObject *refused; /* borrowed */
-};
-
-/* Where its two structs are in the worker. */
-static void relocate(struct wire_arrow *room, uint64_t address)
-{
-    room->given.schema = (struct ArrowSchema *)(uintptr_t)(address + offsetof(struct wire_arrow, schema));
-    room->given.array = (struct ArrowArray *)(uintptr_t)(address + offsetof(struct wire_arrow, array));
-}
-
-static uint64_t rounded(uint64_t offset)
-{
-    return (offset + 15) & ~UINT64_C(15);
-}
-
-/* The data of an array, bytes or a tensor in one piece, and how many bytes it has; NULL: it has none such. */
-static const void *data_of(const struct wire_value *how, uintptr_t word, uint64_t *size)
-{
-    loader_text array;
-
-    if (how->kind == KIND_TENSOR) {
-        const loader_tensor *const tensor = (const loader_tensor *)word;
-        int64_t count = 1;
-        for (int32_t i = tensor->ndim; i > 0; i--) {
-            if (tensor->strides[i - 1] != count && tensor->shape[i - 1] > 1)
-                return NULL;
-            count *= tensor->shape[i - 1];
-        }
-        *size = (uint64_t)count * (tensor->bits / 8) * tensor->lanes;
-        return (const char *)tensor->data + tensor->byte_offset;
-    }
-    if (how->kind != KIND_NUMBERS && how->kind != KIND_BYTES)
-        return NULL;
-    memcpy(&array, (const void *)word, sizeof array);
-    *size = array.size * (how->kind == KIND_NUMBERS ? how->size : 1);
-    return array.data;
-}
-
-/* Finds what lies in memory that the worker has too. GIL held; it may be let go. */
-static void find_shared(core_worker *worker, const function *f, const struct arguments *a, struct sending *sending)
-{
-    for (Py_ssize_t i = 0; i < f->count; i++) {
-        uint64_t size = 0;
-        const void *const data =
-            is_real(&f->parameters[i]) ? NULL : data_of(&f->plan->values[i], a->values[f->plan->values[i].place], &size);
-        sending->there[i] = data == NULL ? 0 : core_shared_there(worker, data, size);
-    }
-}
-
-/* The same value, with its data where the worker has that. */
-static uint64_t put_shared(struct wire_arena *arena, const struct wire_value *how, uintptr_t word, uint64_t there)
-{
-    const size_t size = how->kind == KIND_TENSOR ? sizeof(loader_tensor) : sizeof(loader_text);
-    char *const room = wire_room(arena, size);
-    loader_tensor tensor;
-    loader_text array;
-
-    if (room == NULL)
-        return 0;
-    if (how->kind == KIND_TENSOR) {
-        memcpy(&tensor, (const void *)word, sizeof tensor);
-        const size_t places = (size_t)tensor.ndim * sizeof(int64_t);
-        char *const both = wire_room(arena, 2 * places);
-        if (both == NULL)
-            return 0;
-        memcpy(both, tensor.shape, places);
-        memcpy(both + places, tensor.strides, places);
-        tensor.shape = (const int64_t *)(uintptr_t)((uint64_t)(uintptr_t)both + arena->shift);
-        tensor.strides = (const int64_t *)(uintptr_t)((uint64_t)(uintptr_t)both + places + arena->shift);
-        tensor.data = (void *)(uintptr_t)there;
-        tensor.byte_offset = 0;
-        memcpy(room, &tensor, sizeof tensor);
-    } else {
-        memcpy(&array, (const void *)word, sizeof array);
-        array.data = (const char *)(uintptr_t)there;
-        memcpy(room, &array, sizeof array);
-    }
-    return (uint64_t)(uintptr_t)room + arena->shift;
-}
-
-static uint64_t put_arrow(const struct crossing *crossing, struct wire_arena *arena, const struct parameter *parameter,
-                          const void *value, struct sending *sending)
-{
-    struct wire_arrow *const room = wire_room(arena, sizeof *room);
-    loader_arrow lent;
-    const char *why;
-
-    if (room == NULL)
-        return 0;
-    memcpy(&lent, value, sizeof lent);
-    memset(room, 0, sizeof *room);
-    why = wire_put_arrow(arena, crossing->lane->worker->thunks + WIRE_THUNKS, &lent, &room->schema, &room->array);
-    if (why != NULL) {
-        sending->why = why;
-        sending->refused = parameter->name;
-    }
-    relocate(room, (uint64_t)(uintptr_t)room + arena->shift);
-    return (uint64_t)(uintptr_t)room + arena->shift;
-}
-
-static void put_one(struct crossing *crossing, struct wire_arena *arena, const function *f, Py_ssize_t i,
-                    const struct arguments *a, struct sending *sending)
-{
-    const struct wire_value *const how = &f->plan->values[i];
-    const uintptr_t word = is_real(&f->parameters[i]) ? 0 : a->values[how->place];
-    uint64_t *const there = &sending->message.words[how->place];
-
-    switch (how->kind) {
-    case KIND_FLOAT:
-    case KIND_DOUBLE: sending->message.reals[how->place] = a->reals[how->place]; break;
-    case KIND_INTEGER:
-    case KIND_INSTANCE: *there = word; break;
-    case KIND_ARROW:
-        *there = put_arrow(crossing, arena, &f->parameters[i], (const void *)word, sending);
-        break;
-    case KIND_INTERFACE:
-        crossing->top = arena->top;
-        *there = core_offer(crossing, (const struct native_table *)word,
-                            (const core_table *)(const void *)f->parameters[i].layout);
-        arena->top = *there == 0 ? arena->end + 1 : crossing->top;
-        break;
-    default:
-        if (sending->there[i] != 0) {
-            *there = put_shared(arena, how, word, sending->there[i]);
-            break;
-        }
-        if (how->writable)
-            sending->changed[sending->changed_count++] = (struct changed){
-                how, (const void *)word,
-                rounded(rounded(arena->top) + (how->kind == KIND_TENSOR ? sizeof(loader_tensor) : sizeof(loader_text)))};
-        *there = wire_put(arena, how, wire_texts(f->plan), (const void *)word);
-    }
-}
-
-/* The results' room is as the caller made it: all 0, with the sizes of structs. */
-static void put_results(struct wire_arena *arena, const function *f, const struct arguments *a,
-                        struct sending *sending, uint64_t base)
-{
-    const char *const first = (const char *)a->values[f->results[0].place];
-    char *const room = wire_room(arena, f->result_size), *plan;
-
-    if (room == NULL)
-        return;
-    memcpy(room, first, f->result_size);
-    sending->results = (uint64_t)(room - arena->base);
-    for (int i = 0; i < f->result_count; i++) {
-        const uint64_t address = base + sending->results + f->results[i].offset;
-        sending->message.words[f->results[i].place] = address;
-        if (f->results[i].kind == KIND_ARROW)
-            relocate((struct wire_arrow *)(void *)(room + f->results[i].offset), address);
-    }
-    plan = wire_room(arena, f->plan->size);
-    if (plan == NULL)
-        return;
-    memcpy(plan, f->plan, f->plan->size);
-    sending->message.plan = base + (uint64_t)(plan - arena->base);
-}
-
-/* False: there is no room for them in the lane. */
-static bool put_arguments(struct crossing *crossing, const function *f, const struct arguments *a,
-                          struct sending *sending)
-{
-    struct host_lane *const lane = crossing->lane;
-    struct wire_arena arena = {(char *)lane->shared, lane->base - (uint64_t)(uintptr_t)lane->shared, crossing->top,
-                               lane->size / 2, false, wire_apart(lane->shared)};
-
-    for (Py_ssize_t i = 0; i < f->count; i++)
-        put_one(crossing, &arena, f, i, a, sending);
-    if (f->result_count > 0)
-        put_results(&arena, f, a, sending, lane->base);
-    crossing->top = arena.top;
-    return arena.top <= arena.end;
-}
-
-/* ---- Out of it ----------------------------------------------------------------------------------------- */
-
-/* The elements of a tensor, each where it was: what lies between them is not the plugin's to change. */
-static void take_tensor(const struct taking *taking, const loader_tensor *tensor, uint64_t offset)
-{
-    const int64_t item = tensor->bits / 8 * tensor->lanes;
-    char *const first = (char *)tensor->data + tensor->byte_offset;
-    int64_t low = 0, index[64] = {0};
-
-    if (tensor->ndim > 64)
-        return;
-    for (int32_t i = 0; i < tensor->ndim; i++) {
-        if (tensor->shape[i] == 0)
-            return;
-        if (tensor->strides[i] < 0)
-            low += (tensor->shape[i] - 1) * tensor->strides[i];
-    }
-    for (;;) {
-        int64_t place = 0;
-        int32_t i = tensor->ndim - 1;
-        for (int32_t j = 0; j < tensor->ndim; j++)
-            place += index[j] * tensor->strides[j];
-        const uint64_t from = offset + (uint64_t)((place - low) * item);
-        if (from <= taking->size && (uint64_t)item <= taking->size - from)
-            memcpy(first + place * item, taking->lane + from, (size_t)item);
-        for (; i >= 0 && ++index[i] == tensor->shape[i]; i--)
-            index[i] = 0;
-        if (i < 0)
-            return;
-    }
-}
-
-static void take_changed(const struct taking *taking, const struct sending *sending)
-{
-    for (int i = 0; i < sending->changed_count; i++) {
-        const struct changed *const changed = &sending->changed[i];
-        loader_text array;
-        if (changed->how->kind == KIND_TENSOR) {
-            take_tensor(taking, changed->value, changed->offset);
-            continue;
-        }
-        memcpy(&array, changed->value, sizeof array);
-        if (array.size != 0) /* as much as was put there */
-            memcpy((void *)(uintptr_t)array.data, taking->lane + changed->offset, array.size * changed->how->size);
-    }
-}
-
-/* An array that is nowhere in the lane: results.c says that it is in no memory that the plugin was given. */
-static bool is_lost_array(const struct taking *taking, const struct wire_value *how, void *memory)
-{
-    loader_text array;
-
-    if (how->kind != KIND_NUMBERS && how->kind != KIND_LIST)
-        return false;
-    memcpy(&array, memory, sizeof array);
-    if (array.size == 0 || (uint64_t)(uintptr_t)array.data - taking->base < taking->size)
-        return false;
-    array.data = (const char *)(uintptr_t)16;
-    memcpy(memory, &array, sizeof array);
-    return true;
-}
-
-enum { MOST_WORDS = 200 };
-
-/* What the worker says is wrong with a result. It lives as long as the call. */
-static const char *take_words(struct taking *taking, const char *address)
-{
-    char *const words = taking->room(taking->owner, MOST_WORDS);
-    size_t size = 0;
-
-    if (words == NULL)
-        return "is wrong";
-    while (size < MOST_WORDS - 1 && take_bytes(taking, (uint64_t)(uintptr_t)address + size, 1, words + size) &&
-           words[size] != '\0')
-        size++;
-    words[size] = '\0';
-    return words;
-}
-
-/* `at`: what the worker has there, which becomes what a plugin of this process would have there. */
-static void take_arrow_result(struct taking *taking, char *at)
-{
-    struct wire_arrow *const room = (struct wire_arrow *)(void *)at;
-    const struct wire_arrow given = *room;
-
-    core_arrow_room(at);
-    if (given.wrong != NULL) {
-        room->wrong = take_words(taking, given.wrong);
-        return;
-    }
-    room->schema = given.schema;
-    room->array = given.array;
-    room->wrong = take_arrow(taking, &room->schema, &room->array);
-}
-
-static bool take_results(struct taking *taking, const function *f, const struct arguments *a,
-                         const struct sending *sending)
-{
-    char *const room = (char *)a->values[f->results[0].place];
-
-    if (!take_bytes(taking, taking->base + sending->results, f->result_size, room))
-        return false;
-    for (int i = 0; i < f->result_count; i++)
-        if (f->results[i].kind == KIND_ARROW)
-            take_arrow_result(taking, room + f->results[i].offset);
-    for (int i = 0; i < f->result_count; i++) {
-        const struct wire_value *const how = &f->plan->values[f->count + i];
-        char *const at = room + f->results[i].offset;
-        if (!is_lost_array(taking, how, at) && !take_followed(taking, how, wire_texts(f->plan), at))
-            return false;
-    }
-    return true;
-}
-
-static void *result_room(void *owner, size_t size)
-{
-    return core_host_alloc(owner, size);
-}
-
-/* Lines that the plugin has logged up to now. */
-static void take_log(core_call *c, const struct host_lane *lane)
-{
-    const struct wire_log *const log = (const struct wire_log *)(const void *)((const char *)lane->shared + WIRE_HEAD);
-    uint64_t used = atomic_load_explicit(&log->used, memory_order_acquire), at = 0;
-    const uint64_t lost = *(const volatile uint64_t *)&log->lost;
-    struct wire_line line;
-
-    if (used > sizeof log->lines)
-        used = sizeof log->lines;
-    while (used - at >= sizeof line) {
-        struct taking taking = {.lane = log->lines, .size = used, .base = 0, .budget = used};
-        char *text;
-        take_bytes(&taking, at, sizeof line, &line);
-        at += sizeof line;
-        if (line.size > used - at || (text = malloc((size_t)line.size + 1)) == NULL)
-            break;
-        take_bytes(&taking, at, line.size, text);
-        core_host_log(&c->call, line.level, text, line.size);
-        free(text);
-        at += ((uint64_t)line.size + 7) & ~UINT64_C(7);
-        if (at > used)
-            break;
-    }
-    if (lost != 0) {
-        c->settle = true;
-        c->lines_lost += lost < 1000000000 ? (size_t)lost : 1000000000;
-    }
-}
-
-/* Long output goes into the result itself, which is made now that its size is known. */
-static void make_room(core_call *c, const function *f, uint64_t size)
-{
-    const bool away = c->thread != NULL;
-
-    if (c->room != CORE_BORROWED || c->call.next != c->begin || size <= STACK_ROOM || size > c->max_output ||
-        f->gives == KIND_NONE)
-        return;
-    core_acquire(c);
-    if (core_use_result(c, (size_t)size, f->gives == KIND_BYTES) < 0)
-        PyErr_Clear(); /* without memory for that there is none for it elsewhere either: loader_write says so */
-    if (away)
-        core_release(c);
-}
-
-static int take_answer(struct crossing *crossing, const function *f, const struct arguments *a,
-                       const struct sending *sending, const struct wire_message *up, bool *right)
-{
-    struct host_lane *const lane = crossing->lane;
-    core_call *const c = crossing->c;
-    struct taking taking = {.lane = (const char *)lane->shared, .size = lane->size, .base = lane->base,
-                            .budget = lane->size, .room = result_room, .owner = &c->call};
-    const uint64_t begin = sending->message.output, room = sending->message.room;
-    const uint64_t written = up->output - begin;
-    int status = up->status;
-
-    *right = true;
-    take_changed(&taking, sending);
-    if (up->text_size != 0) {
-        char *const text = up->text_size > ((uint64_t)64 << 10) ? NULL : malloc((size_t)up->text_size);
-        *right = text != NULL && take_bytes(&taking, taking.base + up->text, up->text_size, text);
-        if (*right)
-            core_set_error(c, text, (size_t)up->text_size);
-        free(text);
-    }
-    if (up->output < begin || written > room || written > lane->size - begin) {
-        c->call.next = c->call.limit + 1; /* core_spoiled says it */
-        c->settle = true;
-        return status;
-    }
-    if (up->flags & WIRE_OUTPUT_LOST)
-        c->output_lost = c->settle = true;
-    make_room(c, f, written);
-    if (written >= LOADER_LONG)
-        status = core_host_write(&c->call, taking.lane + begin, (size_t)written) == LOADER_OK ? status : LOADER_NO_MEMORY;
-    else if (written != 0)
-        status = loader_write(&c->call, taking.lane + begin, (size_t)written) == LOADER_OK ? status : LOADER_NO_MEMORY;
-    if (f->result_count > 0 && status == LOADER_OK && *right)
-        *right = take_results(&taking, f, a, sending);
-    if (!*right && taking.no_memory) {
-        *right = true;
-        status = LOADER_NO_MEMORY;
-    }
-    return status;
-}
 
 /* ---- The conversation ---------------------------------------------------------------------------------- */
 
@@ -490,7 +94,7 @@ static enum ended converse(struct crossing *crossing, struct stopping *stopping,
     for (;;) {
         wire_send(&shared->down, &shared->up);
         const bool there = wait_for_worker(crossing, stopping);
-        take_log(crossing->c, lane);
+        core_take_log(crossing->c, lane);
         if (!there)
             return core_worker_lives(lane->worker) ? KILLED : DIED;
         take_message(&shared->up, up);
@@ -609,10 +213,10 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     if (limit < stopping.deadline)
         stopping.deadline = limit;
     worker->calls++;
-    find_shared(worker, f, a, &sending);
+    core_find_shared(worker, f, a, &sending);
     if (c->thread == NULL && !core_only_thread(core_interpreter))
         core_release(c);
-    const bool put = address != 0 && put_arguments(&crossing, f, a, &sending);
+    const bool put = address != 0 && core_put_arguments(&crossing, f, a, &sending);
     if (sending.why != NULL) {
         core_acquire(c);
         PyErr_Format(PyExc_ValueError, "%U %s", sending.refused, sending.why);
@@ -636,7 +240,7 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
         ended = converse(&crossing, &stopping, &up);
         core_crossing = crossing.outer;
         if (ended == RETURNED)
-            status = take_answer(&crossing, f, a, &sending, &up, &right);
+            status = core_take_answer(&crossing, f, a, &sending, &up, &right);
     }
     if (ended == RETURNED && right) {
         if (gives_instances(f))
@@ -662,7 +266,7 @@ static int try_call(function *f, core_call *c, const struct arguments *a, core_w
     }
     if (ended == DIED || ended == KILLED) { /* what it changed until then may tell how far it came */
         const struct taking taking = {.lane = (const char *)lane->shared, .size = lane->size, .base = lane->base};
-        take_changed(&taking, &sending);
+        core_take_changed(&taking, &sending);
     }
     if (ended != DIED) /* whatever it does now, it is not waited for */
         core_worker_kill(worker);

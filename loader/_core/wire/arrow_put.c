@@ -79,17 +79,20 @@ static void put_schema(struct putting *putting, const struct ArrowSchema *from, 
 static int64_t size_of(struct putting *putting, const struct wire_form *form, const struct ArrowArray *array, int64_t i)
 {
     const int64_t count = array->offset + array->length, last = array->n_buffers - 1;
-    int64_t size;
+    const void *told_by; /* the buffer that says how long this one is */
+    int64_t size = 0;
 
-    if (form->buffers[1].kind == BUFFER_VIEWS && i >= 2)
-        size = i == last ? (last - 2) * 8 : array->buffers[last] == NULL ? 0 : wire_offset(array->buffers[last], 8, i - 2);
-    else if (form->buffers[i].kind == BUFFER_DATA)
-        size = count == 0 || array->buffers[i - 1] == NULL ? 0
-                                                          : wire_offset(array->buffers[i - 1], form->buffers[1].width, count);
-    else if (form->buffers[i].kind == BUFFER_OFFSETS && count == 0)
-        size = 0; /* it may have none */
-    else
+    if (form->buffers[1].kind == BUFFER_VIEWS && i >= 2) {
+        told_by = array->buffers[last];
+        if (i == last || told_by != NULL)
+            size = i == last ? (last - 2) * 8 : wire_offset(told_by, 8, i - 2);
+    } else if (form->buffers[i].kind == BUFFER_DATA) {
+        told_by = array->buffers[i - 1];
+        if (count > 0 && told_by != NULL)
+            size = wire_offset(told_by, form->buffers[1].width, count);
+    } else if (form->buffers[i].kind != BUFFER_OFFSETS || count > 0) { /* without elements it may have none */
         size = wire_buffer_size(form, (uint32_t)i, count);
+    }
     if (size < 0)
         putting->why = "has a length, or offsets, that no array has";
     else if (array->buffers[i] == NULL && size > 0 && (i > 0 || form->buffers[0].kind != BUFFER_VALIDITY))

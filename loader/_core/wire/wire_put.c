@@ -28,8 +28,8 @@ static bool lies_in(const struct wire_arena *arena, const void *at)
     return offset < arena->end;
 }
 
-/* `size` elements of `each` bytes at *pointer, which becomes an address in the worker. Nothing stays where it points; of
- * a size that no memory has the pointer becomes NULL, and whoever gets that says what is wrong. */
+/* `size` elements of `each` bytes at *pointer, which becomes an address in the worker. Nothing stays where it points;
+ * of a size that no memory has the pointer becomes NULL, and whoever gets that says what is wrong. */
 static char *follow(struct wire_arena *arena, const char **pointer, size_t size, size_t each)
 {
     const char *const from = *pointer;
