@@ -441,7 +441,7 @@ static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t 
 {
     struct host_lane *const lane = crossing->lane;
     struct wire_lane *const shared = lane->shared;
-    int64_t told = INT64_MAX, now = wire_now();
+    int64_t told = INT64_MAX, now = wire_now(), *patience = &lane->patience;
     int stop = LOADER_OK;
 
     for (;;) {
@@ -450,10 +450,11 @@ static int wait_for_worker(struct crossing *crossing, int64_t deadline, int64_t 
             until = deadline;
         if (told != INT64_MAX && told + grace < until)
             until = told + grace;
-        if (wire_wait(&shared->down, &shared->up, lane->seen, stop == LOADER_OK ? &lane->patience : NULL, until)) {
+        if (wire_wait(&shared->down, &shared->up, lane->seen, patience, until)) {
             lane->seen++;
             return LOADER_OK;
         }
+        patience = NULL; /* a call that takes long is not looked for again */
         if (core_worker_has_ended(lane->worker)) {
             *died = true;
             return LOADER_FAILED;
