@@ -4,9 +4,9 @@
  * sleeps is awake. So who waits looks first, as long as an answer may come soon. Where both run on the same processor
  * looking would keep the other from running: then it sleeps at once. Which it is each side tells the other.
  *
- * How long is learned. A message that came soon after this side had gone to sleep would have been seen by looking a little
- * longer: calls with a megabyte come 60 microseconds after each other, and cost 4 times as much if both sides sleep in
- * between. One that came much later was not worth the look.
+ * How long is learned. A message that came soon after this side had gone to sleep would have been seen by looking a
+ * little longer: calls with a megabyte come 60 microseconds after each other. One that came much later was not worth
+ * the look.
  */
 #if defined(__linux__)
 #  ifndef _GNU_SOURCE
@@ -90,24 +90,22 @@ static bool look(struct wire_side *mine, struct wire_side *theirs, uint32_t seen
     return false;
 }
 
+/* When it was sent to a side that slept, from then on. The other side's word: any number, which does no harm. */
+static int64_t sent_after(struct wire_side *theirs, int64_t begun)
+{
+    return (int64_t)((uint64_t)atomic_load_explicit(&theirs->woke, memory_order_relaxed) - (uint64_t)begun);
+}
+
 /* A message was sent to this side while it slept, after that time. On a busy machine it is awake only some milliseconds
  * later: that is no time in which looking would have been in vain. */
 static void learn(int64_t *patience, int64_t waited)
 {
     if (waited < 0) /* it was sent as this side went to sleep */
         return;
-    if (waited < MOST_PATIENCE)
+    if (waited >= MOST_PATIENCE)
+        *patience = *patience / 2 < LEAST_PATIENCE ? LEAST_PATIENCE : *patience / 2;
+    else if (2 * waited > *patience)
         *patience = 2 * waited < MOST_PATIENCE ? 2 * waited : MOST_PATIENCE;
-    else if (*patience > 2 * LEAST_PATIENCE)
-        *patience /= 2;
-    else
-        *patience = LEAST_PATIENCE;
-}
-
-/* Of a time that the other side wrote, which may be any number. */
-static int64_t since(int64_t time, int64_t begun)
-{
-    return (int64_t)((uint64_t)time - (uint64_t)begun);
 }
 
 static bool sleep_until(struct wire_side *mine, struct wire_side *theirs, uint32_t seen, int64_t until)
@@ -141,7 +139,7 @@ bool wire_wait(struct wire_side *mine, struct wire_side *theirs, uint32_t seen, 
         return true;
     there = sleep_until(mine, theirs, seen, until);
     if (there)
-        learn(patience, since(atomic_load_explicit(&theirs->woke, memory_order_relaxed), begun));
+        learn(patience, sent_after(theirs, begun));
     return there;
 }
 #else
