@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from loader._core._call import Worker
+from loader._core import _call  # not its names: some are on Linux only
 from loader.errors import IsolationError
 from loader.isolation.message import numbers, receive, send
 from loader.isolation.seals import seal
@@ -100,7 +100,7 @@ class Process:
         thunks = tuple(numbers(answer, "thunk"))
         if len(thunks) != _THUNKS:
             raise Ended
-        self.native = Worker(self.pid, self.pidfd, thunks, self)
+        self.native = _call.Worker(self.pid, self.pidfd, thunks, self)
         if self.ended.is_set():
             self.native.died()
 
