@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from loader._core._call import Remote
+from loader._core import _call  # not its names: some are on Linux only
 from loader.errors import (
     CallCancelled,
     DeadlineExceeded,
@@ -122,7 +122,7 @@ class Pool:
         self._lock = threading.RLock()
         _pools.add(self)
         deadline = _NEVER if isolation.deadline is None else int(isolation.deadline * 1e9)
-        self.remote = Remote(self, deadline, int(isolation.grace * 1e9))
+        self.remote = _call.Remote(self, deadline, int(isolation.grace * 1e9))
 
     # ---- Libraries ----
 

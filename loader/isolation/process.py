@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from loader._core._call import Worker
+from loader._core import _call  # not its names: some are on Linux only
 from loader.errors import IsolationError
 from loader.isolation.message import numbers, receive, send
 from loader.isolation.seals import seal
@@ -113,7 +113,7 @@ class Process:
         if len(thunks) != _THUNKS:
             raise Ended
         with _typed(_NO_START):
-            self.native = Worker(self.pid, self.pidfd, thunks, self)
+            self.native = _call.Worker(self.pid, self.pidfd, thunks, self)
         if self.ended.is_set():
             self.native.died()
 

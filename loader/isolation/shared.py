@@ -11,7 +11,7 @@ import mmap
 import os
 import weakref
 
-from loader._core._call import shared_add, shared_remove
+from loader._core import _call  # not its names: some are on Linux only
 from loader._core._ffi import ffi
 from loader.isolation.seals import seal
 from loader.isolation.settings import check_available
@@ -48,14 +48,14 @@ def shared(size: int) -> memoryview:
         raise
     number = next(_numbers)
     _buffers[number] = descriptor, size
-    shared_add(number, int(ffi.cast("uintptr_t", ffi.from_buffer(memory))), size)
+    _call.shared_add(number, int(ffi.cast("uintptr_t", ffi.from_buffer(memory))), size)
     weakref.finalize(memory, _forget, number)
     return memoryview(memory)
 
 
 def _forget(number: int) -> None:
     descriptor, size = _buffers.pop(number)
-    shared_remove(number, descriptor, size)
+    _call.shared_remove(number, descriptor, size)
     os.close(descriptor)
 
 

@@ -44,7 +44,9 @@ for module, names in {
         if hasattr(module, name):
             delattr(module, name)
 import importlib, pickle
-import loader, loader.htmlize
+import loader, loader.htmlize, loader._core._call
+for name in ("Remote", "Worker", "shared_add", "shared_remove"):
+    delattr(loader._core._call, name)
 for name in MODULES:
     importlib.import_module(name)
 loader.isolation.settings.sys = type(sys)("sys")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import glob
+import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -24,6 +26,7 @@ import pytest
 
 import loader
 import loader.crash
+import loader.isolation
 from loader.errors import HandshakeError, ImageError, LibraryError, TrustError
 from loader.htmlize import Htmlizer, Post
 from loader.htmlize.contract import HTMLIZE
@@ -221,6 +224,22 @@ def test_crash_reports_are_refused(tmp_path: Path) -> None:
             with pytest.raises(NotImplementedError):
                 loader.crash.enable(report)
     assert faulthandler.is_enabled() == before
+
+
+def test_no_process_of_their_own() -> None:
+    """All of isolation/ can be imported, and what is tried says why it cannot be."""
+    for each in pkgutil.iter_modules(loader.isolation.__path__, "loader.isolation."):
+        importlib.import_module(each.name)
+    path = PLUGINS / "tt.dll"
+    tries: list[Callable[[], object]] = [
+        lambda: loader.load(path, contract=HTMLIZE, isolation=loader.Isolation()),
+        lambda: loader.load(path, contract=HTMLIZE, policy=loader.Policy(isolate=True)),
+        lambda: Htmlizer([path], isolation=loader.Isolation()),
+        lambda: loader.shared(10),
+    ]
+    for attempt in tries:
+        with pytest.raises(loader.IsolationError, match="win32 has no sealed memory files"):
+            attempt()
 
 
 def test_threads() -> None:

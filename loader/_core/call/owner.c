@@ -62,21 +62,21 @@ static char *label_of(PyObject *name, PyObject *path, PyObject *digest)
 core_function core_function_at(const core_owner *owner, PyObject *address)
 {
     void *const pointer = PyLong_AsVoidPtr(address);
-    core_function function = NULL;
+    core_function found = NULL;
 
     if (pointer != NULL) {
         if (owner->remote == NULL)
             core_note_range(owner, pointer);
-        memcpy(&function, &pointer, sizeof function); /* ISO C has no cast from data to function pointers */
+        memcpy(&found, &pointer, sizeof found); /* ISO C has no cast from data to function pointers */
     } else if (!PyErr_Occurred()) {
         PyErr_SetString(PyExc_ValueError, "a function is not at address 0");
     }
-    return function;
+    return found;
 }
 
-bool core_promised(const core_owner *owner, PyObject *function)
+bool core_promised(const core_owner *owner, PyObject *name)
 {
-    return owner->promises != NULL && PySet_Contains(owner->promises, function) == 1;
+    return owner->promises != NULL && PySet_Contains(owner->promises, name) == 1;
 }
 
 /* ---- The type ---------------------------------------------------------------------------------------- */

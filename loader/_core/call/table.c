@@ -16,7 +16,7 @@ static bool passes(const struct parameter *parameter, bool result)
 }
 
 /* (name, parameters, results); the last two as of a Function. */
-static int read_function(struct service_function *function, PyObject *item)
+static int read_function(struct service_function *entry, PyObject *item)
 {
     PyObject *name, *parameters, *results;
 
@@ -31,16 +31,16 @@ static int read_function(struct service_function *function, PyObject *item)
         PyErr_Format(PyExc_ValueError, "%U has too many parameters", name);
         return -1;
     }
-    function->name = Py_NewRef(name);
-    function->parameters = PyMem_Calloc((size_t)all + 1, sizeof *function->parameters);
-    if (function->parameters == NULL) {
+    entry->name = Py_NewRef(name);
+    entry->parameters = PyMem_Calloc((size_t)all + 1, sizeof *entry->parameters);
+    if (entry->parameters == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    function->count = count;
-    function->result_count = all - count;
+    entry->count = count;
+    entry->result_count = all - count;
     for (Py_ssize_t i = 0; i < all; i++) {
-        struct parameter *parameter = &function->parameters[i];
+        struct parameter *parameter = &entry->parameters[i];
         if (core_read_parameter(parameter, i < count ? PyTuple_GET_ITEM(parameters, i)
                                                      : PyTuple_GET_ITEM(results, i - count)) < 0)
             return -1;
@@ -50,8 +50,8 @@ static int read_function(struct service_function *function, PyObject *item)
         }
     }
 #if defined(CORE_REMOTE)
-    function->plan = core_plan(function->parameters, count, all - count);
-    if (function->plan == NULL)
+    entry->plan = core_plan(entry->parameters, count, all - count);
+    if (entry->plan == NULL)
         return -1;
 #endif
     return 0;
@@ -100,12 +100,12 @@ static void table_dealloc(PyObject *object)
     core_table *self = (core_table *)object;
 
     for (Py_ssize_t i = 0; i < self->count; i++) {
-        struct service_function *function = &self->functions[i];
-        for (Py_ssize_t j = 0; j < function->count + function->result_count; j++)
-            core_clear_parameter(&function->parameters[j]);
-        PyMem_Free(function->parameters);
-        PyMem_RawFree(function->plan);
-        Py_XDECREF(function->name);
+        struct service_function *entry = &self->functions[i];
+        for (Py_ssize_t j = 0; j < entry->count + entry->result_count; j++)
+            core_clear_parameter(&entry->parameters[j]);
+        PyMem_Free(entry->parameters);
+        PyMem_RawFree(entry->plan);
+        Py_XDECREF(entry->name);
     }
     Py_XDECREF(self->methods);
     Py_TYPE(object)->tp_free(object);
