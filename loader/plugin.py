@@ -267,6 +267,8 @@ def _log(name: str, level: int, text: str) -> None:
     """One line of a plugin's log. Called by loader/_core/call/log.c."""
     import logging  # noqa: PLC0415 - slow to import, and not every plugin logs
 
+    # A level above CRITICAL would get past logging.disable(), and below 0 none is.
+    level = min(max(level, 0), logging.CRITICAL)
     logging.getLogger(f"loader.plugin.{name}").log(level, "%s", text)
 
 

@@ -180,9 +180,10 @@ void *wire_room(struct wire_arena *arena, uint64_t size);
 /* Copies a value and all that it leads to. Returns its address in the worker; 0 if `value` is NULL or, with
  * arena->top > arena->end, if there was no room. */
 uint64_t wire_put(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts, const void *value);
-/* Copies what the texts, arrays and lists in `memory`, a value that lies in the arena already, lead to, unless that
- * lies in the arena too. False: no room. */
-bool wire_follow(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts, void *memory);
+/* Copies what the texts, arrays and lists in `from` lead to, unless that lies in the arena too, into the arena; `to` is a
+ * copy of `from` there, or the same, and gets the new addresses. False: no room. */
+bool wire_follow(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts, const void *from,
+                 void *to);
 
 /* ---- Waiting ----------------------------------------------------------------------------------------- */
 

@@ -51,75 +51,90 @@ static char *follow(struct wire_arena *arena, const char **pointer, size_t size,
     return room;
 }
 
-static void follow_text(struct wire_arena *arena, void *text)
+/* From here on `from` is what the copier alone has, and `to` where it goes. They may be the same in a worker. In a host
+ * what was put there is never read again: a hostile worker may have changed it, and where it points to then would be
+ * copied. */
+static void follow_text(struct wire_arena *arena, const void *from, void *to)
 {
     loader_text copy;
 
-    memcpy(&copy, text, sizeof copy);
+    memcpy(&copy, from, sizeof copy);
     follow(arena, &copy.data, copy.size, 1);
-    memcpy(text, &copy, sizeof copy);
+    memcpy(to, &copy, sizeof copy);
 }
 
-static void follow_texts_of(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts, char *at)
+static void follow_texts_of(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts,
+                            const char *from, char *to)
 {
     for (uint32_t i = 0; i < how->text_count; i++)
-        follow_text(arena, at + texts[how->texts + i]);
+        follow_text(arena, from + texts[how->texts + i], to + texts[how->texts + i]);
 }
 
 /* Of a tensor only const ones cross, or those that are written back by the host. All of its memory from its lowest
  * element to its highest is copied, so that its strides stay what they are. */
-static void follow_tensor(struct wire_arena *arena, loader_tensor *tensor)
+static void follow_tensor(struct wire_arena *arena, const void *from, void *to)
 {
-    const size_t item = (size_t)(tensor->bits / 8) * tensor->lanes, places = (size_t)tensor->ndim * sizeof(int64_t);
+    loader_tensor tensor;
     int64_t low = 0, high = 0;
     const char *data;
     bool empty = false;
 
-    for (int32_t i = 0; i < tensor->ndim; i++) {
-        empty = empty || tensor->shape[i] == 0;
+    memcpy(&tensor, from, sizeof tensor);
+    const size_t item = (size_t)(tensor.bits / 8) * tensor.lanes, places = (size_t)tensor.ndim * sizeof(int64_t);
+    for (int32_t i = 0; i < tensor.ndim; i++) {
+        empty = empty || tensor.shape[i] == 0;
         if (!empty) {
-            const int64_t reach = (tensor->shape[i] - 1) * tensor->strides[i];
+            const int64_t reach = (tensor.shape[i] - 1) * tensor.strides[i];
             *(reach < 0 ? &low : &high) += reach;
         }
     }
-    data = (const char *)tensor->data + tensor->byte_offset + low * (int64_t)item;
+    data = (const char *)tensor.data + tensor.byte_offset + low * (int64_t)item;
     if (empty)
-        tensor->data = NULL;
+        tensor.data = NULL;
     else {
         const uint64_t before = arena->top;
         follow(arena, &data, (size_t)(high - low + 1), item);
-        tensor->data = (void *)(uintptr_t)(arena->top == before ? NULL : data);
+        tensor.data = (void *)(uintptr_t)(arena->top == before ? NULL : data);
     }
-    tensor->byte_offset = empty ? 0 : (uint64_t)(-low * (int64_t)item);
-    follow(arena, (const char **)(void *)&tensor->shape, places, 1);
-    follow(arena, (const char **)(void *)&tensor->strides, places, 1);
+    tensor.byte_offset = empty ? 0 : (uint64_t)(-low * (int64_t)item);
+    follow(arena, (const char **)(void *)&tensor.shape, places, 1);
+    follow(arena, (const char **)(void *)&tensor.strides, places, 1);
+    memcpy(to, &tensor, sizeof tensor);
 }
 
-bool wire_follow(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts, void *memory)
+static void follow_array(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts,
+                         const void *from, void *to)
 {
+    const size_t each = how->kind == 'l' ? sizeof(loader_text) : how->size;
+    const char *elements;
     loader_text array;
     char *copied;
 
+    memcpy(&array, from, sizeof array);
+    elements = array.data;
+    copied = follow(arena, &array.data, array.size, each);
+    memcpy(to, &array, sizeof array);
+    for (size_t i = 0; copied != NULL && i < array.size; i++) {
+        if (how->kind == 'l')
+            follow_text(arena, elements + i * each, copied + i * each);
+        else if (how->text_count > 0)
+            follow_texts_of(arena, how, texts, elements + i * each, copied + i * each);
+        else
+            break;
+    }
+}
+
+bool wire_follow(struct wire_arena *arena, const struct wire_value *how, const uint32_t *texts, const void *from,
+                 void *to)
+{
     switch (how->kind) {
     case 't':
-    case 'b': follow_text(arena, memory); break;
-    case 's': follow_texts_of(arena, how, texts, memory); break;
-    case 'x': follow_tensor(arena, memory); break;
+    case 'b': follow_text(arena, from, to); break;
+    case 's': follow_texts_of(arena, how, texts, from, to); break;
+    case 'x': follow_tensor(arena, from, to); break;
     case 'n':
     case 'l':
-    case 'v':
-        memcpy(&array, memory, sizeof array);
-        copied = follow(arena, &array.data, array.size, how->kind == 'l' ? sizeof(loader_text) : how->size);
-        memcpy(memory, &array, sizeof array);
-        for (size_t i = 0; copied != NULL && i < array.size; i++) {
-            if (how->kind == 'l')
-                follow_text(arena, copied + i * sizeof(loader_text));
-            else if (how->text_count > 0)
-                follow_texts_of(arena, how, texts, copied + i * how->size);
-            else
-                break;
-        }
-        break;
+    case 'v': follow_array(arena, how, texts, from, to); break;
     default: break;
     }
     return arena->top <= arena->end;
@@ -133,7 +148,7 @@ uint64_t wire_put(struct wire_arena *arena, const struct wire_value *how, const 
     if (value == NULL || (room = wire_room(arena, size)) == NULL)
         return 0;
     memcpy(room, value, size);
-    return wire_follow(arena, how, texts, room) ? seen_by_worker(arena, room) : 0;
+    return wire_follow(arena, how, texts, value, room) ? seen_by_worker(arena, room) : 0;
 }
 #else
 typedef int wire_put_is_for_linux;

@@ -222,7 +222,7 @@ static bool hand_over(const struct called *called, struct wire_arena *arena, con
             return true;
         }
     }
-    return wire_follow(arena, how, texts, at);
+    return wire_follow(arena, how, texts, at, at);
 }
 
 static int hand_over_results(struct called *called, const struct wire_message *asked, const uint64_t *words, int status)
