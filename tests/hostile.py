@@ -154,7 +154,7 @@ def _calls_of_stateful(plugin: Any) -> Iterator[Callable[[], Any]]:
 
 
 def _calls_of_arrow(plugin: Any) -> Iterator[Callable[[], Any]]:
-    import pyarrow as pa  # noqa: PLC0415 - not everywhere
+    import pyarrow as pa
 
     arrays = (
         pa.array([1, None, 3]),
