@@ -91,7 +91,8 @@ class BuildNative(build_ext):
         target = Path(self._outputs_of_workers()[0])
         objects = self._compiled(files, target, "-fPIE")
         if objects:
-            link = ["-pie", "-pthread", *sanitizer_flags()]
+            # libm too: for plugins that do not name it, and find it in Python's own process.
+            link = ["-pie", "-pthread", "-Wl,--no-as-needed", "-lm", *sanitizer_flags()]
             self.compiler.link_executable(
                 objects, target.name, output_dir=str(target.parent), libraries=["dl"], extra_postargs=link
             )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import placements
 from lending import Database
-from tree import GREETER, PLUGINS, ROOT, TESTS
+from tree import GREETER, PLUGINS, ROOT
 
 SUFFIX = ".dll" if sys.platform == "win32" else ".so"  # tests/windows.sh
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Werror")
@@ -362,8 +362,7 @@ def run_python(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., 
     The program is a file, so that multiprocessing can import it. Its plugins are where the test's are.
     """
     called = getattr(request.node, "callspec", None)
-    isolated = called is not None and called.params.get("placement") == placements.WORKER
-    beside = [str(TESTS / "worker_default"), str(TESTS)] if isolated else []
+    beside = [] if called is None else placements.python_path(called.params.get("placement", ""))
 
     def run(
         code: str, *arguments: str | Path, flags: tuple[str, ...] = (), **variables: str

@@ -10,6 +10,8 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tree import TESTS
+
 import loader
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 IN_PROCESS, WORKER = "in-process", "worker"
 #: Confinement costs a start 1 ms and changes no call; tests/isolation/ is about it.
 DEFAULT = loader.Isolation(sandbox="off")
+
+
+def python_path(placement: str) -> list[str]:
+    """Folders to begin PYTHONPATH with, for a Python whose plugins are to be placed like that."""
+    return [str(TESTS / "worker_default"), str(TESTS)] if placement == WORKER else []
 
 
 def available() -> bool:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from placements import python_path
 from tree import GREETER, PLUGINS
 
 import loader
@@ -43,9 +44,10 @@ print("at the end", flush=True)
 """
 
 
-def ends(script: Path, *arguments: str | Path) -> tuple[int, str]:
+def ends(placement: str, script: Path, *arguments: str | Path) -> tuple[int, str]:
     """The exit code and all output of a program."""
-    environment = os.environ | {"PYTHONPATH": str(Path(loader.__file__).parent.parent)}
+    path = [*python_path(placement), str(Path(loader.__file__).parent.parent)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path)}
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", str(script), *map(str, arguments)],
         env=environment,
@@ -59,8 +61,9 @@ def ends(script: Path, *arguments: str | Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("end", ["return", "sys.exit", "exception in a thread"])
-def test_exit_with_threads_inside(build: Build, tmp_path: Path, end: str, times: int) -> None:
+def test_exit_with_threads_inside(build: Build, tmp_path: Path, end: str, times: int, placement: str) -> None:
     """Each of many ends is clean, though threads are inside of a plugin: nothing is unmapped under them."""
+    times = times if placement == "in-process" else times // 5
     more = {
         "return": "",
         "sys.exit": "sys.exit(0)",
@@ -70,7 +73,7 @@ def test_exit_with_threads_inside(build: Build, tmp_path: Path, end: str, times:
     script.write_text(INSIDE + more[end])
     path = build("fatal.c", flags=["-Wno-infinite-recursion"])
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: ends(script, HEADER, path), range(times)))
+        found = list(pool.map(lambda _: ends(placement, script, HEADER, path), range(times)))
     bad = [each for each in found if each[0] != 0 or not each[1].startswith("at the end\n")]
     assert bad == []
     assert len(found) == times
@@ -187,10 +190,10 @@ print("at the end", flush=True)
 """
 
 
-def test_exit_with_threads_in_services(build: Build, tmp_path: Path) -> None:
+def test_exit_with_threads_in_services(build: Build, tmp_path: Path, placement: str) -> None:
     """Threads that wait for Python in a service are not unwound through a C++ plugin, whose guard would catch it."""
     script = tmp_path / "serving.py"
     script.write_text(SERVING)
     path = build("serving.cpp")
     for _ in range(5):
-        assert ends(script, PLUGINS / "serving.h", path) == (0, "at the end\n")
+        assert ends(placement, script, PLUGINS / "serving.h", path) == (0, "at the end\n")

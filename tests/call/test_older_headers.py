@@ -83,6 +83,7 @@ def older_host(tool: Callable[..., str], tmp_path_factory: pytest.TempPathFactor
     return target
 
 
+@pytest.mark.in_process("a host in C")
 @pytest.mark.parametrize("language", ["c", "c++"])
 @pytest.mark.parametrize("size", TABLES)
 def test_helpers_read_no_table_beyond_its_end(
@@ -94,6 +95,7 @@ def test_helpers_read_no_table_beyond_its_end(
     assert (done.returncode, done.stdout) == (0, TABLES[size] + "\n")
 
 
+@pytest.mark.in_process("a host in C")
 def test_the_unreadable_end_is_there(build: Callable[..., Path], older_host: Path, tmp_path: Path) -> None:
     """The host of the test above works: a plugin that looks beyond the end dies of it."""
     source = tmp_path / "careless.c"

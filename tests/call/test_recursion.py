@@ -99,6 +99,7 @@ print(plugin.down())
     assert done.stdout == "bottom\n"
 
 
+@pytest.mark.in_process("no plugin is called")
 def test_nested_limits(run_python: Run) -> None:
     """Two million limits in each other are dropped without a crash, by parents and by tokens."""
     code = """
@@ -132,6 +133,7 @@ print("dropped")
     assert run_python(code).stdout == "dropped\n"
 
 
+@pytest.mark.in_process("no plugin is called")
 def test_records_in_records(run_python: Run) -> None:
     """A row of a million records, each of which holds the next, is dropped without a crash."""
     code = """
