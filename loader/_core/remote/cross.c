@@ -64,6 +64,7 @@ static bool wait_for_worker(struct crossing *crossing, struct stopping *stopping
 {
     struct host_lane *const lane = crossing->lane;
     struct wire_lane *const shared = lane->shared;
+    int64_t *patience = stopping->told == INT64_MAX ? &lane->patience : NULL;
 
     for (;;) {
         const bool told = stopping->told != INT64_MAX;
@@ -72,10 +73,11 @@ static bool wait_for_worker(struct crossing *crossing, struct stopping *stopping
             until = stopping->deadline;
         if (told && stopping->told + stopping->grace < until)
             until = stopping->told + stopping->grace;
-        if (wire_wait(&shared->down, &shared->up, lane->seen, told ? NULL : &lane->patience, until)) {
+        if (wire_wait(&shared->down, &shared->up, lane->seen, patience, until)) {
             lane->seen++;
             return true;
         }
+        patience = NULL; /* a call that takes long is not looked for again */
         if (core_worker_has_ended(lane->worker))
             return false;
         if (!told)

@@ -56,8 +56,8 @@ enum wire_flags {
     WIRE_NO_STACK = 2     /* up, RETURN: its thread's stack is too small for one more call in another */
 };
 
-/* One message. Places in the lane are offsets from its beginning. What changes from call to call comes first, so that it
- * lies in the cache line of `sent`: a line that was written is what the other processor waits for, a tenth of a
+/* One message. Places in the lane are offsets from its beginning. What changes from call to call comes first, so that
+ * it lies in the cache line of `sent`: a line that was written is what the other processor waits for, a tenth of a
  * microsecond each. Lines that nobody writes stay where they are: see wire_say. */
 struct wire_message {
     uint32_t kind;
@@ -91,8 +91,8 @@ struct wire_lane {
 _Static_assert(sizeof(struct wire_lane) <= WIRE_HEAD, "a lane's head is a page");
 _Static_assert(offsetof(struct wire_side, message.plan) == 64, "what changes with each call is in the line of `sent`");
 
-/* Puts a message where it is sent from. Its pieces that are there already, most of them when the same function is called
- * again, are not written: the other processor has them in its cache yet. */
+/* Puts a message where it is sent from. Its pieces that are there already, most of them when the same function is
+ * called again, are not written: the other processor has them in its cache yet. */
 static inline void wire_say(struct wire_message *to, const struct wire_message *from)
 {
     enum { PIECE = 40 };

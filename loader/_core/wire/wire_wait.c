@@ -4,9 +4,9 @@
  * sleeps is awake. So who waits looks first, as long as an answer may come soon. Where both run on the same processor
  * looking would keep the other from running: then it sleeps at once. Which it is each side tells the other.
  *
- * How long is learned. A message that came soon after this side had gone to sleep would have been seen by looking a little
- * longer: calls with a megabyte come 60 microseconds after each other, and cost 4 times as much if both sides sleep in
- * between. One that came much later was not worth the look.
+ * How long is learned. A message that came soon after this side had gone to sleep would have been seen by looking a
+ * little longer: calls with a megabyte come 60 microseconds after each other. One that came much later was not worth
+ * the look.
  */
 #if defined(__linux__)
 #  ifndef _GNU_SOURCE
@@ -96,12 +96,10 @@ static void learn(int64_t *patience, int64_t waited)
 {
     if (waited < 0) /* it was sent as this side went to sleep */
         return;
-    if (waited < MOST_PATIENCE)
+    if (waited >= MOST_PATIENCE)
+        *patience = *patience / 2 < LEAST_PATIENCE ? LEAST_PATIENCE : *patience / 2;
+    else if (2 * waited > *patience)
         *patience = 2 * waited < MOST_PATIENCE ? 2 * waited : MOST_PATIENCE;
-    else if (*patience > 2 * LEAST_PATIENCE)
-        *patience /= 2;
-    else
-        *patience = LEAST_PATIENCE;
 }
 
 /* Of a time that the other side wrote, which may be any number. */
