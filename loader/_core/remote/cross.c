@@ -64,7 +64,7 @@ static bool wait_for_worker(struct crossing *crossing, struct stopping *stopping
 {
     struct host_lane *const lane = crossing->lane;
     struct wire_lane *const shared = lane->shared;
-    int64_t *patience = &lane->patience;
+    int64_t *patience = stopping->told == INT64_MAX ? &lane->patience : NULL;
 
     for (;;) {
         const bool told = stopping->told != INT64_MAX;

@@ -1,9 +1,9 @@
 /* wire_copy.c: copies into memory that two processors share.
  *
  * What was in a lane before is in the other processor's cache: it has just read it. To write there, each line has to
- * be taken away from it, and that costs more than the copy. Measured with 1 MB each way between two processors that are far
- * from each other: 820 microseconds by memcpy and 130 past the caches; with 64 KB 61 and 12. Between two that are near:
- * 115 and 135, 16 and 11. On one processor memcpy is faster, as it is for little.
+ * be taken away from it, and that costs more than the copy. Measured with 1 MB each way between two processors that are
+ * far from each other: 820 microseconds by memcpy and 130 past the caches; with 64 KB 61 and 12. Between two that are
+ * near: 115 and 135, 16 and 11. On one processor memcpy is faster, as it is for little.
  */
 #if defined(__linux__)
 #  include "wire/wire.h"
