@@ -60,6 +60,13 @@ class Ended(Exception):
         self.late = late
 
 
+class _Channel(socket.socket):
+    """What leads to a worker. It is closed when the worker is, or when Python ends, which is no fault to warn of."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Process:
     """A worker. `on_line(stream, text)` is called with what it prints, `on_end(process)` once when it has ended."""
 
@@ -292,7 +299,8 @@ def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
 
     with ExitStack() as theirs, ExitStack() as ours:  # what a worker gets is closed here; the rest if it fails
         with _typed(_NO_START):
-            channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            made, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            channel = _Channel(fileno=made.detach())
             theirs.callback(other.close)
             ours.callback(channel.close)
             null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
