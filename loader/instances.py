@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loader.contract import Class as Declared
     from loader.contract.layout import Form
     from loader.errors import LoaderError, PluginError
-    from loader.isolation.pool import RemoteLibrary
+    from loader.isolation.opening import RemoteLibrary
     from loader.library import Library
 
 __all__ = ["class_of", "python_class", "with_classes"]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from loader._core._call import BoundFunction, Class, Instance, Owner
     from loader.contract import Contract
     from loader.contract.layout import Form
-    from loader.isolation.pool import Pool, RemoteLibrary
+    from loader.isolation.opening import RemoteLibrary
+    from loader.isolation.pool import Pool
     from loader.isolation.settings import Confinement
     from loader.library import Library
     from loader.trust import TrustedImage

@@ -9,84 +9,30 @@ from __future__ import annotations
 
 import logging
 import os
-import random
-import signal
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from loader._core import _call  # not its names: some are on Linux only
-from loader.errors import (
-    CallCancelled,
-    DeadlineExceeded,
-    ForkError,
-    IsolationError,
-    LibraryError,
-    PluginCrashed,
-    PluginError,
-)
+from loader.errors import IsolationError, PluginCrashed
 from loader.events import tell, tell_failure
 from loader.isolation.copies import copies
-from loader.isolation.message import numbers
+from loader.isolation.deaths import Deaths, crashed, ended, forked, not_stopped
+from loader.isolation.opening import Opening, RemoteLibrary, addresses_of
 from loader.isolation.process import FIRST_FILE, Ended, Process
 from loader.isolation.settings import check_available
-from loader.library.refusal import explain
 
 if TYPE_CHECKING:
     from loader._core._call import Owner, Worker
-    from loader.image import Image
     from loader.isolation.settings import Confinement, Isolation
     from loader.trust import TrustedImage
 
-__all__ = ["Pool", "RemoteLibrary"]
+__all__ = ["Pool"]
 
 _NEVER: Final = (1 << 63) - 1  # nanoseconds
-_FIRST_WAIT, _LONGEST_WAIT = 0.02, 2.0  # seconds before a worker is started again
 _logger = logging.getLogger("loader.isolation")
-
-
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    """One plugin's library and those that come along with it, as workers are told of them."""
-
-    image: Image
-    files: tuple[int, ...]  # descriptors here
-    first: int  # the number of the first there; the others follow
-    symbols: tuple[str, ...]
-    count: int  # of the files
-    forgotten: bool = False
-
-    @property
-    def path(self) -> str:
-        return f"/proc/self/fd/{self.first}"
-
-    def empty(self) -> _Opening:
-        """What stays of it where it is not opened any more: the numbers of its symbols."""
-        return replace(self, files=(), forgotten=True)
-
-    @property
-    def pairs(self) -> list[tuple[str, str | bytes]]:
-        if self.forgotten:
-            return []
-        numbered: list[tuple[str, str | bytes]] = [("file", str(self.first + i)) for i in range(len(self.files))]
-        return [*numbered, ("open", self.path), *(("symbol", name) for name in self.symbols)]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteLibrary:
-    """A plugin's library in the workers of a pool; to plugin.py what a Library of this process is."""
-
-    image: Image
-    pool: Pool
-    symbols: dict[str, int]
-    inherited: bool = False
-
-    def address(self, symbol: str) -> int | None:
-        """The number by which the C side finds the symbol's address in a worker, or None: the library lacks it."""
-        return self.symbols.get(symbol)
 
 
 #: All that there are: in a forked child none of them may wait for a thread that only its parent has.
@@ -108,16 +54,14 @@ class Pool:
         self.name, self.path = name, path
         self.restarts = 0
         self.last_error: str | None = None
-        self.quarantined = False
-        self._openings: list[_Opening] = []
+        self._openings: list[Opening] = []
         self._symbols = 0
         self._paths: dict[Owner, str] = {}
         self._repeatable: dict[Owner, frozenset[str]] = {}
         self._confinement: Confinement | None = None
         self._processes: list[Process] = []
         self._process = os.getpid()
-        self._deaths = 0  # in a row, of workers that had answered nothing
-        self._not_before = 0.0
+        self._deaths = Deaths(isolation.crashes)
         self._retired = False
         self._lock = threading.RLock()
         _pools.add(self)
@@ -136,7 +80,7 @@ class Pool:
         with self._lock:
             taken = max((each.first + each.count for each in self._openings), default=FIRST_FILE)
             files = tuple(copies(trusted, taken))
-            opening = _Opening(image, files, taken, tuple(symbols), len(files))
+            opening = Opening(image, files, taken, tuple(symbols), len(files))
             self._openings.append(opening)
             try:
                 if self._processes:
@@ -155,27 +99,13 @@ class Pool:
         self._repeatable[owner] = frozenset(each.name for each in declared if self.isolation.may_repeat(each))
         owner.remote = self.remote
         self._paths[owner] = opening.path
-        return RemoteLibrary(image, self, {name: first + i for i, name in enumerate(symbols)})
+        return RemoteLibrary(image, {name: first + i for i, name in enumerate(symbols)})
 
-    def _open_more(self, process: Process, opening: _Opening) -> None:
+    def _open_more(self, process: Process, opening: Opening) -> None:
         try:
-            self._note_symbols(process, opening, process.open(opening.pairs, list(opening.files)))
+            process.native.add_addresses(addresses_of(opening, process.open(opening.pairs, list(opening.files))))
         except Ended as end:
             raise self._crash(process, "its constructors", late=end.late) from None
-
-    def _note_symbols(self, process: Process, opening: _Opening, answer: list[tuple[str, str]]) -> None:
-        if opening.forgotten:
-            process.native.add_addresses((0,) * len(opening.symbols))
-            return
-        found = dict(answer)
-        if "failed" in found:
-            text = found["failed"].replace(opening.path, opening.image.path)
-            raise explain(opening.image, text)
-        addresses = tuple(next(numbers(((name, found.get(name, "")),), name), 0) for name in opening.symbols)
-        missing = [name for name, at in zip(opening.symbols, addresses, strict=True) if at == 0]
-        if missing:  # the handshake saw it in the export table: the linker and we disagree
-            raise LibraryError(f"its symbol {missing[0]} is not found once loaded", path=opening.image.path)
-        process.native.add_addresses(addresses)
 
     def path_there(self, plugin: Any) -> str | None:
         """The path by which a plugin's library is open in all workers, or None: it is not."""
@@ -197,10 +127,10 @@ class Pool:
             )
             self._confinement = process.confinement
             self._check_confined(process.confinement)
-            self._note_symbols(process, first, process.opened())
+            process.native.add_addresses(addresses_of(first, process.opened()))
             for opening in others:
                 answer = [] if opening.forgotten else process.open(opening.pairs, list(opening.files))
-                self._note_symbols(process, opening, answer)
+                process.native.add_addresses(addresses_of(opening, answer))
             process.add_lane()
         except Ended as end:
             if process is None:
@@ -256,10 +186,9 @@ class Pool:
                 self._begin_in_child()
             self._processes = [each for each in self._processes if each.native.alive]
             if self.quarantined:
-                raise self._error(
-                    f"is not started again: {self._deaths} of it died in a row without an answer. {self.last_error}",
-                )
-            self._wait()
+                words = f"is not started again: {self._deaths.in_a_row} of it died in a row without an answer"
+                raise ended(f"{words}. {self.last_error}", self.name, self.path)
+            self._deaths.wait()
             started = len(self._processes) < self.isolation.workers
             if started:
                 self.restarts += 1
@@ -275,13 +204,7 @@ class Pool:
         """This process was forked: the workers are its parent's, and it gets its own."""
         self._processes.clear()
         self._process = os.getpid()
-        self._deaths, self._not_before, self.quarantined = 0, 0.0, False
-
-    def _wait(self) -> None:
-        """Before a worker is started again, after several that were of no use."""
-        left = self._not_before - time.monotonic()
-        if left > 0:
-            time.sleep(left)
+        self._deaths = Deaths(self.isolation.crashes)
 
     def failed(self, worker: Worker, owner: Owner, function: str, reason: str, tries: int) -> BaseException | bool:
         """What becomes of a call that a worker did not answer: an exception, or True: it is made again.
@@ -291,33 +214,21 @@ class Pool:
         """
         process = worker.keeper
         if reason == "forked":
-            return ForkError(
-                "was in the middle of a call when the process was forked, and its worker is the parent's",
-                path=owner.path,
-                plugin=owner.name,
-                cure="Fork elsewhere than in what plugins call, or end the child there",
-            )
+            return forked(owner)
         if reason in ("deadline", "cancelled"):
             process.ended.wait(1.0)
             self._drop(process)
-            return self._not_stopped(owner, reason, function)
+            return not_stopped(owner, function, reason, self.isolation.grace)
         if reason != "died":
             process.kill()
             process.ended.wait(1.0)
             self._drop(process)
-            return self._error(f"{reason}, and was killed", owner, function)
+            return ended(f"{reason}, and was killed", owner.name, owner.path, function)
         error = self._crash(process, function, owner)
         self._drop(process)
         if tries < 2 and function in self._repeatable.get(owner, ()) and not self.quarantined:
             _logger.warning("%s; the call is made again", error)
             return True
-        return error
-
-    def _not_stopped(self, owner: Owner, reason: str, function: str) -> PluginError:
-        kind, status = (DeadlineExceeded, 5) if reason == "deadline" else (CallCancelled, 4)
-        words = f"it did not stop within its grace of {self.isolation.grace:g} s, and its process was killed"
-        error = kind("", status=status, message=words, path=owner.path, plugin=owner.name, function=function)
-        del error.what  # put together when it is asked for
         return error
 
     def _drop(self, process: Process) -> None:
@@ -330,51 +241,16 @@ class Pool:
     def _crash(
         self, process: Process, function: str | None, owner: Owner | None = None, *, late: bool = False
     ) -> PluginCrashed:
-        """The error for a worker that has died; counts it."""
+        """The error for a worker that has died; counts it, and tells of it."""
         if late:
             process.kill()
-        process.ended.wait(2.0)
-        if process.signal is not None:
-            how = f"died of {_signal_name(process.signal)}"
-        elif process.status is not None:
-            how = f"exited with status {process.status}"
-        else:
-            how = "ended, and how is not known: something else in this process has waited for it"
-        if late:
-            how = f"took longer than {self.isolation.start:g} s to start, and was killed"
-        lines = tuple(process.lines)
-        error = self._error(how + (f"; it printed last: {lines[-1]!r}" if lines else ""), owner, function)
-        error.signal, error.exit_status, error.lines = process.signal, process.status, lines
-        self.last_error = str(error)
-        if self._count_death(process):
-            tell_failure("crashed", error.plugin or self.name, error.path or "", error, pid=process.pid)
-            if self.quarantined:
-                tell_failure("quarantined", error.plugin or self.name, error.path or "", error)
-        return error
-
-    def _count_death(self, process: Process) -> bool:
-        """Once, by whoever learns of it first: whether it was this one. The thread of watch.py must not wait for a
-        lock of ours.
-        """
-        if process.counted:
-            return False
-        process.counted = True
-        native = getattr(process, "native", None)
-        answered = native is not None and native.calls > 1  # the last one was not answered
-        self._deaths = 1 if answered else self._deaths + 1
-        self.quarantined = self._deaths >= self.isolation.crashes
-        if self._deaths > 1:
-            wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._deaths - 2, 10))
-            self._not_before = time.monotonic() + wait * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        return True
-
-    def _error(self, words: str, owner: Owner | None = None, function: str | None = None) -> PluginCrashed:
         name, path = (self.name, self.path) if owner is None else (owner.name, owner.path)
-        error = PluginCrashed("", message=words, path=path or None, plugin=name, function=function)
-        where = "" if function is None else f" in {function}"
-        error.what = f"the process of plugin {name} {words.partition(';')[0]}{where}"
-        error.what += words[len(words.partition(";")[0]) :]
-        error.args = (error.what,)
+        error = crashed(process, name, path, function, too_late=self.isolation.start if late else None)
+        self.last_error = str(error)
+        if self._deaths.count(process):
+            tell_failure("crashed", name, path, error, pid=process.pid)
+            if self.quarantined:
+                tell_failure("quarantined", name, path, error)
         return error
 
     def _tell_line(self, stream: str, text: str) -> None:
@@ -418,6 +294,11 @@ class Pool:
     def confinement(self) -> Confinement | None:
         """What its workers are confined by, or were when there was one; None: there has been none."""
         return self._confinement
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether no worker is started any more, because too many died."""
+        return self._deaths.too_many
 
     @property
     def is_shared(self) -> bool:
@@ -495,10 +376,3 @@ def _end_when_idle(process: Process) -> None:
         time.sleep(wait)
         wait = min(wait * 1.5, 0.1)
     process.close()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
