@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import mmap
 import os
-import signal
-import socket
 import threading
 import time
 import weakref
 from collections import deque
-from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from loader._core import _call  # not its names: some are on Linux only
 from loader.errors import IsolationError
+from loader.isolation.confining import confined, told
+from loader.isolation.lanes import lane, lane_size
 from loader.isolation.message import numbers, receive, send
-from loader.isolation.seals import seal
-from loader.isolation.settings import PARTS, Confinement, worker_program
-from loader.isolation.watch import Watched, watch
+from loader.isolation.spawn import NO_START, kill, spawn, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import socket
+    from collections.abc import Callable
 
     from loader.isolation.settings import Isolation
 
@@ -33,23 +32,7 @@ __all__ = ["FIRST_FILE", "Ended", "Process"]
 #: Numbers of the libraries' descriptors in a worker, by which their copies name each other.
 FIRST_FILE: Final = 200
 _THUNKS: Final = 32 + 2  # WIRE_ADDRESSES
-#: Bytes of a lane: half for arguments, results and memory of loader_alloc, half for output. It is sparse.
-_LANE: Final = 16 << 30
-_LEAST_LANE: Final = 64 << 20
-_LIBRARIES: Final = (
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib32",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/usr/local/lib64",
-    "/etc/ld.so.cache",
-    "/etc/ld.so.preload",
-)
 _KEPT_LINES: Final = 20
-_NO_START: Final = "a process for a plugin could not be started"
 
 
 class Ended(Exception):
@@ -58,13 +41,6 @@ class Ended(Exception):
     def __init__(self, late: bool = False) -> None:
         super().__init__()
         self.late = late
-
-
-class _Channel(socket.socket):
-    """What leads to a worker. It is closed when the worker is, or when Python ends, which is no fault to warn of."""
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class Process:
@@ -91,7 +67,7 @@ class Process:
         self._asking = False
         self._tag = 0  # of the last request
         self._on_line, self._on_end = on_line, on_end
-        self.pid, self.pidfd, self._channel = _start(name, self)
+        self.pid, self.pidfd, self._channel = spawn(name, *_tellers(weakref.ref(self)))
         _channels.add(self._channel)
         # Not before there is something to end: and nothing of it holds on to this.
         self._fate = _Fate()
@@ -109,17 +85,17 @@ class Process:
     def _begin(self, pairs: list[tuple[str, str | bytes]], files: list[int]) -> None:
         """It confines itself, and begins to open what it is told to."""
         isolation = self.isolation
-        with _typed(_NO_START):
+        with typed(NO_START):
             host = os.pidfd_open(os.getpid())
         try:
-            answer = self._ask([*_confinement(isolation), *pairs], [host, *files], isolation.start)
+            answer = self._ask([*told(isolation), *pairs], [host, *files], isolation.start)
         finally:
             os.close(host)
-        self.confinement = _confined(answer, isolation)
+        self.confinement = confined(answer, isolation)
         thunks = tuple(numbers(answer, "thunk"))
         if len(thunks) != _THUNKS:
             raise Ended
-        with _typed(_NO_START):
+        with typed(NO_START):
             self.native = _call.Worker(self.pid, self.pidfd, thunks, self)
         if self.ended.is_set():
             self.native.died()
@@ -136,19 +112,19 @@ class Process:
 
     def add_lane(self) -> None:
         """One more thread of it, and memory that is shared with it. Called by loader/_core/remote/worker.c."""
-        size = _lane_size(self.isolation)
-        lane = _lane(size)
+        size = lane_size(self.isolation)
+        file = lane(size)
         try:
-            answer = self._ask([("lane", str(size))], [lane], self.isolation.start)
+            answer = self._ask([("lane", str(size))], [file], self.isolation.start)
             base = next(numbers(answer, "lane"), 0)
             if base == 0 or base % mmap.PAGESIZE:
                 raise Ended
-            with _typed("memory to share with a worker could not be mapped"):
-                self.native.add_lane(lane, size, base)
+            with typed("memory to share with a worker could not be mapped"):
+                self.native.add_lane(file, size, base)
         except Ended:  # whoever wants the lane sees that it is not there, and that the worker is dead
             self.kill()
         finally:
-            os.close(lane)
+            os.close(file)
 
     def add_shared(self, number: int) -> None:
         """Maps a buffer of loader.shared. Called by loader/_core/remote/shared.c."""
@@ -203,7 +179,7 @@ class Process:
 
     def kill(self) -> None:
         """Ends it now. Nothing that it does holds this up."""
-        _kill(self.pidfd)
+        kill(self.pidfd)
 
     def note_line(self, stream: str, text: str) -> None:
         """It has printed a line; by the thread of watch.py."""
@@ -256,9 +232,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _kill(pidfd: int) -> None:
-    with suppress(OSError):
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+def _tellers(
+    process: weakref.ref[Process],
+) -> tuple[Callable[[str, str], None], Callable[[int | None, int | None], None]]:
+    """Who is told what watch.py learns. They hold on to nothing of ours: a plugin that nobody has any more is
+    collected, and its process ends.
+    """
+
+    def line(stream: str, text: str) -> None:
+        there = process()
+        if there is not None:
+            there.note_line(stream, text)
+
+    def ended(number: int | None, status: int | None) -> None:
+        there = process()
+        if there is not None:
+            there.note_end(number, status)
+
+    return line, ended
 
 
 class _Fate:
@@ -273,156 +264,5 @@ def _end(fate: _Fate, pidfd: int, channel: socket.socket) -> None:
     """What ends a worker that nobody has any more. In a forked child it is the parent's."""
     fate.wanted = True
     if os.getpid() == fate.parent:
-        _kill(pidfd)
+        kill(pidfd)
     channel.close()
-
-
-# ---- Starting ----------------------------------------------------------------------------------------------
-
-
-def _start(name: str, process: Process) -> tuple[int, int, socket.socket]:
-    """A new process, watched: its number, a pidfd of its own and the socket that leads to it.
-
-    What watches it holds on to nothing of ours: a plugin that nobody has any more is collected, and its process ends.
-    """
-    reference = weakref.ref(process)
-
-    def line(stream: str, text: str) -> None:
-        there = reference()
-        if there is not None:
-            there.note_line(stream, text)
-
-    def ended(number: int | None, status: int | None) -> None:
-        there = reference()
-        if there is not None:
-            there.note_end(number, status)
-
-    with ExitStack() as theirs, ExitStack() as ours:  # what a worker gets is closed here; the rest if it fails
-        with _typed(_NO_START):
-            made, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            channel = _Channel(fileno=made.detach())
-            theirs.callback(other.close)
-            ours.callback(channel.close)
-            null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-            theirs.callback(os.close, null)
-            outputs: list[int] = []
-            ends: list[int] = []
-            for _ in range(2):
-                out, end = os.pipe2(os.O_CLOEXEC)
-                theirs.callback(os.close, end)
-                ours.callback(os.close, out)
-                os.set_blocking(out, False)
-                outputs.append(out)
-                ends.append(end)
-        pid = _spawn(name, {0: null, 1: ends[0], 2: ends[1], 3: other.fileno()})
-        ours.callback(_reap, pid)  # whose channel is closed after it: it is killed first
-        with _typed(_NO_START):
-            pidfd = os.pidfd_open(pid)
-            ours.callback(os.close, pidfd)
-            ours.callback(_kill, pidfd)
-            own = os.dup(pidfd)  # what is watched is closed when it has ended
-            ours.callback(os.close, own)
-            watch(Watched(pidfd, dict(zip(outputs, ("stdout", "stderr"), strict=True)), line, ended))
-        ours.pop_all()
-    return pid, own, channel
-
-
-def _reap(pid: int) -> None:
-    """A worker that could not be watched: it is ended, and waited for. Nobody else has waited for it before."""
-    with suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-
-@contextmanager
-def _typed(what: str) -> Iterator[None]:
-    """The system refuses something: descriptors, memory, a thread."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        found = error.strerror if isinstance(error, OSError) else None
-        raise IsolationError(what, path=worker_program(), found=found or str(error)) from error
-
-
-def _spawn(name: str, descriptors: dict[int, int]) -> int:
-    """Runs the worker's program with these descriptors, an empty environment and no signal ignored or blocked.
-
-    In a process group of its own, so that Ctrl-C in a terminal is for the host alone.
-    """
-    import fcntl  # noqa: PLC0415 - not on Windows
-
-    high = []
-    try:
-        # Above all that is to be given: a dup2 must not overwrite what a later one wants.
-        high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in descriptors.values()]
-        actions: list[Any] = [(os.POSIX_SPAWN_DUP2, each, to) for each, to in zip(high, descriptors, strict=True)]
-        return os.posix_spawn(
-            worker_program(),
-            [f"loader-worker {name}"],
-            {},
-            file_actions=actions,
-            setpgroup=0,
-            setsigmask=(),
-            setsigdef=[each for each in signal.valid_signals() if each not in (signal.SIGKILL, signal.SIGSTOP)],
-        )
-    except OSError as error:
-        raise IsolationError(_NO_START, path=worker_program(), found=error.strerror or str(error)) from error
-    finally:
-        for each in high:
-            os.close(each)
-
-
-def _confinement(isolation: Isolation) -> list[tuple[str, str | bytes]]:
-    """How a worker is told to confine itself."""
-    pairs: list[tuple[str, str | bytes]] = [
-        ("sandbox", isolation.sandbox),
-        ("memory", str(isolation.memory or 0)),
-        ("network", "1" if isolation.network else "0"),
-    ]
-    pairs += [("read", path) for path in isolation.read]
-    pairs += [("write", path) for path in isolation.write]
-    pairs += [("libraries", path) for path in _LIBRARIES]
-    return pairs
-
-
-def _confined(answer: list[tuple[str, str]], isolation: Isolation) -> Confinement:
-    engaged = next(numbers(answer, "engaged"), 0)
-    reasons = [value for word, value in answer if word == "why"]
-    missing = dict(zip(numbers(answer, "part"), reasons, strict=False))
-    return Confinement(
-        tuple(name for i, name in enumerate(PARTS) if engaged & 1 << i),
-        {name: missing[1 << i] for i, name in enumerate(PARTS) if 1 << i in missing},
-        next(numbers(answer, "landlock"), 0),
-        isolation,
-    )
-
-
-def _lane_size(isolation: Isolation) -> int:
-    """As large as files may be, small in what memory may be addressed, and no larger than what a worker may have,
-    which could fill it.
-    """
-    import resource  # noqa: PLC0415 - as above
-
-    most = _LANE
-    for number, part in ((resource.RLIMIT_FSIZE, 1), (resource.RLIMIT_AS, 16)):
-        limit = resource.getrlimit(number)[0]
-        if limit != resource.RLIM_INFINITY:
-            most = min(most, limit // part)
-    if isolation.memory is not None:
-        most = min(most, max(_LEAST_LANE, 2 * isolation.memory))
-    return most & ~8191
-
-
-def _lane(size: int) -> int:
-    """A new memory file of that size, which nobody can cut off or lengthen."""
-    try:
-        descriptor = os.memfd_create("loader-lane", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(descriptor, size)
-            seal(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-    except OSError as error:
-        raise IsolationError("memory to share with a worker could not be made", found=error.strerror) from error
-    return descriptor
