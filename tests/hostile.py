@@ -87,12 +87,16 @@ class _World:
         return given
 
 
+def _step(done: float) -> None:
+    """Of walk()."""
+
+
 class _Visitor:
     def see(self, word: str, share: float) -> int:
-        return len(word)
+        return len(word) + int(share)
 
     def place(self, points: Any, mode: Any) -> Any:
-        return {"x": 1.0, "y": 2.0}
+        return {"x": float(len(points)), "y": float(mode)}
 
 
 def _calls_of_values(plugin: Any) -> Iterator[Callable[[], Any]]:
@@ -132,8 +136,8 @@ def _calls_of_lend(plugin: Any) -> Iterator[Callable[[], Any]]:
     yield lambda: plugin.ratio(1, 2)
     yield lambda: plugin.note("a note")
     yield lambda: plugin.describe(1, "title")
-    yield lambda: plugin.many()
-    yield lambda: plugin.clock_now()
+    yield plugin.many
+    yield plugin.clock_now
     yield lambda: plugin.titles(5)
 
 
@@ -148,9 +152,9 @@ def _calls_of_stateful(plugin: Any) -> Iterator[Callable[[], Any]]:
     yield use
     yield lambda: plugin.visit(["one", "two"], visitor)
     yield lambda: plugin.locate([{"x": 1.0, "y": 2.0}], visitor)
-    yield lambda: plugin.walk(20, lambda done: None)
-    yield lambda: plugin.counter_pair()
-    yield lambda: plugin.living()
+    yield lambda: plugin.walk(20, _step)
+    yield plugin.counter_pair
+    yield plugin.living
 
 
 def _calls_of_arrow(plugin: Any) -> Iterator[Callable[[], Any]]:

@@ -25,6 +25,7 @@ tests=(
     tests/call/test_hostile_instances.py tests/call/test_interfaces.py
     tests/call/test_recursion.py tests/htmlize/test_freed.py tests/htmlize/test_long_roles.py
     tests/htmlize/test_engine*.py
+    tests/isolation/test_hostile_worker.py
     tests/image/test_image_quick.py tests/image/test_image_damaged.py
 )
 

@@ -156,7 +156,8 @@ static void fill(struct seen_lane *lane, struct wire_message *up, const struct w
     default: write_results(lane, down); break;
     }
     atomic_fetch_add_explicit(changes, 1, memory_order_relaxed);
-    for (uint64_t wrong = (r >> 56) % 4; wrong > 0; wrong--)
+    for (uint64_t wrong = (r >> 56) % 4; wrong > 0; wrong--) {
+        atomic_fetch_add_explicit(changes, 1, memory_order_relaxed);
         switch (next(lane) % 10) {
         case 0: up->kind = (uint32_t)lie(lane); break;
         case 1: up->status = (int32_t)lie(lane); break;
@@ -169,13 +170,14 @@ static void fill(struct seen_lane *lane, struct wire_message *up, const struct w
         case 8: up->text_size = lie(lane); break;
         default: change_anywhere(lane);
         }
+    }
 }
 
 static void *lie_on(void *argument)
 {
     struct seen_lane *const lane = argument;
     struct wire_lane *const shared = lane->shared;
-    uint32_t seen = 0;
+    uint32_t seen = atomic_load(&shared->down.sent); /* those before were answered */
 
     for (;;) {
         const struct timespec little = {0, 1000000};

@@ -4,36 +4,6 @@
 
 #ifdef CORE_REMOTE
 
-/* The elements of a tensor, each where it was: what lies between them is not the plugin's to change. */
-static void take_tensor(const struct taking *taking, const loader_tensor *tensor, uint64_t offset)
-{
-    const int64_t item = tensor->bits / 8 * tensor->lanes;
-    char *const first = (char *)tensor->data + tensor->byte_offset;
-    int64_t low = 0, index[64] = {0};
-
-    if (tensor->ndim > 64)
-        return;
-    for (int32_t i = 0; i < tensor->ndim; i++) {
-        if (tensor->shape[i] == 0)
-            return;
-        if (tensor->strides[i] < 0)
-            low += (tensor->shape[i] - 1) * tensor->strides[i];
-    }
-    for (;;) {
-        int64_t place = 0;
-        int32_t i = tensor->ndim - 1;
-        for (int32_t j = 0; j < tensor->ndim; j++)
-            place += index[j] * tensor->strides[j];
-        const uint64_t from = offset + (uint64_t)((place - low) * item);
-        if (from <= taking->size && (uint64_t)item <= taking->size - from)
-            memcpy(first + place * item, taking->lane + from, (size_t)item);
-        for (; i >= 0 && ++index[i] == tensor->shape[i]; i--)
-            index[i] = 0;
-        if (i < 0)
-            return;
-    }
-}
-
 void core_take_changed(const struct taking *taking, const struct sending *sending)
 {
     for (int i = 0; i < sending->changed_count; i++) {
@@ -121,33 +91,20 @@ static void *result_room(void *owner, size_t size)
     return core_host_alloc(owner, size);
 }
 
+static void note_line(void *owner, int32_t level, const char *text, uint32_t size)
+{
+    core_host_log(owner, level, text, size);
+}
+
 /* Lines that the plugin has logged up to now. */
 void core_take_log(core_call *c, const struct host_lane *lane)
 {
-    const struct wire_log *const log = (const struct wire_log *)(const void *)((const char *)lane->shared + WIRE_HEAD);
-    uint64_t used = atomic_load_explicit(&log->used, memory_order_acquire), at = 0;
-    const uint64_t lost = *(const volatile uint64_t *)&log->lost;
-    struct wire_line line;
+    const uint64_t lost = take_lines((const struct wire_log *)(const void *)((const char *)lane->shared + WIRE_HEAD),
+                                     note_line, &c->call);
 
-    if (used > sizeof log->lines)
-        used = sizeof log->lines;
-    while (used - at >= sizeof line) {
-        struct taking taking = {.lane = log->lines, .size = used, .base = 0, .budget = used};
-        char *text;
-        take_bytes(&taking, at, sizeof line, &line);
-        at += sizeof line;
-        if (line.size > used - at || (text = malloc((size_t)line.size + 1)) == NULL)
-            break;
-        take_bytes(&taking, at, line.size, text);
-        core_host_log(&c->call, line.level, text, line.size);
-        free(text);
-        at += ((uint64_t)line.size + 7) & ~UINT64_C(7);
-        if (at > used)
-            break;
-    }
     if (lost != 0) {
         c->settle = true;
-        c->lines_lost += lost < 1000000000 ? (size_t)lost : 1000000000;
+        c->lines_lost += (size_t)lost;
     }
 }
 

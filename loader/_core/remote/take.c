@@ -2,6 +2,8 @@
 #if defined(__linux__)
 #  include "remote/take.h"
 
+#  include <stdlib.h>
+
 /* The compiler may not read again what was copied from. */
 static void copy_once(void *into, const void *from, uint64_t size)
 {
@@ -121,6 +123,60 @@ void *take_value(struct taking *taking, const struct wire_value *how, const uint
 void take_message(const struct wire_side *side, struct wire_message *into)
 {
     copy_once(into, &side->message, sizeof *into);
+}
+void take_tensor(const struct taking *taking, const loader_tensor *tensor, uint64_t offset)
+{
+    const int64_t item = tensor->bits / 8 * tensor->lanes;
+    char *const first = (char *)tensor->data + tensor->byte_offset;
+    int64_t low = 0, index[64] = {0};
+
+    if (tensor->ndim > 64)
+        return;
+    for (int32_t i = 0; i < tensor->ndim; i++) {
+        if (tensor->shape[i] == 0)
+            return;
+        if (tensor->strides[i] < 0)
+            low += (tensor->shape[i] - 1) * tensor->strides[i];
+    }
+    for (;;) {
+        int64_t place = 0;
+        int32_t i = tensor->ndim - 1;
+        for (int32_t j = 0; j < tensor->ndim; j++)
+            place += index[j] * tensor->strides[j];
+        const uint64_t from = offset + (uint64_t)((place - low) * item);
+        if (from <= taking->size && (uint64_t)item <= taking->size - from)
+            memcpy(first + place * item, taking->lane + from, (size_t)item);
+        for (; i >= 0 && ++index[i] == tensor->shape[i]; i--)
+            index[i] = 0;
+        if (i < 0)
+            return;
+    }
+}
+
+uint64_t take_lines(const struct wire_log *log, void (*told)(void *owner, int32_t level, const char *text, uint32_t size),
+                    void *owner)
+{
+    uint64_t used = atomic_load_explicit(&log->used, memory_order_acquire), at = 0;
+    const uint64_t lost = *(const volatile uint64_t *)&log->lost, most = 1000000000;
+    struct wire_line line;
+
+    if (used > sizeof log->lines)
+        used = sizeof log->lines;
+    while (used - at >= sizeof line) {
+        struct taking taking = {.lane = log->lines, .size = used, .base = 0, .budget = used};
+        char *text;
+        take_bytes(&taking, at, sizeof line, &line);
+        at += sizeof line;
+        if (line.size > used - at || (text = malloc((size_t)line.size + 1)) == NULL)
+            break;
+        take_bytes(&taking, at, line.size, text);
+        told(owner, line.level, text, line.size);
+        free(text);
+        at += ((uint64_t)line.size + 7) & ~UINT64_C(7);
+        if (at > used)
+            break;
+    }
+    return lost < most ? lost : most;
 }
 #else
 typedef int take_is_for_linux;

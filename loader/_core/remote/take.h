@@ -24,6 +24,12 @@ bool take_bytes(struct taking *taking, uint64_t address, uint64_t size, void *in
 void *take_value(struct taking *taking, const struct wire_value *how, const uint32_t *texts, uint64_t address);
 /* The same of a value that was copied to `memory` already: what it leads to. */
 bool take_followed(struct taking *taking, const struct wire_value *how, const uint32_t *texts, void *memory);
+/* The elements of a tensor of the host's, from a copy at `offset` in the lane, each where it was: what lies between them
+ * is not the plugin's to change. */
+void take_tensor(const struct taking *taking, const loader_tensor *tensor, uint64_t offset);
+/* Tells each line of a log. Returns how many the worker says were lost, up to a billion. */
+uint64_t take_lines(const struct wire_log *log, void (*told)(void *owner, int32_t level, const char *text, uint32_t size),
+                    void *owner);
 /* A message. */
 void take_message(const struct wire_side *side, struct wire_message *into);
 
