@@ -48,6 +48,8 @@ _LIBRARIES: Final = (
     "/etc/ld.so.cache",
     "/etc/ld.so.preload",
 )
+_MOST_LANES: Final = 64  # MOST_LANES
+_A_LITTLE: Final = 0.0002
 _KEPT_LINES: Final = 20
 _NO_START: Final = "a process for a plugin could not be started"
 
@@ -136,10 +138,18 @@ class Process:
 
     def add_lane(self) -> None:
         """One more thread of it, and memory that is shared with it. Called by loader/_core/remote/worker.c."""
-        size = _lane_size(self.isolation)
+        with self._lock:
+            if self.native.lanes >= _MOST_LANES:  # other threads were faster: this one waits for theirs
+                return
+            self._add_lane(_lane_size(self.isolation))
+
+    def _add_lane(self, size: int) -> None:
         lane = _lane(size)
         try:
             answer = self._ask([("lane", str(size))], [lane], self.isolation.start)
+            if answer[:1] and answer[0][0] == "failed" and self.native.lanes > 0:
+                time.sleep(_A_LITTLE)  # it has no memory or thread for one more: those that there are must do
+                return
             base = next(numbers(answer, "lane"), 0)
             if base == 0 or base % mmap.PAGESIZE:
                 raise Ended
@@ -351,10 +361,11 @@ def _spawn(name: str, descriptors: dict[int, int]) -> int:
     """
     import fcntl  # noqa: PLC0415 - not on Windows
 
-    high = []
+    high: list[int] = []
     try:
         # Above all that is to be given: a dup2 must not overwrite what a later one wants.
-        high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in descriptors.values()]
+        for each in descriptors.values():  # one at a time: what is there when one fails is closed
+            high.append(fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10))  # noqa: PERF401
         actions: list[Any] = [(os.POSIX_SPAWN_DUP2, each, to) for each, to in zip(high, descriptors, strict=True)]
         return os.posix_spawn(
             worker_program(),
