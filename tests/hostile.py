@@ -32,7 +32,7 @@ from loader.author.sdk import include_dir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-DEADLINE, GRACE = 0.5, 0.1
+DEADLINE, GRACE = 0.15, 0.05
 #: Beyond both: a worker is killed, waited for and told of; other processes want these processors too.
 SLACK = 2.0
 WAYS = ("RACE", "LIAR")

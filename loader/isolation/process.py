@@ -32,6 +32,8 @@ __all__ = ["FIRST_FILE", "Ended", "Process"]
 #: Numbers of the libraries' descriptors in a worker, by which their copies name each other.
 FIRST_FILE: Final = 200
 _THUNKS: Final = 32 + 2  # WIRE_ADDRESSES
+_MOST_LANES: Final = 64  # MOST_LANES
+_A_LITTLE: Final = 0.0002
 _KEPT_LINES: Final = 20
 
 
@@ -112,10 +114,18 @@ class Process:
 
     def add_lane(self) -> None:
         """One more thread of it, and memory that is shared with it. Called by loader/_core/remote/worker.c."""
-        size = lane_size(self.isolation)
+        with self._lock:
+            if self.native.lanes >= _MOST_LANES:  # other threads were faster: this one waits for theirs
+                return
+            self._add_lane(lane_size(self.isolation))
+
+    def _add_lane(self, size: int) -> None:
         file = lane(size)
         try:
             answer = self._ask([("lane", str(size))], [file], self.isolation.start)
+            if answer[:1] and answer[0][0] == "failed" and self.native.lanes > 0:
+                time.sleep(_A_LITTLE)  # it has no memory or thread for one more: those that there are must do
+                return
             base = next(numbers(answer, "lane"), 0)
             if base == 0 or base % mmap.PAGESIZE:
                 raise Ended

@@ -94,10 +94,11 @@ def _run(name: str, descriptors: dict[int, int]) -> int:
     """
     import fcntl  # noqa: PLC0415 - not on Windows
 
-    high = []
+    high: list[int] = []
     try:
         # Above all that is to be given: a dup2 must not overwrite what a later one wants.
-        high = [fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10) for each in descriptors.values()]
+        for each in descriptors.values():  # one at a time: what is there when one fails is closed
+            high.append(fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, 10))  # noqa: PERF401
         actions: list[Any] = [(os.POSIX_SPAWN_DUP2, each, to) for each, to in zip(high, descriptors, strict=True)]
         return os.posix_spawn(
             worker_program(),

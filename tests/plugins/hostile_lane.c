@@ -177,7 +177,7 @@ static void *lie_on(void *argument)
 {
     struct seen_lane *const lane = argument;
     struct wire_lane *const shared = lane->shared;
-    uint32_t seen = atomic_load(&shared->down.sent); /* those before were answered */
+    uint32_t seen = atomic_load(&shared->up.sent); /* as many were answered; a second answer would be one too many */
 
     for (;;) {
         const struct timespec little = {0, 1000000};
@@ -289,8 +289,11 @@ static void look_for_lanes(void *(*attack)(void *))
         lane_count++;
         shorten();
 #ifdef LIAR
-        usleep(200); /* its thread is there */
-        stop_others();
+        for (int i = 0; i < 10; i++) { /* its thread comes after its memory */
+            usleep(500);
+            stop_others();
+        }
+        usleep(500);
 #endif
         pthread_create(&thread, NULL, attack, lane);
     }

@@ -25,10 +25,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, MESSAGE = 160 << 10, DESCRIPTORS = 128, VALUES = 64 };
+enum { SOCKET = 3, MESSAGE = 160 << 10, DESCRIPTORS = 128, VALUES = 64, LEAST_DESCRIPTORS = 1024 };
 
 /* A message from the host. */
 struct message {
@@ -302,6 +303,17 @@ static struct message *new_message(void)
     return message;
 }
 
+/* Libraries have numbers from 200 on, and a host's limit may be below. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= LEAST_DESCRIPTORS)
+        return;
+    limit.rlim_cur = limit.rlim_max < LEAST_DESCRIPTORS ? limit.rlim_max : LEAST_DESCRIPTORS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(void)
 {
     struct message *message = new_message();
@@ -309,6 +321,7 @@ int main(void)
     uint64_t release[2];
     int keep[DESCRIPTORS + 4] = {0, 1, 2, SOCKET}, host;
 
+    allow_descriptors();
     signal(SIGPIPE, SIG_IGN); /* as in the host: Python ignores it */
     if (!receive(message))
         return 1;
