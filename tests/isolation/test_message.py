@@ -97,7 +97,7 @@ def test_garbage_at_the_start(monkeypatch: pytest.MonkeyPatch, kind: str) -> Non
     """A process whose first answer is none is ended, in time, with an error of the package's own."""
     ends: list[threading.Thread] = []
 
-    def start(_name: str, _process: object) -> tuple[int, int, socket.socket]:
+    def start(_name: str, *_told: object) -> tuple[int, int, socket.socket]:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def answer() -> None:
@@ -113,7 +113,7 @@ def test_garbage_at_the_start(monkeypatch: pytest.MonkeyPatch, kind: str) -> Non
         child = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
         return child, os.pidfd_open(child), ours
 
-    monkeypatch.setattr(process, "_start", start)
+    monkeypatch.setattr(process, "spawn", start)
     isolation = loader.Isolation(start=0.3)
     pids: list[int] = []
     with pytest.raises((process.Ended, loader.IsolationError)):

@@ -74,7 +74,7 @@ def test_callbacks_without_end(stateful: loader.Plugin) -> None:
     """A plugin that only ever asks for more is killed when its grace is over, as one that does nothing is."""
     begun = time.monotonic()
     with pytest.raises(loader.DeadlineExceeded):
-        stateful.walk(1 << 40, lambda done: None)
+        stateful.walk(1 << 40, lambda _done: None)
     assert time.monotonic() - begun < 2.0
     assert stateful.visit([], _Visitor()) == 0
 
