@@ -102,7 +102,7 @@ def test_fork_in_a_callback(falling: Path, contract: loader.Contract) -> None:
     plugin = host.load(falling)
     try:
         plugin.back("go on")
-    except loader.PluginCrashed as error:
+    except loader.ForkError as error:
         if os.getpid() == parent:
             raise
         right = "forked" in str(error) and plugin.add(1, 2) == 3
