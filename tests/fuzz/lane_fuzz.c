@@ -118,6 +118,8 @@ static void take_a_log(void)
     if (log == NULL && (log = calloc(1, sizeof *log)) == NULL)
         return;
     memcpy((void *)log, now.lane, filled);
+    if (now.head[1] % 64 != 0 && log->used > filled) /* else it has 100,000 empty lines, which takes long */
+        log->used = filled;
     must(take_lines(log, told, NULL) <= 1000000000);
     memset((void *)log, 0, filled);
 }
@@ -204,7 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (now.lane == NULL)
         return 0;
     memcpy(now.lane, data + HEAD, now.size);
-    struct taking taking = {.lane = now.lane, .size = now.size, .base = BASE, .budget = 1 << 20, .room = room};
+    struct taking taking = {.lane = now.lane, .size = now.size, .base = BASE, .budget = 1 << 16, .room = room};
     switch (data[0] % 4) {
     case 0: take_one(&taking); break;
     case 1: take_a_log(); break;
