@@ -35,8 +35,12 @@ static char *follow(struct wire_arena *arena, const char **pointer, size_t size,
     const char *const from = *pointer;
     char *room;
 
-    if (size == 0 || from == NULL)
+    if (from == NULL)
         return NULL;
+    if (size == 0) { /* an address there, and not one of this process, which is not for a worker to know */
+        *pointer = (const char *)(uintptr_t)seen_by_worker(arena, arena->base);
+        return NULL;
+    }
     if (size > UINT64_MAX / 2 / each) {
         *pointer = NULL;
         return NULL;
