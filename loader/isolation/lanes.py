@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Final
 from loader.errors import IsolationError
 from loader.isolation.seals import seal
 
+try:
+    import resource
+except ImportError:  # Windows; elsewhere now, since at the end of Python nothing can be imported
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from loader.isolation.settings import Isolation
 
@@ -22,8 +27,6 @@ def lane_size(isolation: Isolation) -> int:
     """As large as files may be, small in what memory may be addressed, and no larger than what a worker may have,
     which could fill it.
     """
-    import resource  # noqa: PLC0415 - not on Windows
-
     most = _LANE
     for number, part in ((resource.RLIMIT_FSIZE, 1), (resource.RLIMIT_AS, 16)):
         limit = resource.getrlimit(number)[0]

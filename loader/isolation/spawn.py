@@ -12,6 +12,11 @@ from loader.errors import IsolationError
 from loader.isolation.settings import worker_program
 from loader.isolation.watch import Watched, watch
 
+try:
+    import fcntl
+except ImportError:  # Windows; elsewhere now, since at the end of Python nothing can be imported
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -92,8 +97,6 @@ def _run(name: str, descriptors: dict[int, int]) -> int:
 
     In a process group of its own, so that Ctrl-C in a terminal is for the host alone.
     """
-    import fcntl  # noqa: PLC0415 - not on Windows
-
     high: list[int] = []
     try:
         # Above all that is to be given: a dup2 must not overwrite what a later one wants.

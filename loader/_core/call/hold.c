@@ -36,7 +36,7 @@ int core_refuse_instance(const core_instance *instance, const char *name, const 
     return -1;
 }
 
-static bool is_ending(void)
+bool core_is_ending(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     return Py_IsFinalizing() != 0;
@@ -56,7 +56,7 @@ static int wait_for(core_instance *instance, core_call *c, const char *name)
          * thread that waited has the lock before it has the GIL, which it never got if another one forked then. */
         if (instance->generation != core_generation)
             return core_refuse_instance(instance, name, "forked");
-        if (is_ending())
+        if (core_is_ending())
             return core_refuse_instance(instance, name, "ending");
         const int status = c->limit == NULL ? LOADER_OK : core_limit_check(c->limit);
         if (status != LOADER_OK) /* nobody entered the plugin: it is not what did not stop in time */

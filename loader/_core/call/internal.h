@@ -156,6 +156,9 @@ int core_watch_after(core_call *c, const char *function, PyObject *token, int st
 void core_watch_service(core_call *c, const char *function, const char *id, size_t size);
 extern PyMethodDef core_watch_functions[];
 
+/* ---- hold.c ---- */
+bool core_is_ending(void); /* Python is */
+
 /* ---- limit.c ---- */
 extern PyTypeObject core_limit_type;
 extern Py_ssize_t core_limits_active; /* limits that may be in force, in the whole process; under the GIL */

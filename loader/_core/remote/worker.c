@@ -291,14 +291,21 @@ static int wait_for_lane(core_call *c)
     return c == NULL ? 0 : PyErr_CheckSignals();
 }
 
+/* What frees an instance does not wait for ever: it may be a garbage collection, or the end of Python, with all lanes
+ * in calls that never end. The instance ends with its worker. */
+enum { PATIENT_NS = 2000000000 };
+
 struct host_lane *core_lane_take(core_worker *worker, core_call *c)
 {
     struct host_lane *lane = lane_of_thread(worker);
+    const int64_t until = c == NULL ? wire_now() + PATIENT_NS : INT64_MAX;
 
     while (lane == NULL && core_worker_lives(worker)) {
         lane = free_lane(worker);
         if (lane != NULL)
             break;
+        if (c == NULL && (core_is_ending() || wire_now() >= until))
+            return NULL;
         if (worker->lane_count < MOST_LANES && c != NULL) {
             PyObject *const added = PyObject_CallMethod(worker->keeper, "add_lane", NULL);
             if (added == NULL)
