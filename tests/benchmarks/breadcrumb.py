@@ -39,8 +39,8 @@ WITHOUT = (
     (r"run->crumb = c->crumb;", "", 1),
     (r"= \*c->crumb;", "= {.owner = NULL};", 1),
     (r"c->crumb->armed == core_alarm &&\s+", "", 1),
-    (r"c->crumb = &core_trail;", "", 1),
-    (r"c->crumb->(armed|step)", r"core_trail.\1", 2),
+    (r"c->crumb = &core_trail;", "", 2),
+    (r"c->crumb->(armed|step)", r"core_trail.\1", 3),
 )
 CALLS = 200_000
 PLUGIN = "x :tt:`a` y & z :tt:`b` "

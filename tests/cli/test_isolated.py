@@ -225,7 +225,8 @@ def test_htmlize_with_a_policy_for_a_folder(htmlize: Command, build: Callable[..
     for name, text in (("a", ":crash:`x`"), ("b", ":who:`x`")):
         (tmp_path / f"{name}.txt").write_text(text)
     result = htmlize(
-        *("a.txt", "b.txt", "-o", "out", "-q", "--keep-going", "--plugins", "vendor", "--policy", "loader.toml")
+        *("a.txt", "b.txt", "-o", "out", "-q", "-j", "1", "--keep-going"),
+        *("--plugins", "vendor", "--policy", "loader.toml"),
     )
     assert result.code == 1
     assert (tmp_path / "out" / "b.html").exists()
