@@ -89,6 +89,7 @@ class Worker:
     alive: bool
     lanes: int
     busy: int
+    callers: int
     instances: int
     calls: int
     keeper: Any

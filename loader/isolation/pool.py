@@ -272,7 +272,7 @@ class Pool:
             processes, self._processes = self._processes, []
             self.remote.set_workers(())
         for each in processes:
-            if each.native.busy or each.native.instances:
+            if each.native.callers or each.native.instances:
                 threading.Thread(target=_end_when_idle, args=(each,), daemon=True).start()
             else:
                 each.close()
@@ -372,7 +372,7 @@ if hasattr(os, "register_at_fork"):
 def _end_when_idle(process: Process) -> None:
     """Nobody can begin a call any more; those that are under way, and instances, are let be."""
     wait = 0.001
-    while process.native.alive and (process.native.busy or process.native.instances):
+    while process.native.alive and (process.native.callers or process.native.instances):
         time.sleep(wait)
         wait = min(wait * 1.5, 0.1)
     process.close()

@@ -307,6 +307,7 @@ int core_remote_enter(function *f, core_call *c, const struct arguments *a, cons
             continue;
         }
         Py_INCREF(worker);
+        worker->caller_count++;
         lane = core_lane_take(worker, c);
         status = LOADER_OK;
         again = lane == NULL && !PyErr_Occurred(); /* it died right now */
@@ -314,6 +315,8 @@ int core_remote_enter(function *f, core_call *c, const struct arguments *a, cons
             status = try_call(f, c, a, worker, lane, ++tries, &again);
         else if (!again)
             status = not_called(c);
+        core_acquire(c);
+        worker->caller_count--;
         Py_DECREF(worker);
         if (!again)
             return status;

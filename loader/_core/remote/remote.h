@@ -42,6 +42,7 @@ struct core_worker {
     unsigned generation; /* core_generation when it was started: a forked child has none of its parent's workers */
     atomic_bool dead;    /* it answers no more; whoever waits for it gives up */
     int lane_count, busy_count;
+    int caller_count;    /* calls that have chosen it, those that wait for a lane too */
     int instance_count;  /* instances of plugins' classes that Python has and it holds */
     struct host_lane *lanes[MOST_LANES];
     uint64_t thunks[WIRE_ADDRESSES]; /* addresses in it: wire.h */

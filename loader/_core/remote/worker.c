@@ -235,6 +235,7 @@ static PyMemberDef worker_members[] = {
     {"pidfd", T_INT, offsetof(core_worker, pidfd), READONLY, "What refers to the process."},
     {"lanes", T_INT, offsetof(core_worker, lane_count), READONLY, "How many calls it can serve at once, by now."},
     {"busy", T_INT, offsetof(core_worker, busy_count), READONLY, "How many calls are under way."},
+    {"callers", T_INT, offsetof(core_worker, caller_count), READONLY, "Calls that have chosen it."},
     {"instances", T_INT, offsetof(core_worker, instance_count), READONLY, "Instances that it holds."},
     {"calls", T_ULONGLONG, offsetof(core_worker, calls), READONLY, "Calls that were begun."},
     {"keeper", T_OBJECT, offsetof(core_worker, keeper), READONLY, "What started it."},
